@@ -1,0 +1,65 @@
+/**
+ * The one error class of SealDB. Expected outcomes (verdicts, refusals that a caller handles) are values; everything else throws this.
+ *
+ * `code` is stable and closed (the table below); `family` says what to do about it; `facts` are small plain values for a program,
+ * never a secret and never the content of a sealed column. Messages say what happened, what was expected and what was found.
+ */
+
+/** What the caller can do: fix the call · accept the refusal · try again · find out what happened · distrust the sender · report a bug. */
+export type ErrorFamily = 'usage' | 'refused' | 'retry' | 'unknown' | 'hostile' | 'bug'
+
+/** Every code there is, with its family. Codes are never reused for another meaning. */
+export const ERROR_CODES = {
+  // codec: bytes that are not what they claim
+  'bad-encoding': 'hostile', // truncated, non-canonical, trailing bytes, wrong tag
+  'too-large': 'hostile', // over a named limit, found before allocation
+  'bad-value': 'usage', // a value that has no encoding (NaN, unpaired surrogate, beyond 64 bits …)
+  'key-too-long': 'usage', // an encoded tuple over 255 bytes
+  // crypto
+  'bad-key': 'hostile', // small-order, identity, non-canonical or repeated public key
+  'bad-signature': 'hostile',
+  'bad-proof': 'hostile', // a proof (log, state, delivery, grant, possession) that does not verify
+  'open-failed': 'hostile', // AEAD authentication or commitment failed
+  'no-secret': 'refused', // this device holds no secret for that epoch
+  'provider-unavailable': 'usage',
+  // log, state
+  'out-of-scope': 'usage', // asked of a proof or partial tree that does not cover it: never "no"
+  'released': 'usage', // a version of the state that was released
+  'bad-checkpoint': 'hostile',
+  // general
+  'bad-argument': 'usage',
+  'unsupported-version': 'refused',
+  'invariant': 'bug',
+} as const satisfies Record<string, ErrorFamily>
+
+export type ErrorCode = keyof typeof ERROR_CODES
+
+/** Small plain facts about an error. Never secrets, never sealed values. */
+export type ErrorFacts = Readonly<Record<string, string | number | bigint | boolean | null | undefined>>
+
+/**
+ * @example
+ * try { decode(bytes) } catch (error) { if (isSealError(error, 'bad-encoding')) report(error.facts) }
+ */
+export class SealError extends Error {
+  override readonly name = 'SealError'
+  readonly code: ErrorCode
+  readonly family: ErrorFamily
+  readonly facts: ErrorFacts
+  constructor(code: ErrorCode, message: string, facts: ErrorFacts = {}, options?: { readonly cause?: unknown }) {
+    super(message, options)
+    this.code = code
+    this.family = ERROR_CODES[code]
+    this.facts = facts
+  }
+}
+
+/** True if `error` is a SealError (with that code, if one is given). */
+export function isSealError(error: unknown, code?: ErrorCode): error is SealError {
+  return error instanceof SealError && (code === undefined || error.code === code)
+}
+
+/** Throw a bug unless `condition` holds. For what cannot happen, never for input. */
+export function invariant(condition: unknown, message: string): asserts condition {
+  if (!condition) throw new SealError('invariant', `Internal invariant broken: ${message}. Please report this.`)
+}
