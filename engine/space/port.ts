@@ -1,0 +1,74 @@
+/**
+ * The two sides of a space's rim: what `query/` needs of it (`SpaceReader`, `SpaceWriter`) and what `net/` needs (`SpaceSync`).
+ * `space.ts` implements all three; tests of either side may use a space without the other.
+ */
+import type { Committed, DeviceId, Draft, Head, MemberId, Role, SettleState, Verdict, View } from './types.js'
+
+export interface Me {
+  readonly member: MemberId
+  readonly device: DeviceId
+  /** As the verified state says now; undefined once removed. */
+  readonly role: Role | undefined
+}
+
+export interface SpaceReader {
+  /** SHA-256 of the genesis entry under its label: 32 bytes. */
+  readonly id: Uint8Array
+  readonly me: Me
+  /** The verified state. */
+  readonly verified: View
+  /** The verified state with this device's pending entries applied on top: what SQL reads by default. */
+  readonly current: View
+  /** The verified state after entry `size` (AS OF); loads it from the log if it is no longer held. */
+  at(size: number): Promise<View>
+  on<K extends keyof SpaceEvents>(event: K, listener: (detail: SpaceEvents[K]) => void): () => void
+}
+
+export interface SpaceWriter extends SpaceReader {
+  /**
+   * Seal, sign and apply a draft on top of `view` (must be `current`; else `stale-view`, a retry). Resolves when the entry is durable here.
+   * Throws `rejected` (refused; facts.code, facts.detail) when the state machine rejects it locally: then nothing was written.
+   */
+  commit(draft: Draft, view: View): Promise<Committed>
+  /** Turns read-only on evidence, on removal, on an unknown protocol version. */
+  readonly writable: boolean
+}
+
+export interface SpaceEvents {
+  /** `current` (and perhaps `verified`) moved. Synchronous; take `view.changes(older)` for what changed. */
+  readonly change: { readonly verified: boolean }
+  /** A pending entry was rejected by the log or no longer applies: execute it again on the new state, then commit a new draft. */
+  readonly retry: { readonly hash: Uint8Array; readonly verdict: Verdict; readonly replay: Uint8Array | undefined }
+  readonly settle: { readonly hash: Uint8Array; readonly state: SettleState }
+  readonly alert: Alert
+}
+
+/** Something is wrong and somebody should know. `evidence` verifies offline (`verifyEvidence`). */
+export interface Alert {
+  readonly code: 'fork' | 'rollback' | 'equivocation' | 'relay-junk' | 'truncated' | 'tampered' | 'bad-link' | 'copied-store' | 'removed' | 'unsupported-version'
+  readonly message: string
+  readonly evidence?: Uint8Array
+  readonly facts: Readonly<Record<string, string | number>>
+}
+
+/** What the relay sent that is not what it should be is a SealError (family hostile); nothing of a refused batch is kept. */
+export interface SpaceSync extends SpaceReader {
+  /** Records of this device that are not in the verified log, oldest first, byte for byte as they must be sent. */
+  outbox(): readonly { readonly hash: Uint8Array; readonly record: Uint8Array }[]
+  /** Mark as sent: its state becomes `unknown` until it is seen in the log. */
+  sent(hash: Uint8Array): void
+  /**
+   * Records `[from, from + records.length)` of the log with the relay's signed checkpoint note for the size they lead to.
+   * Checks the note, the position, the recomputed roots; then applies, persists, moves the head. Atomic.
+   */
+  receive(from: number, records: readonly Uint8Array[], note: Uint8Array): Promise<void>
+  /** A checkpoint seen elsewhere (presence, another member): compared with ours; a contradiction becomes evidence. `consistency` as RFC 9162. */
+  observe(note: Uint8Array, consistency?: readonly Uint8Array[]): Promise<'same' | 'behind' | 'ahead' | 'fork' | 'unknown'>
+  /** Sign a relay's fresh challenge with this device's key, bound to relay name and space. */
+  signChallenge(relayName: string, challenge: Uint8Array): { readonly device: DeviceId; readonly signature: Uint8Array }
+  /** Seal/open a presence message for the members' current devices (epoch key, signed, counter). */
+  sealPresence(counter: number, payload: Uint8Array): Uint8Array
+  openPresence(message: Uint8Array): { readonly member: MemberId; readonly device: DeviceId; readonly counter: number; readonly head: Head; readonly payload: Uint8Array }
+  /** The relay this space is attached to, as the verified state says. */
+  readonly relay: { readonly url: string; readonly name: string; readonly publicKey: Uint8Array } | undefined
+}
