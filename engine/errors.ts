@@ -26,6 +26,16 @@ export const ERROR_CODES = {
   'out-of-scope': 'usage', // asked of a proof or partial tree that does not cover it: never "no"
   'released': 'usage', // a version of the state that was released
   'bad-checkpoint': 'hostile',
+  // store
+  'store-locked': 'refused', // open already, here or in another process
+  'store-corrupt': 'refused', // stored bytes are damaged: facts name file and offset. Never guessed around
+  'store-sealed': 'refused', // the passphrase or key for the stored secrets is missing or wrong
+  'store-failed': 'retry', // disk full, I/O error: fact `outcome` says absent or unknown
+  'store-closed': 'usage',
+  // net
+  'bad-frame': 'hostile', // a frame or message that is not of this protocol
+  'disconnected': 'retry', // the connection ended before the answer
+  'relay-refused': 'refused', // the relay answered with a refusal (facts.code)
   // general
   'bad-argument': 'usage',
   'unsupported-version': 'refused',

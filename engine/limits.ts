@@ -25,3 +25,21 @@ export const MAX_COUNT = 2 ** 48 - 1
 export const MAX_PROOF_LENGTH = 64 * 1024 * 1024
 /** Longest C2SP note. */
 export const MAX_NOTE_LENGTH = 64 * 1024
+/** Longest single canonical encoding a Writer makes: far over every structure, well under what an engine can allocate. */
+export const MAX_ENCODING_LENGTH = 2 ** 30
+/** Longest record or named value of a store: an entry, with room for what is kept beside it. */
+export const MAX_STORE_RECORD_LENGTH = MAX_ENTRY_LENGTH + 64 * 1024
+/** Most bytes in one batch: it is written at once, so it is held in memory at once. */
+export const MAX_STORE_BATCH_LENGTH = 512 * 1024 * 1024
+/** Longest name of a value in a store, in UTF-8: a word and a hash. */
+export const MAX_STORE_NAME_LENGTH = 255
+/** Most items in one frame: tag, request, fields and the records of a batch. */
+export const MAX_FRAME_ITEMS = 4_200
+/** Most records in one message. */
+export const MAX_BATCH_RECORDS = 4_096
+/** Longest frame a relay or client accepts: one entry of the longest kind and its envelope. */
+export const MAX_FRAME_LENGTH = MAX_ENTRY_LENGTH + 64 * 1024
+/** Longest presence message. */
+export const MAX_PRESENCE_LENGTH = 16 * 1024
+/** Longest snapshot chunk or remote-read query. */
+export const MAX_CHUNK_LENGTH = 1024 * 1024

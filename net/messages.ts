@@ -1,0 +1,101 @@
+/**
+ * The messages between a client and a relay: what they hold, their bounds, how they are written. `net/README.md` describes the exchange.
+ *
+ * Every message is `[tag, request, ...fields]`. `request` is 0 for a message nobody answers; an answer repeats the request's number.
+ * A message that is not exactly what this table says is `bad-frame`, and its connection ends.
+ */
+import { SealError } from '../engine/errors.js'
+import { MAX_BATCH_RECORDS, MAX_COUNT, MAX_ENTRY_LENGTH, MAX_NOTE_LENGTH, MAX_PRESENCE_LENGTH, MAX_CHUNK_LENGTH, MAX_PROOF_LENGTH } from '../engine/limits.js'
+import { decodeFrame, encodeFrame, type WireValue } from './wire.js'
+
+export const WIRE_VERSION = 1
+
+/** One field: how long it may be, and whether the value has its type. */
+interface Field<T extends WireValue> { readonly check: (value: WireValue) => value is T }
+
+const uint: Field<number> = { check: (v): v is number => typeof v === 'number' && Number.isInteger(v) && v >= 0 && v <= MAX_COUNT }
+const flag: Field<boolean> = { check: (v): v is boolean => typeof v === 'boolean' }
+const text = (max: number): Field<string> => ({ check: (v): v is string => typeof v === 'string' && v.length <= max })
+const bytes = (max: number, min = 0): Field<Uint8Array> => ({ check: (v): v is Uint8Array => v instanceof Uint8Array && v.length >= min && v.length <= max })
+const list = (count: number, max: number): Field<readonly Uint8Array[]> => ({
+  check: (v): v is readonly Uint8Array[] => Array.isArray(v) && v.length <= count && v.every((item) => item instanceof Uint8Array && item.length <= max),
+})
+const hash = bytes(32, 32)
+
+/** Tag and fields of every message. Tags are never reused. */
+const TABLE = {
+  // client → relay, before anything else
+  hello: { tag: 1, fields: { version: uint, space: hash } },
+  /** Prove a device key: signature over relay name, space and challenge. */
+  auth: { tag: 2, fields: { device: uint, signature: bytes(64, 64) } },
+  /** Prove the key of an open invitation: reads without joining. */
+  authInvitation: { tag: 3, fields: { invitation: uint, signature: bytes(64, 64) } },
+  /** Bring a space that the relay does not hold: its genesis record. */
+  create: { tag: 4, fields: { genesis: bytes(MAX_ENTRY_LENGTH) } },
+  // relay → client
+  challenge: { tag: 5, fields: { relay: text(255), publicKey: hash, nonce: hash, known: flag } },
+  welcome: { tag: 6, fields: { size: uint, note: bytes(MAX_NOTE_LENGTH) } },
+  // client → relay, afterwards
+  pull: { tag: 10, fields: { from: uint, limit: uint } },
+  append: { tag: 11, fields: { records: list(MAX_BATCH_RECORDS, MAX_ENTRY_LENGTH) } },
+  /** Hand back entries that the relay has lost: the same bytes at the same indexes. */
+  restore: { tag: 12, fields: { from: uint, records: list(MAX_BATCH_RECORDS, MAX_ENTRY_LENGTH) } },
+  presence: { tag: 13, fields: { message: bytes(MAX_PRESENCE_LENGTH) } },
+  /** The relay's latest note and the proof that it extends the head of `size`. */
+  checkpoint: { tag: 14, fields: { size: uint } },
+  snapshot: { tag: 15, fields: { size: uint, chunk: uint } },
+  read: { tag: 16, fields: { size: uint, query: bytes(MAX_CHUNK_LENGTH) } },
+  ping: { tag: 17, fields: {} },
+  // relay → client
+  /** Records `[from, from + records.length)` and the relay's note for the size they lead to. Request 0: pushed. */
+  entries: { tag: 20, fields: { from: uint, records: list(MAX_BATCH_RECORDS, MAX_ENTRY_LENGTH), note: bytes(MAX_NOTE_LENGTH) } },
+  /** A courtesy: where the records came to lie. Clients believe only the log. */
+  appended: { tag: 21, fields: { index: uint, refused: text(255) } },
+  presenceFrom: { tag: 22, fields: { message: bytes(MAX_PRESENCE_LENGTH) } },
+  checkpointIs: { tag: 23, fields: { note: bytes(MAX_NOTE_LENGTH), consistency: list(64, 32) } },
+  snapshotChunk: { tag: 24, fields: { size: uint, chunk: uint, chunks: uint, note: bytes(MAX_NOTE_LENGTH), data: bytes(MAX_CHUNK_LENGTH) } },
+  readProof: { tag: 25, fields: { size: uint, proof: bytes(MAX_PROOF_LENGTH) } },
+  pong: { tag: 26, fields: {} },
+  refused: { tag: 27, fields: { code: text(64), message: text(1024) } },
+} as const
+
+type Table = typeof TABLE
+export type MessageKind = keyof Table
+type FieldValue<F> = F extends Field<infer T> ? T : never
+export type MessageOf<K extends MessageKind> = { readonly kind: K; readonly request: number } & {
+  readonly [F in keyof Table[K]['fields']]: FieldValue<Table[K]['fields'][F]>
+}
+export type Message = { [K in MessageKind]: MessageOf<K> }[MessageKind]
+
+type AnyFields = Readonly<Record<string, Field<WireValue>>>
+const BY_TAG = new Map<number, MessageKind>((Object.keys(TABLE) as MessageKind[]).map((kind) => [TABLE[kind].tag, kind]))
+
+/**
+ * @example
+ * decodeMessage(encodeMessage({ kind: 'pull', request: 7, from: 0, limit: 100 })).kind === 'pull'
+ */
+export function encodeMessage(message: Message): Uint8Array {
+  const values: WireValue[] = [TABLE[message.kind].tag, message.request]
+  const source = message as unknown as Readonly<Record<string, WireValue>>
+  for (const name of Object.keys(TABLE[message.kind].fields)) values.push(source[name] as WireValue)
+  return encodeFrame(values)
+}
+
+/** Throws `bad-frame` (hostile): wrong tag, count, type or length of a field. */
+export function decodeMessage(frame: Uint8Array): Message {
+  const [tag, request, ...values] = decodeFrame(frame)
+  const kind = typeof tag === 'number' ? BY_TAG.get(tag) : undefined
+  if (kind === undefined) throw new SealError('bad-frame', 'The frame has a tag that this protocol does not have.', { tag: typeof tag === 'number' ? tag : null })
+  if (request === undefined || !uint.check(request)) throw new SealError('bad-frame', `The ${kind} message has no request number.`)
+  const fields = Object.entries(TABLE[kind].fields as AnyFields)
+  if (fields.length !== values.length) {
+    throw new SealError('bad-frame', `The ${kind} message has ${values.length} fields; expected ${fields.length}.`, { kind })
+  }
+  const message: Record<string, unknown> = { kind, request }
+  for (let i = 0; i < fields.length; i++) {
+    const [name, field] = fields[i] as [string, Field<WireValue>]
+    if (!field.check(values[i] as WireValue)) throw new SealError('bad-frame', `The ${kind} message's ${name} has the wrong type or length.`, { kind, field: name })
+    message[name] = values[i]
+  }
+  return message as unknown as Message
+}

@@ -1,0 +1,74 @@
+/**
+ * The transport port: one ordered, message-based connection, and an in-memory pair of them for tests and for two spaces in one process.
+ * WebSocket transports are in `ws-node.ts` and `ws-browser.ts`; one conformance suite covers all (`test/net/transport.test.ts`).
+ */
+import { SealError } from '../engine/errors.js'
+
+/** Why a connection ended: a WebSocket close code (RFC 6455 §7.4) and a short reason. */
+export interface Closing { readonly code: number; readonly reason: string }
+
+export interface Connection {
+  /** Queue a frame. Frames arrive whole and in order, or the connection ends. Sending on an ended connection does nothing. */
+  send(frame: Uint8Array): void
+  /** Bytes accepted by `send` and not yet handed to the network: the measure for slow readers. */
+  readonly buffered: number
+  close(code: number, reason: string): void
+  /** Set once, before the first await after the connection was handed over. */
+  onFrame: (frame: Uint8Array) => void
+  onClose: (closing: Closing) => void
+  /** Where the peer is, for limits and logs ("127.0.0.1"); never trusted. */
+  readonly peer: string
+}
+
+/** Opens a connection to an address. Rejects with `disconnected` if it can't be had. */
+export type Dial = (url: string, signal?: AbortSignal) => Promise<Connection>
+
+/** Two ends of one in-memory connection. Frames are delivered in later microtasks, as a network would: never inside `send`. */
+export function connectionPair(): readonly [Connection, Connection] {
+  const a = new MemoryConnection('memory:a')
+  const b = new MemoryConnection('memory:b')
+  a.other = b
+  b.other = a
+  return [a, b]
+}
+
+class MemoryConnection implements Connection {
+  readonly peer: string
+  onFrame: (frame: Uint8Array) => void = () => undefined
+  onClose: (closing: Closing) => void = () => undefined
+  other: MemoryConnection | undefined
+  buffered = 0
+  #ended = false
+
+  constructor(peer: string) {
+    this.peer = peer
+  }
+
+  send(frame: Uint8Array): void {
+    if (this.#ended) return
+    const copy = Uint8Array.from(frame)
+    this.buffered += copy.length
+    queueMicrotask(() => {
+      this.buffered -= copy.length
+      if (!this.#ended) this.other?.onFrame(copy)
+    })
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#ended) return
+    const { other } = this
+    queueMicrotask(() => other?.end({ code, reason }))
+    this.end({ code, reason })
+  }
+
+  end(closing: Closing): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.onClose(closing)
+  }
+}
+
+/** The error of a dial that failed, the same for every transport. */
+export function cannotConnect(url: string, cause?: unknown): SealError {
+  return new SealError('disconnected', `Can't connect to ${url}. Expected a SealDB relay there; is it running?`, { url }, { cause })
+}

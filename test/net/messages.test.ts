@@ -1,0 +1,75 @@
+/** Frames and messages: every message round-trips; everything else is `bad-frame` and nothing but. */
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { isSealError } from '../../engine/errors.js'
+import { decodeMessage, encodeMessage, type Message } from '../../net/messages.js'
+import { decodeFrame, encodeFrame } from '../../net/wire.js'
+
+const bytes = (length: number, fill = 7): Uint8Array => new Uint8Array(length).fill(fill)
+const MESSAGES: readonly Message[] = [
+  { kind: 'hello', request: 1, version: 1, space: bytes(32) },
+  { kind: 'auth', request: 2, device: 3, signature: bytes(64) },
+  { kind: 'authInvitation', request: 2, invitation: 3, signature: bytes(64) },
+  { kind: 'create', request: 3, genesis: bytes(300) },
+  { kind: 'challenge', request: 1, relay: 'relay.example', publicKey: bytes(32), nonce: bytes(32), known: true },
+  { kind: 'welcome', request: 2, size: 2 ** 40, note: bytes(200) },
+  { kind: 'pull', request: 9, from: 0, limit: 1000 },
+  { kind: 'append', request: 10, records: [bytes(1), bytes(200), bytes(70_000)] },
+  { kind: 'restore', request: 10, from: 4, records: [] },
+  { kind: 'entries', request: 0, from: 12, records: Array.from({ length: 40 }, (_, i) => bytes(i)), note: bytes(100) },
+  { kind: 'appended', request: 10, index: 5, refused: '' },
+  { kind: 'checkpointIs', request: 3, note: bytes(100), consistency: [bytes(32), bytes(32)] },
+  { kind: 'refused', request: 3, code: 'denied', message: 'no' },
+  { kind: 'ping', request: 4 },
+]
+
+function refused(frame: Uint8Array): boolean {
+  try {
+    decodeMessage(frame)
+    return false
+  } catch (error) {
+    if (isSealError(error, 'bad-frame')) return true
+    throw error
+  }
+}
+
+describe('messages', () => {
+  it.each(MESSAGES)('$kind round-trips', (message) => {
+    expect(decodeMessage(encodeMessage(message))).toEqual(message)
+  })
+
+  it('every cut, and every addition, is refused', () => {
+    for (const message of MESSAGES) {
+      const frame = encodeMessage(message)
+      for (let length = 0; length < Math.min(frame.length, 400); length++) expect(refused(frame.subarray(0, length)), message.kind).toBe(true)
+      expect(refused(Uint8Array.of(...frame.subarray(0, 500), ...frame.subarray(500), 0)), message.kind).toBe(true)
+    }
+  })
+
+  it('any changed byte gives a message or bad-frame, never another error', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...MESSAGES), fc.nat(), fc.nat(255), (message, at, value) => {
+        const frame = Uint8Array.from(encodeMessage(message))
+        frame[at % frame.length] = value
+        refused(frame)
+      }),
+      { numRuns: 3000 },
+    )
+  })
+
+  it('random bytes are refused before anything is allocated', () => {
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (frame) => void refused(frame)), { numRuns: 3000 })
+    expect(refused(Uint8Array.of(0xdd, 0xff, 0xff, 0xff, 0xff))).toBe(true) // four thousand million items
+    expect(refused(Uint8Array.of(0x91, 0xc6, 0xff, 0xff, 0xff, 0xff))).toBe(true) // four gigabytes
+    expect(refused(new Uint8Array(100_000).fill(0x91))).toBe(true) // nesting
+    expect(refused(Uint8Array.of(0x81, 0xa9, ...new TextEncoder().encode('__proto__'), 0x01))).toBe(true) // maps
+    expect(refused(Uint8Array.of(0x92, 0x11, 0xd4, 0x00, 0x00))).toBe(true) // extension types
+  })
+
+  it('wrong kinds of field are refused', () => {
+    for (const values of [[17], [17, -1], [17, 1.5], [17, 0, 1], [99, 0], ['ping', 0], [1, 0, 1, bytes(31)], [1, 0, '1', bytes(32)], [10, 0, 2 ** 48 + 2, 1]]) {
+      expect(refused(encodeFrame(values as never))).toBe(true)
+    }
+    expect(decodeFrame(encodeFrame([2 ** 40, 0]))).toEqual([2 ** 40, 0])
+  })
+})
