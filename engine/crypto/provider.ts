@@ -1,6 +1,9 @@
 /**
  * The crypto port: what a provider must supply. Implementations: `noble` (reference, everywhere), `node` (node:crypto),
- * `sodium` (libsodium-wrappers-sumo). All agree on every vector and on what they accept.
+ * `sodium` (libsodium-wrappers-sumo). All agree on every vector *and on what they accept*: acceptance is consensus.
+ *
+ * Everything is synchronous, deterministic and without randomness: nonces and seeds come from the caller. No input is kept or
+ * changed; every returned array is fresh and the caller's own. Wrong lengths throw `bad-argument`.
  */
 
 /** SHA-256, the one hash of the protocol (FIPS 180-4). The narrow part that log and state tree need. */
@@ -9,4 +12,93 @@ export interface Sha256 {
   sha256(data: Uint8Array): Uint8Array
   /** Hash `input[start, end)` and write the 32 bytes to `out` at `at`. Allocation-free where the platform allows; the hot path of trees. */
   sha256Into(input: Uint8Array, start: number, end: number, out: Uint8Array, at: number): void
+}
+
+/** Keyed hashing and derivation: RFC 2104, RFC 5869, RFC 9106. */
+export interface Derivation {
+  /** 32 bytes; any key length. */
+  hmacSha256(key: Uint8Array, message: Uint8Array): Uint8Array
+  /** `length` bytes, at most 255 × 32. An empty salt is 32 zero bytes (RFC 5869 §2.2). */
+  hkdfSha256(ikm: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array
+  /** Argon2id v1.3, one lane. Salt of 16 bytes; at least 8 KiB and one pass; 16 to 64 bytes out. Takes seconds by design. */
+  argon2id(password: Uint8Array, salt: Uint8Array, cost: Argon2Cost, length: number): Uint8Array
+}
+
+export interface Argon2Cost {
+  readonly memoryKib: number
+  readonly passes: number
+}
+
+/** A signing key that a provider has prepared. Hold on to it: preparing costs more than signing. */
+export interface Signer {
+  readonly publicKey: Uint8Array
+  /** 64 bytes: Ed25519 (RFC 8032 §5.1.6, deterministic) over the exact bytes. For a domain-separated one see `sign.ts`. */
+  sign(message: Uint8Array): Uint8Array
+}
+
+/** Ed25519 under the consensus rule of `ed25519-rule.ts`. */
+export interface Signatures {
+  /** From a 32-byte seed. */
+  signer(seed: Uint8Array): Signer
+  /**
+   * The consensus verdict on a signature, whatever the provider; never throws for any bytes of any length.
+   * A rejection may cost a slow second look: limit how often a stranger can cause one.
+   */
+  verifyEd25519(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean
+}
+
+/** ChaCha20-Poly1305 (RFC 8439), HChaCha20 and XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03). Sealed = ciphertext ‖ tag(16). */
+export interface Ciphers {
+  chachaSeal(key: Uint8Array, nonce12: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array
+  /** Throws `open-failed`. */
+  chachaOpen(key: Uint8Array, nonce12: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array
+  /** 32-byte subkey of a 32-byte key and 16 bytes of nonce. */
+  hchacha20(key: Uint8Array, nonce16: Uint8Array): Uint8Array
+  xchachaSeal(key: Uint8Array, nonce24: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array
+  /** Throws `open-failed`. */
+  xchachaOpen(key: Uint8Array, nonce24: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array
+}
+
+/** X25519 (RFC 7748). */
+export interface Agreement {
+  x25519PublicKey(secret: Uint8Array): Uint8Array
+  /** The 32-byte shared secret. Throws `bad-key` if it would be all zero (a small-order public key). */
+  x25519(secret: Uint8Array, publicKey: Uint8Array): Uint8Array
+}
+
+declare const groupPoint: unique symbol
+/** An element of ristretto255, opaque: it belongs to the provider that made it. */
+export interface GroupPoint {
+  readonly [groupPoint]: true
+}
+
+/** An integer in [0, L), L the order of ristretto255: canonical by type. See `scalar.ts`. */
+export type Scalar = bigint
+
+/**
+ * ristretto255 (RFC 9496). Zero scalars and the identity are ordinary operands everywhere, by our rule: 0·P = identity,
+ * P − P = identity, identity encodes as 32 zero bytes and decodes. Who must refuse the identity says so (`verifiable.ts`).
+ */
+export interface Group {
+  readonly base: GroupPoint
+  readonly identity: GroupPoint
+  /** Throws `bad-encoding` unless the 32 bytes are the canonical encoding of an element. */
+  decodePoint(bytes: Uint8Array): GroupPoint
+  encodePoint(point: GroupPoint): Uint8Array
+  equalPoints(a: GroupPoint, b: GroupPoint): boolean
+  addPoints(a: GroupPoint, b: GroupPoint): GroupPoint
+  subtractPoints(a: GroupPoint, b: GroupPoint): GroupPoint
+  /** scalar · point; for secret scalars too. */
+  multiply(scalar: Scalar, point: GroupPoint): GroupPoint
+  /** scalar · base; for secret scalars too. */
+  multiplyBase(scalar: Scalar): GroupPoint
+  /** Σ scalars[i] · points[i], variable time: public input only. Of no points, the identity. Quicker for short scalars. */
+  multiplySum(scalars: readonly Scalar[], points: readonly GroupPoint[]): GroupPoint
+}
+
+export type ProviderName = 'noble' | 'node' | 'sodium'
+
+export interface CryptoProvider extends Sha256, Derivation, Signatures, Ciphers, Agreement {
+  readonly name: ProviderName
+  readonly group: Group
 }
