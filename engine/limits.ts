@@ -25,6 +25,10 @@ export const MAX_COUNT = 2 ** 48 - 1
 export const MAX_PROOF_LENGTH = 64 * 1024 * 1024
 /** Longest C2SP note. */
 export const MAX_NOTE_LENGTH = 64 * 1024
+/** Most signatures on a C2SP note, as in Go's sumdb/note (the specification asks for 16 at least): each known one costs a verification. */
+export const MAX_NOTE_SIGNATURES = 100
+/** Most hashes in an inclusion or consistency proof: a tree of 2^48 leaves needs at most 49. */
+export const MAX_LOG_PROOF_HASHES = 64
 /** Longest single canonical encoding a Writer makes: far over every structure, well under what an engine can allocate. */
 export const MAX_ENCODING_LENGTH = 2 ** 30
 /** Longest record or named value of a store: an entry, with room for what is kept beside it. */
@@ -43,3 +47,17 @@ export const MAX_FRAME_LENGTH = MAX_ENTRY_LENGTH + 64 * 1024
 export const MAX_PRESENCE_LENGTH = 16 * 1024
 /** Longest snapshot chunk or remote-read query. */
 export const MAX_CHUNK_LENGTH = 1024 * 1024
+/** CONSENSUS. Nested expressions of one policy; bounds the recursion that reads and evaluates it. */
+export const MAX_POLICY_DEPTH = 32
+/** CONSENSUS. Nodes of one policy's expressions, and so the work of one check. */
+export const MAX_POLICY_NODES = 512
+/** CONSENSUS. Policies of one table, and values in one IN list. */
+export const MAX_POLICIES = 256
+/** CONSENSUS. Rows that one EXISTS looks at; beyond them it is unknown, which denies. */
+export const MAX_EXISTS_ROWS = 256
+/** CONSENSUS. Plaintext columns of one table (SQLite's own default limit on columns). */
+export const MAX_PLAIN_COLUMNS = 2_000
+/** CONSENSUS. Indexes of one table, and columns of one index. */
+export const MAX_INDEXES = 64
+/** CONSENSUS. Catalog changes in one entry: each may look at the whole catalog. */
+export const MAX_CATALOG_OPS = 256

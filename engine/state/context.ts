@@ -6,7 +6,7 @@
  */
 import { type Reader, type Writer } from '../codec/canonical.js'
 import { type CryptoProvider } from '../crypto/provider.js'
-import { type MemberRole, type Meta } from './records.js'
+import { type MemberRole, type Meta } from './roster.js'
 
 export interface StateEntry { readonly key: Uint8Array; readonly value: Uint8Array }
 

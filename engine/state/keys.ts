@@ -4,8 +4,9 @@
  *
  * A table's rows, an index, an index value and the whole catalog are each a byte prefix: `subtreeRoot(prefix)` says whether one changed.
  */
-import { RING_SIZE } from '../limits.js'
+import { prefixSuccessor } from '../codec/tuple.js'
 import { SealError } from '../errors.js'
+import { RING_SIZE } from '../limits.js'
 
 /** First byte of every state key. 1x belongs to the group, 2x to the catalog, 3x to tables. */
 export const KEY_KIND = {
@@ -115,14 +116,9 @@ export const indexPrefix = (table: number, index: number): Uint8Array => {
   return key
 }
 
-/** The least byte string above everything that begins with `prefix`; undefined if there is none (all bytes 0xff). */
+/** The least byte string above everything that begins with `prefix`: the `hi` of its range. */
 export function prefixEnd(prefix: Uint8Array): Uint8Array | undefined {
-  let length = prefix.length
-  while (length > 0 && prefix[length - 1] === 0xff) length -= 1
-  if (length === 0) return undefined
-  const end = prefix.slice(0, length)
-  end[length - 1] = (end[length - 1] as number) + 1
-  return end
+  return prefixSuccessor(prefix) ?? undefined
 }
 
 /** The id that follows the kind byte of a member, device, invitation, epoch, pointer, object or row key. */
