@@ -32,6 +32,10 @@ export const ERROR_CODES = {
   'store-sealed': 'refused', // the passphrase or key for the stored secrets is missing or wrong
   'store-failed': 'retry', // disk full, I/O error: fact `outcome` says absent or unknown
   'store-closed': 'usage',
+  // SQL
+  'sql-error': 'usage', // SQLite refused: facts.name, facts.result; its message may name and quote, so show it but don't log it
+  'out-of-memory': 'usage', // SQLite's 2 GiB, shared by all databases of the process
+  'sqlite-crashed': 'bug', // SQLite trapped: nothing of it can be used any more
   // net
   'bad-frame': 'hostile', // a frame or message that is not of this protocol
   'disconnected': 'retry', // the connection ended before the answer

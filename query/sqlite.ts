@@ -1,0 +1,93 @@
+/**
+ * SQLite, in memory, exact: the one door for sql.js, whose WebAssembly build does the relational work over rows that the engine vouches for.
+ *
+ * † sql.js's own Database is a file in Emscripten's file system (11 µs a point SELECT; a true `:memory:` handle takes about 1), binds bigint as TEXT and
+ * 5.0 as INTEGER. So this talks to the exported C functions. Not to be had from this build: declared types and origins of columns (the catalog knows),
+ * interrupting a running statement (nothing else runs while it does), and a progress handler.
+ */
+import initSqlJs from 'sql.js'
+import { SealError } from '../engine/errors.js'
+import { Database } from './sqlite/database.js'
+import { discoverLayout, type Layout } from './sqlite/layout.js'
+import { loadWasm, type SqlJsFactory, type Wasm } from './sqlite/wasm.js'
+
+export { Database as Sqlite, type FunctionOptions } from './sqlite/database.js'
+export { Statement, type ResultValue } from './sqlite/statement.js'
+export * from './sqlite/results.js'
+
+/** The SQLite that everything here was tried on; its affinity, its text of a REAL and its messages are the reference. */
+export const SQLITE_VERSION = '3.54.1'
+
+export interface SqliteOptions {
+  /** The bytes of `sql-wasm.wasm` of sql.js 1.16. Default: read beside the package in Node, fetched in a browser. */
+  readonly wasmBinary?: BufferSource
+  /** Where a browser finds `sql-wasm.wasm`. Default: beside the bundle. */
+  readonly locateFile?: (name: string) => string
+  /** Another copy of sql.js, if the application started the package's own before. */
+  readonly initSqlJs?: SqlJsFactory
+}
+
+export interface SqliteModule {
+  readonly version: string
+  /** A new, empty database. Close it: memory is shared by all, at most 2 GiB. */
+  database(): Database
+  /** Bytes of WebAssembly memory; it grows and never shrinks. */
+  readonly memoryBytes: number
+}
+
+let opened: Promise<SqliteModule> | undefined
+
+/** Loads SQLite once per process; later calls return the same and their options are ignored. Throws `provider-unavailable`. */
+export function openSqlite(options: SqliteOptions = {}): Promise<SqliteModule> {
+  opened ??= open(options).catch((error: unknown) => {
+    opened = undefined
+    throw error
+  })
+  return opened
+}
+
+async function open(options: SqliteOptions): Promise<SqliteModule> {
+  let wasm: Wasm
+  try {
+    wasm = await loadWasm(options.initSqlJs ?? initSqlJs, options.wasmBinary ?? (await findBinary(options)))
+  } catch (cause) {
+    if (cause instanceof SealError) throw cause
+    throw new SealError('provider-unavailable', 'SQLite could not be loaded: expected sql-wasm.wasm of sql.js 1.16.', {}, { cause })
+  }
+  const layout = discoverLayout(wasm)
+  assertPinned(wasm, layout)
+  return {
+    version: SQLITE_VERSION,
+    database: () => new Database(wasm, layout),
+    get memoryBytes() {
+      return wasm.memory.buffer.byteLength
+    },
+  }
+}
+
+/** The version, and that a database is in real memory: no file name, and a rollback journal in memory, which a file in Emscripten's system lacks. */
+function assertPinned(wasm: Wasm, layout: Layout): void {
+  const db = new Database(wasm, layout)
+  try {
+    const version = db.get('SELECT sqlite_version()')?.[0]
+    if (version !== SQLITE_VERSION) throw new SealError('provider-unavailable', `Expected SQLite ${SQLITE_VERSION}.`, { found: String(version) })
+    const file = db.get('SELECT file FROM pragma_database_list')?.[0]
+    const journal = db.get('PRAGMA journal_mode')?.[0]
+    if (file !== '' || journal !== 'memory') throw new SealError('provider-unavailable', 'Expected a database in memory.', { journal: String(journal) })
+  } finally {
+    db.close()
+  }
+}
+
+async function findBinary(options: SqliteOptions): Promise<BufferSource> {
+  const name = 'sql-wasm.wasm'
+  if (options.locateFile === undefined && typeof process === 'object' && typeof process.getBuiltinModule === 'function') {
+    // Not imports: bundlers for browsers would have to be told about them.
+    const { createRequire } = process.getBuiltinModule('node:module')
+    const { readFile } = process.getBuiltinModule('node:fs/promises')
+    return readFile(createRequire(import.meta.url).resolve(`sql.js/dist/${name}`))
+  }
+  const response = await fetch(options.locateFile?.(name) ?? new URL(name, import.meta.url))
+  if (!response.ok) throw new SealError('provider-unavailable', `Fetching ${name} failed.`, { status: response.status })
+  return response.arrayBuffer()
+}
