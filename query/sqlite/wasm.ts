@@ -42,6 +42,7 @@ export class Wasm {
   #u8: Uint8Array
   #i32: Int32Array
   #i64: BigInt64Array
+  #node: Slicer | undefined
   #scratch: number
   #crashed: unknown
 
@@ -51,6 +52,7 @@ export class Wasm {
     this.#u8 = new Uint8Array(memory.buffer)
     this.#i32 = new Int32Array(memory.buffer)
     this.#i64 = new BigInt64Array(memory.buffer)
+    this.#node = slicer(memory.buffer)
     this.out = c._malloc(16)
     this.#scratch = c._malloc(SCRATCH_BYTES)
   }
@@ -120,8 +122,9 @@ export class Wasm {
 
   /** Text of `length` bytes. Strict throws `bad-value` on invalid UTF-8 (only `CAST(blob AS TEXT)` makes such text); otherwise U+FFFD. */
   readText(pointer: number, length: number, strict: boolean): string {
-    const u8 = this.u8
-    if (length < 24) {
+    const u8 = this.u8 // first: after growth it renews the other views, too
+    const node = this.#node
+    if (length < (node === undefined ? 16 : 8)) {
       let text = ''
       let i = 0
       for (; i < length; i++) {
@@ -130,6 +133,11 @@ export class Wasm {
         text += String.fromCharCode(unit)
       }
       if (i === length) return text
+    }
+    if (node !== undefined) {
+      const text = node.utf8Slice(pointer, pointer + length)
+      // U+FFFD may be the text's own, or stand for bytes that aren't UTF-8: the strict decoder tells.
+      if (!strict || !text.includes('\uFFFD')) return text
     }
     const bytes = u8.subarray(pointer, pointer + length)
     if (!strict) return lenient.decode(bytes)
@@ -160,7 +168,21 @@ export class Wasm {
     this.#u8 = new Uint8Array(this.memory.buffer)
     this.#i32 = new Int32Array(this.memory.buffer)
     this.#i64 = new BigInt64Array(this.memory.buffer)
+    this.#node = slicer(this.memory.buffer)
   }
+}
+
+/** Node decodes UTF-8 from a Buffer in half the time of a TextDecoder. */
+interface Slicer { utf8Slice(start: number, end: number): string }
+
+function slicer(memory: ArrayBuffer): Slicer | undefined {
+  if (typeof globalThis.Buffer !== 'function') return undefined
+  const buffer: object = globalThis.Buffer.from(memory)
+  return canSlice(buffer) ? buffer : undefined
+}
+
+function canSlice(buffer: object): buffer is Slicer {
+  return 'utf8Slice' in buffer
 }
 
 export function outOfMemory(): SealError {

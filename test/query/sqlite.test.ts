@@ -81,6 +81,8 @@ describe('values are exact', () => {
     statement.step()
     expect(failure(() => statement.row()).code).toBe('bad-value')
     expect(statement.resultRow()).toEqual(['\uFFFD'])
+    expect(failure(() => db.get("SELECT CAST(x'616161616161616161ff61' AS TEXT)")).code).toBe('bad-value')
+    expect(db.get("SELECT CAST(x'616161616161616161efbfbd' AS TEXT)")).toEqual(['aaaaaaaaa\uFFFD'])
   })
 })
 
