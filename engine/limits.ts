@@ -61,3 +61,15 @@ export const MAX_PLAIN_COLUMNS = 2_000
 export const MAX_INDEXES = 64
 /** CONSENSUS. Catalog changes in one entry: each may look at the whole catalog. */
 export const MAX_CATALOG_OPS = 256
+/** CONSENSUS. Longest sealed name of a member or device. */
+export const MAX_NAME_LENGTH = 1_024
+/** CONSENSUS. Longest history link or blinding box: some 1,900 epochs' secrets, kept in the state for good. */
+export const MAX_LINK_LENGTH = 64 * 1024
+/** CONSENSUS. Most devices that one invitation admits. */
+export const MAX_INVITATION_USES = 1_024
+/** CONSENSUS. Most live devices of one member: bounds how far one member can lengthen every delivery. */
+export const MAX_MEMBER_DEVICES = 32
+/** CONSENSUS. Policy nodes evaluated for one entry: a hundred a row in the largest, under a second of work. */
+export const MAX_POLICY_STEPS = 10_000_000
+/** Columns of one table: SQLite's own limit, as sql.js is built. */
+export const MAX_COLUMNS = 2_000
