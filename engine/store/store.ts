@@ -57,7 +57,10 @@ export interface Store extends AsyncDisposable {
   read(from: number, to: number): Promise<readonly Uint8Array[]>
   /** Replace the snapshot as a whole: after a crash there is the old one or the new one. Commits go on meanwhile. */
   writeSnapshot(meta: Uint8Array, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void>
-  /** The snapshot, or undefined if none was ever written. Stays readable to its end even if another replaces it meanwhile. */
+  /**
+   * The snapshot, or undefined if none was ever written. An iteration of its chunks goes to its end even if another snapshot replaces
+   * it meanwhile; one that begins after that may throw `bad-argument`.
+   */
   readSnapshot(): Promise<StoredSnapshot | undefined>
   /** Give back the space of replaced values and forgotten records. Commits go on meanwhile. */
   compact(): Promise<void>

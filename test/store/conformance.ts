@@ -167,9 +167,11 @@ export function testStore(what: string, locate: () => Promise<StoreLocation>): v
       await store.writeSnapshot(bytes('two'), [record(0), new Uint8Array(0), record(1, 70_000)])
       const next = await again(at, store)
       const old = await next.readSnapshot()
+      const reading = old?.chunks[Symbol.asyncIterator]()
+      expect((await reading?.next())?.value).toEqual(record(0))
       await next.writeSnapshot(new Uint8Array(0), (async function* () { yield record(5) })())
       expect(old?.meta).toEqual(bytes('two'))
-      expect(await readChunks(old)).toEqual([record(0), new Uint8Array(0), record(1, 70_000)])
+      expect([await reading?.next(), await reading?.next(), await reading?.next()].map((step) => step?.value)).toEqual([new Uint8Array(0), record(1, 70_000), undefined])
       expect((await next.readSnapshot())?.meta).toEqual(new Uint8Array(0))
       const broken = next.writeSnapshot(bytes('three'), (async function* () {
         yield record(6)

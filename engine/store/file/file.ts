@@ -1,0 +1,234 @@
+/**
+ * The file store: a directory of append-only files, for Node. `frame.ts` has the format, `journal.ts` what is promised of a commit,
+ * `replay.ts` what happens at opening.
+ *
+ *   manifest      which of these count, in order
+ *   segment-N     batches as they came, or records packed by compaction
+ *   snapshot      the state snapshot
+ *   lock-…        who has it open
+ *
+ * Directory 0700, files 0600. With `fsync: 'never'` everything survives the death of the process but not of the machine: after that
+ * the end may be missing, or damaged so that opening is refused.
+ */
+import { defaultProvider } from '#default-provider'
+import { SealError } from '../../errors.js'
+import type { Store, StoreLocation } from '../store.js'
+import { compact } from './compaction.js'
+import { type Directory, nodeDirectory } from './directory.js'
+import { STORE_ID_LENGTH } from './frame.js'
+import { failure, Journal } from './journal.js'
+import { type Lock, takeLock } from './lock.js'
+import { fileName, MANIFEST, type Manifest, readManifest, writeManifest } from './manifest.js'
+import { replay, type Replayed, type TornTail } from './replay.js'
+import { corrupt } from './scan.js'
+import { createSealing, openSealing, type Sealing, type SealingOptions, type SealingProvider, SECRET_PREFIX } from './sealing.js'
+import { readRecords } from './segment.js'
+import { readSnapshotFile, SNAPSHOT, writeSnapshotFile } from './snapshot.js'
+import { encodeCheckpoint } from './writer.js'
+import { checkRange, EMPTY_BOUNDS } from '../batch.js'
+
+export interface FileStoreOptions {
+  /** `always` (default): a commit resolves when the disk has it. `never`: when the operating system has it. */
+  readonly fsync?: 'always' | 'never'
+  /** Seals the values named `secret/…`. A store opened with one for the first time is sealed from then on. */
+  readonly passphrase?: string
+  /** Instead of a passphrase: 32 bytes from a keychain. */
+  readonly key?: Uint8Array
+  readonly argon2?: { readonly memoryKib: number; readonly passes: number }
+  /** Default 64 MiB. */
+  readonly segmentLength?: number
+  readonly random?: (length: number) => Uint8Array
+  readonly provider?: SealingProvider
+}
+
+export interface FileStore extends Store {
+  /** What opening had to cut off, if anything. */
+  readonly torn: TornTail | undefined
+}
+
+export interface FileStoreLocation extends StoreLocation {
+  /** Throws `store-locked`, `store-corrupt`, `store-sealed`, `store-failed`, `unsupported-version`. */
+  open(): Promise<FileStore>
+}
+
+/**
+ * @example
+ * await using store = await fileStore('./team', { passphrase }).open()
+ */
+export function fileStore(path: string, options: FileStoreOptions = {}): FileStoreLocation {
+  return fileStoreIn(nodeDirectory(path), options)
+}
+
+/** On any directory: for tests. */
+export function fileStoreIn(directory: Directory, options: FileStoreOptions = {}): FileStoreLocation {
+  return { open: () => openFileStore(directory, options) }
+}
+
+/** Directories that are open in this process: two openings at once here need not race for the lock file. */
+const openHere = new Set<string>()
+
+const DEFAULT_SEGMENT_LENGTH = 64 << 20
+
+async function openFileStore(directory: Directory, options: FileStoreOptions): Promise<FileStore> {
+  if (openHere.has(directory.path)) throw new SealError('store-locked', `The store ${directory.path} is open already, in this process.`, { pid: process.pid })
+  openHere.add(directory.path)
+  const random = options.random ?? randomBytes
+  let lock: Lock | undefined
+  try {
+    await directory.make()
+    lock = await takeLock(directory, random(8))
+    const { journal, torn } = await openJournal(directory, options, random)
+    return toStore(journal, lock, torn)
+  } catch (error) {
+    await lock?.release()
+    openHere.delete(directory.path)
+    throw error instanceof SealError ? error : failure('absent', 'opening', error)
+  }
+}
+
+async function openJournal(directory: Directory, options: FileStoreOptions, random: (length: number) => Uint8Array): Promise<{ journal: Journal; torn: TornTail | undefined }> {
+  const names = await directory.list()
+  const unlock = toSealingOptions(options, random)
+  const manifest = (await readManifest(directory, names)) ?? (await createStore(directory, names, random(STORE_ID_LENGTH)))
+  if (manifest.seal && !unlock) throw new SealError('store-sealed', 'The secrets in this store open with a passphrase or key.', { reason: 'missing' })
+  const sealing = manifest.seal && unlock && openSealing(manifest.storeId, manifest.seal, unlock)
+  await removeStrays(directory, names, manifest)
+  const read = await replay(directory, manifest)
+  const nextNumber = 1 + Math.max(...[...names, ...manifest.journal.map(({ number }) => fileName(number))].map(numberOf))
+  const journal = new Journal(
+    { directory, fsync: options.fsync !== 'never', segmentLength: options.segmentLength ?? DEFAULT_SEGMENT_LENGTH },
+    { ...read, ...(await openValues(read, sealing)), manifest, sealing, nextNumber },
+  )
+  if (unlock && !sealing) await sealStore(journal, unlock)
+  return { journal, torn: read.torn }
+}
+
+/** What an interrupted creation left counts as nothing, but a store that has lost its manifest is not to be mistaken for that. */
+async function createStore(directory: Directory, names: readonly string[], storeId: Uint8Array): Promise<Manifest> {
+  const checkpoint = encodeCheckpoint(storeId, 1, EMPTY_BOUNDS, new Map(), undefined)
+  for (const name of names) {
+    if (name === SNAPSHOT || numberOf(name) > 1 || (name === fileName(1) && (await lengthOf(directory, name)) > checkpoint.end)) {
+      throw corrupt(MANIFEST, 0, `no such file, though there is ${name}`)
+    }
+  }
+  if (names.includes(fileName(1))) await directory.remove(fileName(1))
+  const file = await directory.open(fileName(1), 'create')
+  try {
+    await file.write(checkpoint.bytes, 0)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await directory.sync()
+  const manifest = { storeId, packed: [], journal: [{ number: 1, length: checkpoint.end }], seal: undefined }
+  await writeManifest(directory, manifest, () => undefined)
+  return manifest
+}
+
+async function removeStrays(directory: Directory, names: readonly string[], manifest: Manifest): Promise<void> {
+  const counted = new Set([...manifest.packed, ...manifest.journal].map(({ number }) => fileName(number)))
+  for (const name of names) if (name.endsWith('.tmp') || (numberOf(name) > 0 && !counted.has(name))) await directory.remove(name)
+  for (const name of counted) if (!names.includes(name) && name !== fileName(1)) throw corrupt(name, 0, 'no such file')
+}
+
+async function openValues(read: Replayed, sealing: Sealing | undefined): Promise<{ values: Map<string, Uint8Array> }> {
+  try {
+    const values = new Map<string, Uint8Array>()
+    for (const [name, value] of read.values) values.set(name, sealing && name.startsWith(SECRET_PREFIX) ? sealing.open(name, value) : value)
+    return { values }
+  } catch (error) {
+    await read.active.close()
+    throw error
+  }
+}
+
+/** From plain to sealed: a checkpoint under a new data key, and away with the files that held secrets in plain. */
+async function sealStore(journal: Journal, options: SealingOptions): Promise<void> {
+  try {
+    const { header, sealing } = createSealing(journal.manifest.storeId, options)
+    journal.sealing = sealing
+    await journal.exclusive(() => journal.roll({ seal: header }))
+    await compact(journal)
+  } catch (error) {
+    await journal.close()
+    throw error
+  }
+}
+
+function toStore(journal: Journal, lock: Lock, torn: TornTail | undefined): FileStore {
+  const { directory } = journal.options
+  let closing: Promise<void> | undefined
+  let background: Promise<unknown> = Promise.resolve() // compactions and snapshots, one after another
+  const alive = (): Journal => {
+    if (closing) throw new SealError('store-closed', 'This store was closed.')
+    return journal
+  }
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const result = background.then(work)
+    background = result.catch(() => undefined) // its caller has it
+    return result
+  }
+  const close = async (): Promise<void> => {
+    await background
+    try {
+      await journal.close()
+    } finally {
+      openHere.delete(directory.path)
+      await lock.release()
+    }
+  }
+  return {
+    torn,
+    get size() {
+      return alive().bounds.size
+    },
+    get first() {
+      return alive().bounds.first
+    },
+    get: (name) => alive().values.get(name),
+    names: (prefix) => [...alive().values.keys()].filter((name) => name.startsWith(prefix)).sort(),
+    commit: async (batch) => alive().commit(batch),
+    read: async (from, to) => {
+      const { bounds, positions, segmentOf } = alive()
+      checkRange(bounds, from, to)
+      return readRecords(Array.from({ length: to - from }, (_, i) => positions.get(from + i)), segmentOf).catch((error: unknown) => {
+        throw error instanceof SealError ? error : failure('absent', 'reading', error)
+      })
+    },
+    writeSnapshot: async (meta, chunks) => {
+      alive()
+      return inTurn(() => writeSnapshotFile(directory, journal.manifest.storeId, meta, chunks))
+    },
+    readSnapshot: async () => readSnapshotFile(directory, alive().manifest.storeId),
+    compact: async () => {
+      alive()
+      return inTurn(() => compact(journal))
+    },
+    close: () => (closing ??= close()),
+    [Symbol.asyncDispose]: () => (closing ??= close()),
+  }
+}
+
+function toSealingOptions({ passphrase, key, provider, argon2 }: FileStoreOptions, random: (length: number) => Uint8Array): SealingOptions | undefined {
+  const unlock = key !== undefined ? { key } : passphrase !== undefined ? { passphrase } : undefined
+  if (key !== undefined && passphrase !== undefined) throw new SealError('bad-argument', 'Expected a passphrase or a key, got both.')
+  return unlock && { unlock, random, provider: provider ?? defaultProvider(), ...(argon2 ? { cost: argon2 } : {}) }
+}
+
+/** The number in a file's name, or 0. */
+function numberOf(name: string): number {
+  return Number(/^segment-(\d+)$/.exec(name)?.[1] ?? 0)
+}
+
+async function lengthOf(directory: Directory, name: string): Promise<number> {
+  const file = await directory.open(name, 'read')
+  try {
+    return await file.length()
+  } finally {
+    await file.close()
+  }
+}
+
+function randomBytes(length: number): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(length))
+}

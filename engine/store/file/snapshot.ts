@@ -1,0 +1,107 @@
+/**
+ * The snapshot file: a meta frame, chunk frames, and an end frame with their count. Written under a passing name, synced and renamed.
+ */
+import { SealError } from '../../errors.js'
+import { checkChunk } from '../batch.js'
+import type { StoredSnapshot } from '../store.js'
+import type { Directory, OpenFile } from './directory.js'
+import { checkFrame, COMMIT, copyBytes, encodeU48, FILE_HEADER_LENGTH, FRAME, FRAME_OVERHEAD, FrameWriter, frameLength, HEADER_LENGTH } from './frame.js'
+import { failure } from './journal.js'
+import { headerChain, writeWhole } from './manifest.js'
+import { corrupt, readFileHeader } from './scan.js'
+
+export const SNAPSHOT = 'snapshot'
+
+type Chunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
+
+/** One at a time. An error of the chunks' source passes through; nothing has changed then. */
+export async function writeSnapshotFile(directory: Directory, storeId: Uint8Array, meta: Uint8Array, chunks: Chunks): Promise<void> {
+  checkChunk(meta)
+  let renaming = false
+  let inSource = false
+  const guarded = (async function* () {
+    inSource = true
+    for await (const chunk of chunks) {
+      checkChunk(chunk)
+      inSource = false
+      yield chunk
+      inSource = true
+    }
+    inSource = false
+  })()
+  try {
+    await writeWhole(directory, SNAPSHOT, storeId, toFrames(storeId, meta, guarded), () => (renaming = true))
+  } catch (error) {
+    throw inSource ? error : failure(renaming ? 'unknown' : 'absent', 'writing the snapshot', error)
+  }
+}
+
+/** Undefined if there is none. Each iteration of the chunks opens the file for itself. */
+export async function readSnapshotFile(directory: Directory, storeId: Uint8Array): Promise<StoredSnapshot | undefined> {
+  if (!(await directory.list()).includes(SNAPSHOT)) return undefined
+  const file = await directory.open(SNAPSHOT, 'read')
+  try {
+    const { meta, chain } = await readMeta(file, storeId)
+    return { meta, chunks: { [Symbol.asyncIterator]: () => readChunks(directory, storeId, chain) } }
+  } finally {
+    await file.close()
+  }
+}
+
+async function* toFrames(storeId: Uint8Array, meta: Uint8Array, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let at = FILE_HEADER_LENGTH
+  let chain = headerChain(storeId)
+  const frame = (type: number, payload: Uint8Array): Uint8Array => {
+    const writer = new FrameWriter(at, chain, payload.length + FRAME_OVERHEAD)
+    writer.add(type, payload)
+    at = writer.end
+    chain = writer.chain
+    return writer.bytes
+  }
+  yield frame(FRAME.meta, meta)
+  let count = 0
+  for await (const chunk of chunks) {
+    yield frame(FRAME.chunk, chunk)
+    count++
+  }
+  yield frame(FRAME.end | COMMIT, encodeU48(count))
+}
+
+async function* readChunks(directory: Directory, storeId: Uint8Array, expected: number): AsyncGenerator<Uint8Array> {
+  const file = await directory.open(SNAPSHOT, 'read')
+  try {
+    let { at, chain } = await readMeta(file, storeId)
+    if (chain !== expected) throw new SealError('bad-argument', 'Another snapshot replaced this one before its chunks were read.')
+    for (let count = 0; ; count++) {
+      const { type, payload, next } = await readFrame(file, at, chain)
+      if (type === (FRAME.end | COMMIT)) {
+        if (!encodeU48(count).equals(payload) || next.at !== (await file.length())) throw corrupt(SNAPSHOT, at, 'another count of chunks, or bytes after the end')
+        return
+      }
+      if (type !== FRAME.chunk) throw corrupt(SNAPSHOT, at, 'a frame that does not belong there')
+      yield payload
+      ;({ at, chain } = next)
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+async function readMeta(file: OpenFile, storeId: Uint8Array): Promise<{ meta: Uint8Array; at: number; chain: number }> {
+  const header = await readFileHeader(file, SNAPSHOT, storeId, 0)
+  const { type, payload, next } = await readFrame(file, FILE_HEADER_LENGTH, header.chain)
+  if (type !== FRAME.meta) throw corrupt(SNAPSHOT, FILE_HEADER_LENGTH, 'no meta part')
+  return { meta: payload, ...next }
+}
+
+async function readFrame(file: OpenFile, at: number, chain: number): Promise<{ type: number; payload: Uint8Array; next: { at: number; chain: number } }> {
+  const header = Buffer.alloc(HEADER_LENGTH)
+  const got = await file.read(header, at)
+  const length = got < HEADER_LENGTH ? 0 : frameLength(header, 0)
+  if (length === 0 || at + length > (await file.length())) throw corrupt(SNAPSHOT, at, 'a frame cut short')
+  const buffer = Buffer.alloc(length)
+  const crc = (await file.read(buffer, at)) < length ? undefined : checkFrame(buffer, 0, length, chain)
+  if (crc === undefined) throw corrupt(SNAPSHOT, at, 'a wrong checksum')
+  const payload = copyBytes(buffer, HEADER_LENGTH, length - 4)
+  return { type: buffer[4] as number, payload, next: { at: at + length, chain: crc } }
+}

@@ -1,0 +1,65 @@
+/**
+ * Batches as frames: one group is what one write carries.
+ */
+import { encodeUtf8 } from '../../codec/bytes.js'
+import type { Bounds } from '../batch.js'
+import type { Batch } from '../store.js'
+import { COMMIT, encodePair, encodeFileHeader, FILE_HEADER_LENGTH, FRAME, FrameWriter } from './frame.js'
+import { headerChain } from './manifest.js'
+import { type Sealing, SECRET_PREFIX } from './sealing.js'
+
+/** Where the frames of a batch's records lie in the file: at, length, at, length … */
+export type RecordPlaces = readonly number[]
+
+export interface EncodedGroup {
+  readonly bytes: Uint8Array
+  /** Position and chain behind the group. */
+  readonly end: number
+  readonly chain: number
+  readonly places: readonly RecordPlaces[]
+}
+
+export function encodeGroup(at: number, chain: number, storeId: Uint8Array, batches: readonly Batch[], sealing: Sealing | undefined): EncodedGroup {
+  const writer = new FrameWriter(at, chain)
+  writer.addGroup(storeId)
+  const places = batches.map((batch) => addBatch(writer, batch, sealing))
+  return { bytes: writer.bytes, end: writer.end, chain: writer.chain, places }
+}
+
+/** A group frame alone: everything before it is durable. */
+export function encodeMark(at: number, chain: number, storeId: Uint8Array): EncodedGroup {
+  return encodeGroup(at, chain, storeId, [], undefined)
+}
+
+/** A whole new file, header included: where the log stands, and every named value. */
+export function encodeCheckpoint(storeId: Uint8Array, number: number, bounds: Bounds, values: ReadonlyMap<string, Uint8Array>, sealing: Sealing | undefined): EncodedGroup {
+  const writer = new FrameWriter(FILE_HEADER_LENGTH, headerChain(storeId, number))
+  writer.addGroup(storeId)
+  writer.add(values.size === 0 ? FRAME.bounds | COMMIT : FRAME.bounds, encodePair(bounds.first, bounds.size))
+  let left = values.size
+  for (const [name, value] of values) addPut(writer, name, value, sealing, --left === 0 ? COMMIT : 0)
+  return { bytes: Buffer.concat([encodeFileHeader(storeId, number), writer.bytes]), end: writer.end, chain: writer.chain, places: [] }
+}
+
+function addBatch(writer: FrameWriter, { keep, append = [], put = [] }: Batch, sealing: Sealing | undefined): RecordPlaces {
+  let left = (keep ? 1 : 0) + append.length + put.length
+  const commit = (): number => (--left === 0 ? COMMIT : 0)
+  if (keep) writer.add(FRAME.keep | commit(), encodePair(...keep))
+  const places: number[] = []
+  for (const record of append) {
+    const at = writer.end
+    writer.add(FRAME.record | commit(), record)
+    places.push(at, writer.end - at)
+  }
+  for (const [name, value] of put) {
+    if (value === null) writer.add(FRAME.delete | commit(), encodeUtf8(name))
+    else addPut(writer, name, value, sealing, commit())
+  }
+  return places
+}
+
+function addPut(writer: FrameWriter, name: string, value: Uint8Array, sealing: Sealing | undefined, commit: number): void {
+  const encoded = encodeUtf8(name)
+  const stored = sealing && name.startsWith(SECRET_PREFIX) ? sealing.seal(name, value) : value
+  writer.add(FRAME.put | commit, Uint8Array.of(encoded.length), encoded, stored)
+}
