@@ -4,7 +4,7 @@
 import { type SqlValue } from '../../engine/codec/value.js'
 import { isSealError, SealError } from '../../engine/errors.js'
 import { readArguments, writeResult } from './functions.js'
-import { type Layout } from './layout.js'
+import { FOREIGN_KEYS, TRIGGERS, type Layout } from './layout.js'
 import { SQLITE_DONE, SQLITE_OK, sqlError } from './results.js'
 import { Statement } from './statement.js'
 import { type Wasm } from './wasm.js'
@@ -125,6 +125,28 @@ export class Database {
 
   get lastInsertRowid(): bigint {
     return this.#wasm.i64[(this.#open() + this.#layout.lastRowid) >> 3] as bigint
+  }
+
+  /** False too after a statement that failed with OR ROLLBACK or RAISE(ROLLBACK): then the transaction is gone, whoever opened it. */
+  get inTransaction(): boolean {
+    return this.#wasm.u8[this.#open() + this.#layout.autoCommit] === 0
+  }
+
+  /**
+   * Run `use` with the schema's triggers and foreign keys out of force: for rows that are to arrive as they are. TEMP triggers still run (SQLite has it
+   * so). Works within a transaction. What is prepared inside keeps to it and is for use inside only: a schema change compiles it anew, under what is
+   * then in force.
+   */
+  silently<T>(use: () => T): T {
+    const word = (this.#open() + this.#layout.flags) >> 2
+    const switches = FOREIGN_KEYS | TRIGGERS
+    const before = (this.#wasm.i32[word] as number) & switches
+    this.#wasm.i32[word] = (this.#wasm.i32[word] as number) & ~switches
+    try {
+      return use()
+    } finally {
+      this.#wasm.i32[word] = (this.#wasm.i32[word] as number) | before
+    }
   }
 
   /**

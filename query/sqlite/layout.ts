@@ -1,6 +1,7 @@
 /**
  * Where SQLite keeps what sql.js exports no function for: the array of bound parameters (to bind 64-bit integers exactly), their number, the extended
- * result code, the offset of an error in the text, the last inserted rowid.
+ * result code, the offset of an error in the text, the last inserted rowid, whether a transaction is open, and the switches for triggers and foreign
+keys (as a PRAGMA the latter does nothing within a transaction, and expires every prepared statement; the former has no PRAGMA).
  *
  * The offsets are not written down: they are found by experiment in every process, by values that occur nowhere else, and then proven on other
  * statements. If they can't be found the module refuses to start. The alternative, CAST(? AS INTEGER), changes a comparison's affinity.
@@ -17,7 +18,15 @@ export interface Layout {
   readonly errorCode: number
   readonly errorOffset: number
   readonly lastRowid: number
+  /** A byte: 1 if no transaction is open. */
+  readonly autoCommit: number
+  /** A word of switches, of which `FOREIGN_KEYS` and `TRIGGERS` decide what a statement is compiled to. */
+  readonly flags: number
 }
+
+/** SQLITE_ForeignKeys and SQLITE_EnableTrigger of sqliteInt.h. */
+export const FOREIGN_KEYS = 0x4000
+export const TRIGGERS = 0x40000
 
 const SENTINEL = 0x1ea1db01
 const STATEMENT_BYTES = 256
@@ -30,8 +39,9 @@ export function discoverLayout(wasm: Wasm): Layout {
   const db = wasm.word(wasm.out)
   try {
     const { parameters, valueBytes } = findParameters(wasm, db)
-    const layout = { parameters, valueBytes, parameterCount: findCount(wasm, db), lastRowid: findRowid(wasm, db), ...findError(wasm, db) }
-    prove(wasm, db, layout)
+    const layout = { parameters, valueBytes, parameterCount: findCount(wasm, db), lastRowid: findRowid(wasm, db), autoCommit: findAutoCommit(wasm, db), flags: findFlags(wasm, db), ...findError(wasm, db) }
+    proveIntegers(wasm, db, layout)
+    proveSwitches(wasm, db, layout)
     return layout
   } finally {
     c._sqlite3_close_v2(db)
@@ -103,8 +113,51 @@ function findError(wasm: Wasm, db: number): { readonly errorCode: number; readon
   return { errorCode, errorOffset: errorCode + 4 }
 }
 
+function findAutoCommit(wasm: Wasm, db: number): number {
+  let candidates: number[] = []
+  for (let offset = 0; offset < HANDLE_BYTES; offset++) candidates.push(offset)
+  for (const [sql, expected] of [['SELECT 1', 1], ['BEGIN', 0], ['COMMIT', 1], ['SAVEPOINT s', 0], ['ROLLBACK', 1], ['BEGIN; DELETE FROM layout_rowid', 0], ['ROLLBACK', 1]] as const) {
+    run(wasm, db, sql)
+    candidates = candidates.filter((offset) => wasm.u8[db + offset] === expected)
+  }
+  if (candidates.length !== 1) throw unknown('transaction state')
+  return candidates[0] as number
+}
+
+function findFlags(wasm: Wasm, db: number): number {
+  let candidates: number[] = []
+  for (let offset = 0; offset < HANDLE_BYTES; offset += 4) candidates.push(offset)
+  let before = new Map<number, number>()
+  for (const [sql, bit] of [['SELECT 1', 0], ['PRAGMA foreign_keys = ON', FOREIGN_KEYS], ['PRAGMA recursive_triggers = ON', 0x2000], ['PRAGMA recursive_triggers = OFF', 0x2000], ['PRAGMA foreign_keys = OFF', FOREIGN_KEYS]] as const) {
+    before = new Map(candidates.map((offset) => [offset, wasm.word(db + offset)]))
+    run(wasm, db, sql)
+    candidates = candidates.filter((offset) => (wasm.word(db + offset) ^ (before.get(offset) ?? 0)) === bit)
+  }
+  if (candidates.length !== 1 || (wasm.word(db + (candidates[0] as number)) & TRIGGERS) === 0) throw unknown('flags')
+  return candidates[0] as number
+}
+
+/** With the switches off neither a trigger nor a foreign key acts; with them on again both do. */
+function proveSwitches(wasm: Wasm, db: number, layout: Layout): void {
+  run(wasm, db, `PRAGMA foreign_keys = ON; CREATE TABLE layout_parent(id INTEGER PRIMARY KEY); CREATE TABLE layout_child(id REFERENCES layout_parent ON DELETE CASCADE);
+    CREATE TRIGGER layout_trigger AFTER DELETE ON layout_parent BEGIN INSERT INTO layout_child VALUES (NULL); END;
+    INSERT INTO layout_parent VALUES (1), (2); INSERT INTO layout_child VALUES (1), (2)`)
+  const word = (db + layout.flags) >> 2
+  const switches = FOREIGN_KEYS | TRIGGERS
+  const expected = [[0, 'DELETE FROM layout_parent WHERE id = 1', 2], [switches, 'DELETE FROM layout_parent WHERE id = 2', 2]] as const
+  for (const [on, sql, count] of expected) {
+    wasm.i32[word] = (wasm.word(word << 2) & ~switches) | on
+    run(wasm, db, sql)
+    withStatement(wasm, db, 'SELECT count(*), count(id) FROM layout_child', (statement) => {
+      wasm.c._sqlite3_step(statement)
+      const [rows, ids] = [wasm.c._sqlite3_column_double(statement, 0), wasm.c._sqlite3_column_double(statement, 1)]
+      if (rows !== count || ids !== (on === 0 ? 2 : 1)) throw unknown('switches')
+    })
+  }
+}
+
 /** The int64 extremes, bound through the layout, are what SQLite prints, compares and calls an integer. */
-function prove(wasm: Wasm, db: number, layout: Layout): void {
+function proveIntegers(wasm: Wasm, db: number, layout: Layout): void {
   for (const value of [2n ** 63n - 1n, -(2n ** 63n), 2n ** 53n + 1n, 2n ** 31n]) {
     withStatement(wasm, db, `SELECT typeof(?2) || ?2 || (?2 = ${value === -(2n ** 63n) ? '-9223372036854775808' : value}) || coalesce(?1, 'n') || coalesce(?3, 'n')`, (statement) => {
       wasm.c._sqlite3_bind_int(statement, 2, 0)

@@ -235,6 +235,36 @@ describe('functions', () => {
   })
 })
 
+test('knows whether a transaction is open, also when a statement ended it', () => {
+  db.exec('CREATE TABLE t(id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)')
+  expect(db.inTransaction).toBe(false)
+  db.exec('BEGIN')
+  expect(db.inTransaction).toBe(true)
+  expect(failure(() => db.run('INSERT INTO t VALUES (1)')).code).toBe('sql-error')
+  expect(db.inTransaction).toBe(true)
+  expect(failure(() => db.run('INSERT OR ROLLBACK INTO t VALUES (1)')).code).toBe('sql-error')
+  expect(db.inTransaction).toBe(false)
+})
+
+test('silently: no foreign key acts and no trigger but a TEMP one, also within a transaction and on a statement prepared again', () => {
+  db.exec(`PRAGMA foreign_keys = ON; CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(id REFERENCES p ON DELETE CASCADE); CREATE TABLE log(v);
+    CREATE TRIGGER g AFTER DELETE ON p BEGIN INSERT INTO log VALUES (OLD.id); END;
+    CREATE TEMP TRIGGER h AFTER DELETE ON p BEGIN INSERT INTO log VALUES (-OLD.id); END;
+    INSERT INTO p VALUES (1), (2), (3); INSERT INTO c VALUES (1), (2), (3)`)
+  const counts = (): unknown => db.get('SELECT (SELECT count(*) FROM p), (SELECT count(*) FROM c), (SELECT count(*) FROM log)')
+  db.exec('BEGIN')
+  const remove = db.silently(() => db.prepare('DELETE FROM p WHERE id = ?'))
+  db.silently(() => remove.run([1n]))
+  expect(counts()).toEqual([2n, 3n, 1n])
+  db.exec('CREATE TABLE other(x)')
+  db.silently(() => remove.run([2n]))
+  expect(counts()).toEqual([1n, 3n, 2n])
+  expect(() => db.silently(() => db.exec('nonsense'))).toThrow()
+  expect(db.get('PRAGMA foreign_keys')).toEqual([1n])
+  db.run('DELETE FROM p WHERE id = 3')
+  expect(counts()).toEqual([0n, 2n, 4n])
+})
+
 test('copyFrom copies everything', () => {
   db.exec("CREATE TABLE t(a INTEGER PRIMARY KEY, b); INSERT INTO t SELECT value, value || 'x' FROM json_each('[1,2,3]')")
   const other = sqlite.database()
