@@ -126,8 +126,13 @@ export function checkpointVerifier(crypto: Sha256 & Pick<Signatures, 'verifyEd25
 const STATE_LINE = 'sealdb-state-v1 '
 
 function parseHash(text: string): Uint8Array {
-  // Length first: 44 digits are 32 bytes.
-  if (text.length !== 44) throw bad('Expected 32 bytes of base64')
+  // Before decoding, 44 digits; after it, 32 bytes: they could be 31 or 33.
+  const bytes = text.length === 44 ? decodeStrictly(text) : undefined
+  if (bytes?.length !== HASH_LENGTH) throw bad('Expected 32 bytes of base64')
+  return bytes
+}
+
+function decodeStrictly(text: string): Uint8Array {
   try {
     return decodeBase64(text)
   } catch (cause) {

@@ -1,12 +1,12 @@
 /** What the log needs of a provider, straight from node:crypto and noble: these tests do not wait for, or depend on, the engine's providers. */
 import { ed25519 } from '@noble/curves/ed25519.js'
-import { createHash } from 'node:crypto'
+import { hash as nodeHash } from 'node:crypto'
 import { type Sha256, type Signatures, type Signer } from '../../engine/crypto/provider.js'
 
 export const crypto: Sha256 & Signatures = {
-  sha256: (data) => new Uint8Array(createHash('sha256').update(data).digest()),
+  sha256: (data) => new Uint8Array(nodeHash('sha256', data, 'buffer')),
   sha256Into(input, start, end, out, at) {
-    out.set(createHash('sha256').update(input.subarray(start, end)).digest(), at)
+    out.set(nodeHash('sha256', input.subarray(start, end), 'buffer'), at)
   },
   signer(seed): Signer {
     return { publicKey: ed25519.getPublicKey(seed), sign: (message) => ed25519.sign(message, seed) }
