@@ -5,9 +5,9 @@
  *   1. A and R are canonical encodings of curve points (y < p, and no sign bit where x = 0), and S < L;
  *   2. A is not of small order (8·A ≠ 0); R may be;
  *   3. 8·S·B = 8·R + 8·H(R ‖ A ‖ M)·A, H being SHA-512 over the bytes as received.
- * That is noble's `zip215: false`. OpenSSL and libsodium check the equation without the cofactor, which implies (3), and compare
- * R by its canonical encoding, which implies the part of (1) about R; but OpenSSL accepts non-canonical and small-order A. So a
- * provider checks `plausibleSignature` first, then takes a native "accept", and asks noble again after a native "reject".
+ * That is noble's `zip215: false`. OpenSSL checks the equation without the cofactor, which implies (3), and compares R by its
+ * canonical encoding; but it accepts non-canonical and small-order A. libsodium checks with the cofactor but refuses R of small order.
+ * So a provider checks `plausibleSignature` first, then takes a native "accept", and asks noble again after a native "reject".
  */
 import { encodeHex } from '../codec/bytes.js'
 import { GROUP_ORDER, littleEndian } from './scalar.js'
@@ -33,6 +33,7 @@ export function plausibleSignature(signature: Uint8Array, publicKey: Uint8Array)
     canonicalY(publicKey, 0) &&
     !smallOrder(publicKey) &&
     canonicalY(signature, 0) &&
+    !negativeZero(signature) &&
     canonicalS(signature)
   )
 }
@@ -51,6 +52,14 @@ export function smallOrder(publicKey: Uint8Array): boolean {
   const y = publicKey.slice()
   y[31] = (y[31] as number) & 0x7f
   return SMALL_ORDER_Y.has(encodeHex(y))
+}
+
+/** A sign bit where x = 0 (y is 1 or −1), as a canonical R never has; libsodium would decode it. */
+function negativeZero(bytes: Uint8Array): boolean {
+  const top = bytes[31] as number
+  if (top !== 0x80 && top !== 0xff) return false
+  for (let i = 1; i < 31; i++) if (bytes[i] !== (top === 0x80 ? 0 : 0xff)) return false
+  return bytes[0] === (top === 0x80 ? 1 : 0xec)
 }
 
 function canonicalS(signature: Uint8Array): boolean {
