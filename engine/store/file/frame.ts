@@ -129,8 +129,8 @@ export function encodePair(a: number, b: number): Buffer {
   return Buffer.concat([encodeU48(a), encodeU48(b)])
 }
 
-export function decodePair(payload: Buffer): readonly [number, number] {
-  return [payload.readUIntBE(0, 6), payload.readUIntBE(6, 6)]
+export function decodePair(buffer: Buffer, at: number): readonly [number, number] {
+  return [buffer.readUIntBE(at, 6), buffer.readUIntBE(at + 6, 6)]
 }
 
 /** Length of the whole frame at `at`, if its first bytes can begin one; else 0. */

@@ -6,9 +6,8 @@
  * is written only when everything before it was durable. So a bad place with a group frame after it was good once.
  */
 import type { Bounds } from '../batch.js'
-import { decodeUtf8 } from '../../codec/bytes.js'
 import type { Directory, OpenFile } from './directory.js'
-import { COMMIT, copyBytes, decodePair, encodeU48, FILE_HEADER_LENGTH, FRAME, FRAME_OVERHEAD, MARK_LENGTH } from './frame.js'
+import { COMMIT, copyBytes, decodePair, FILE_HEADER_LENGTH, FRAME, FRAME_OVERHEAD, HEADER_LENGTH, MARK_LENGTH } from './frame.js'
 import { fileName, type Manifest } from './manifest.js'
 import { Positions } from './positions.js'
 import { corrupt, type FrameVisitor, hasLaterGroup, readFileHeader, scanFrames } from './scan.js'
@@ -51,7 +50,7 @@ export async function replay(directory: Directory, manifest: Manifest): Promise<
     const tail = await readActive(file, storeId, number, length, reader)
     const missing = firstMissing(positions)
     if (missing !== undefined) throw corrupt(fileName(number), 0, `no place for record ${missing}`)
-    return { positions, values: reader.values, active: file, ...tail }
+    return { positions, values: await readValues(file, reader.values), active: file, ...tail }
   } catch (error) {
     await file.close()
     throw error
@@ -102,21 +101,43 @@ async function rewrite(file: OpenFile, from: number, to: number): Promise<void> 
   await file.sync()
 }
 
+/** The values that are left at the end: most were replaced by then, so none is copied while the frames go by. */
+async function readValues(file: OpenFile, places: ReadonlyMap<string, Place>): Promise<Map<string, Uint8Array>> {
+  const out = new Map<string, Uint8Array>()
+  let window: Buffer = Buffer.alloc(0)
+  let base = 0
+  for (const [name, { at, length }] of [...places].sort(([, a], [, b]) => a.at - b.at)) {
+    if (at + length > base + window.length) {
+      window = Buffer.allocUnsafe(Math.max(length, 1 << 18))
+      window = window.subarray(0, await file.read(window, at))
+      base = at
+    }
+    out.set(name, copyBytes(window, at - base, at - base + length))
+  }
+  return out
+}
+
 function firstMissing(positions: Positions): number | undefined {
   for (let index = positions.first; index < positions.size; index++) if (positions.fileOf(index) === 0) return index
   return undefined
 }
 
+/** Where a value's bytes lie. */
+interface Place {
+  readonly at: number
+  readonly length: number
+}
+
 /** Takes the frames of one file, and applies each batch when its last frame has come. */
 class Reader {
-  readonly values = new Map<string, Uint8Array>()
+  readonly values = new Map<string, Place>()
   /** Behind the last whole batch or group frame, and the chain there. */
   end = 0
   chain = 0
   /** The last group frame. */
   groupAt = 0
   groupEnd = 0
-  private readonly storeId: Uint8Array
+  private readonly mark: Uint8Array
   private readonly number: number
   private readonly positions: Positions
   // the batch that is being read
@@ -124,16 +145,16 @@ class Reader {
   private bounds: Bounds | undefined
   private checkpoint = false
   private readonly records: number[] = []
-  private readonly puts: (readonly [string, Uint8Array | null])[] = []
+  private readonly puts: (readonly [string, Place | null])[] = []
   constructor(storeId: Uint8Array, number: number, positions: Positions) {
-    this.storeId = storeId
+    this.mark = storeId.subarray(0, MARK_LENGTH)
     this.number = number
     this.positions = positions
   }
 
   readonly visit: FrameVisitor = (type, buffer, start, end, at) => {
     if (type === FRAME.group) {
-      if (!this.takeGroup(buffer.subarray(start, end), at)) return false
+      if (!this.takeGroup(buffer, start, end, at)) return false
     } else if (!this.take(type & ~COMMIT, buffer, start, end, at)) return false
     if (type !== FRAME.group && (type & COMMIT) === 0) return true
     if (type !== FRAME.group) this.apply()
@@ -142,11 +163,11 @@ class Reader {
     return true
   }
 
-  private takeGroup(payload: Buffer, at: number): boolean {
-    if (this.pending > 0) return false
+  private takeGroup(buffer: Buffer, start: number, end: number, at: number): boolean {
+    if (this.pending > 0 || end - start !== MARK_LENGTH + 6) return false
     this.groupAt = at
-    this.groupEnd = at + payload.length + FRAME_OVERHEAD
-    return payload.subarray(0, MARK_LENGTH).equals(this.storeId.subarray(0, MARK_LENGTH)) && payload.subarray(MARK_LENGTH).equals(encodeU48(at))
+    this.groupEnd = at + end - start + FRAME_OVERHEAD
+    return buffer.compare(this.mark, 0, MARK_LENGTH, start, start + MARK_LENGTH) === 0 && buffer.readUIntBE(start + MARK_LENGTH, 6) === at
   }
 
   private take(type: number, buffer: Buffer, start: number, end: number, at: number): boolean {
@@ -155,19 +176,18 @@ class Reader {
       this.records.push(at, end - start + FRAME_OVERHEAD)
       return true
     }
-    const payload = buffer.subarray(start, end)
     if (type === FRAME.put) {
-      const nameEnd = 1 + (payload[0] ?? 0)
-      if (nameEnd > payload.length) return false
-      this.puts.push([decodeUtf8(payload.subarray(1, nameEnd)), copyBytes(payload, nameEnd, payload.length)])
+      const nameEnd = start + 1 + (buffer[start] as number)
+      if (start === end || nameEnd > end) return false
+      this.puts.push([buffer.toString('utf8', start + 1, nameEnd), { at: at + HEADER_LENGTH + nameEnd - start, length: end - nameEnd }])
       return true
     }
     if (type === FRAME.delete) {
-      this.puts.push([decodeUtf8(payload), null])
+      this.puts.push([buffer.toString('utf8', start, end), null])
       return true
     }
-    if ((type !== FRAME.keep && type !== FRAME.bounds) || payload.length !== 12 || this.pending > 1) return false
-    const [first, size] = decodePair(payload)
+    if ((type !== FRAME.keep && type !== FRAME.bounds) || end - start !== 12 || this.pending > 1) return false
+    const [first, size] = decodePair(buffer, start)
     this.bounds = { first, size }
     this.checkpoint = type === FRAME.bounds
     const { positions } = this
