@@ -73,3 +73,10 @@ export const MAX_MEMBER_DEVICES = 32
 export const MAX_POLICY_STEPS = 10_000_000
 /** Columns of one table: SQLite's own limit, as sql.js is built. */
 export const MAX_COLUMNS = 2_000
+/** Height of one expression tree: SQLite's own limit. */
+export const MAX_EXPRESSION_DEPTH = 1_000
+/** Brackets, calls and subqueries inside each other: each costs parser stack. SQLite itself refuses 300 nested subqueries. */
+export const MAX_SQL_NESTING = 100
+/** Parsed statements kept, and the longest text that is worth keeping. */
+export const PARSE_CACHE_SIZE = 512
+export const PARSE_CACHE_TEXT = 64 * 1024

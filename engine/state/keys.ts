@@ -22,6 +22,7 @@ export const KEY_KIND = {
   live: 0x15,
   pointer: 0x16,
   pair: 0x17,
+  repair: 0x18,
   object: 0x20,
   name: 0x21,
   row: 0x30,
@@ -69,6 +70,16 @@ export const pairKey = (holder: 0 | 1, id: number): Uint8Array => {
   key[0] = KEY_KIND.pair
   key[1] = holder
   putU32(key, 2, id)
+  return key
+}
+
+/** Second words on what an epoch's record carries: `kind` 0 the history link, 1 the blinding box; one per member. */
+export const repairKey = (epoch: number, kind: number, member: number): Uint8Array => {
+  const key = new Uint8Array(10)
+  key[0] = KEY_KIND.repair
+  putU32(key, 1, epoch)
+  key[5] = kind
+  putU32(key, 6, member)
   return key
 }
 
