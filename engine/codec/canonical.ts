@@ -13,7 +13,7 @@ export const INT64_MIN = -(2n ** 63n)
 export const INT64_MAX = 2n ** 63n - 1n
 
 /** Strings up to this many UTF-16 units are tried as ASCII by hand: below it the call into TextEncoder/TextDecoder costs more. */
-const SHORT_TEXT = 48
+export const SHORT_TEXT = 48
 /** |v| below this has a zigzag value of at most 48 bits, which plain numbers hold. */
 const SMALL_INT = 2n ** 47n
 

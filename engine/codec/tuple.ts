@@ -14,7 +14,7 @@
 import { SealError } from '../errors.js'
 import { MAX_KEY_LENGTH } from '../limits.js'
 import { decodeUtf8, EMPTY_BYTES } from './bytes.js'
-import { INT64_MAX, INT64_MIN } from './canonical.js'
+import { INT64_MAX, INT64_MIN, SHORT_TEXT } from './canonical.js'
 import { type SqlValue } from './value.js'
 
 /** First byte of an element. `number` is zero; ±1…8 bytes and ±9 (large) lie around it. */
@@ -202,6 +202,14 @@ function putDouble(at: number, magnitude: number, negative: boolean): number {
 }
 
 function putText(at: number, value: string): number {
+  // Short ASCII by hand: the call into TextEncoder would be most of the time.
+  let length = value.length <= SHORT_TEXT ? 0 : -1
+  while (length >= 0 && length < value.length) {
+    const unit = value.charCodeAt(length)
+    if (unit > 0x7f) length = -1
+    else utf8[length++] = unit
+  }
+  if (length >= 0) return putEscaped(at, TUPLE_CODE.text, utf8, length)
   if (!value.isWellFormed()) throw new SealError('bad-value', 'Expected well-formed Unicode text, found an unpaired surrogate.')
   // encodeInto stops at what fits in whole characters: at least MAX_KEY_LENGTH bytes, and the element then overflows as it should.
   return putEscaped(at, TUPLE_CODE.text, utf8, utf8Encoder.encodeInto(value, utf8).written)
