@@ -33,13 +33,24 @@ export const ERROR_CODES = {
   'store-failed': 'retry', // disk full, I/O error: fact `outcome` says absent or unknown
   'store-closed': 'usage',
   // SQL
+  'sql-syntax': 'usage', // the text is not SQL: facts line, column, offset, found, expected. Literals are named by class only
+  'sql-limit': 'usage', // SQL that nests or grows beyond a named bound
   'sql-error': 'usage', // SQLite refused: facts.name, facts.result; its message may name and quote, so show it but don't log it
+  'rolled-back': 'usage', // a statement ended the whole transaction (OR ROLLBACK): start over
   'out-of-memory': 'usage', // SQLite's 2 GiB, shared by all databases of the process
   'sqlite-crashed': 'bug', // SQLite trapped: nothing of it can be used any more
   // net
   'bad-frame': 'hostile', // a frame or message that is not of this protocol
   'disconnected': 'retry', // the connection ended before the answer
   'relay-refused': 'refused', // the relay answered with a refusal (facts.code)
+  // space
+  'bad-genesis': 'hostile', // a record that founds no space, or another than expected
+  'bad-link': 'hostile', // an invitation link that is damaged, or leads elsewhere than it says
+  'rejected': 'refused', // the state machine refuses what was to be written (facts.code, facts.detail)
+  'stale-view': 'retry', // the state moved while a transaction was running
+  'read-only': 'refused', // the space takes no writes: evidence, removal, or a newer protocol (facts.reason)
+  'fork': 'hostile', // a history that contradicts the one verified here
+  'rollback': 'hostile', // an older head than one that was verified here
   // general
   'bad-argument': 'usage',
   'unsupported-version': 'refused',

@@ -1,0 +1,107 @@
+/**
+ * Follows one space's log: state after the last record, and the tree of all leaf hashes. Holds no secret, so a relay is one of these; a
+ * client's space has one for what is verified. In memory only: who owns it makes things durable.
+ */
+import type { CryptoProvider } from '../crypto/provider.js'
+import { SealError } from '../errors.js'
+import { EMPTY_FRONTIER, type Frontier } from '../log/frontier.js'
+import { LogTree } from '../log/tree.js'
+import { type AdaptedState, viewOf } from '../state/adapt.js'
+import type { ApplyEnv } from '../state/context.js'
+import { StateTree } from '../state/tree.js'
+import type { StateView as TreeView, Version } from '../state/view.js'
+import { apply, type Applied, headOf, type SpaceState } from './apply.js'
+import { spaceIdOf } from './entry.js'
+import type { Head, Verdict } from './types.js'
+
+/** A state of a tree's version, to be released once by whoever got it. */
+export type HeldState = SpaceState & { readonly tree: AdaptedState<TreeView> }
+
+export interface Followed {
+  readonly verdict: Verdict
+  readonly hash: Uint8Array
+}
+
+export class Follower {
+  readonly env: ApplyEnv
+  readonly states: StateTree
+  #state: HeldState
+  #head: Head | undefined
+  readonly #log: LogTree
+
+  private constructor(env: ApplyEnv, states: StateTree, state: HeldState) {
+    this.env = env
+    this.states = states
+    this.#state = state
+    this.#log = new LogTree(env.crypto, state.log)
+  }
+
+  /** The space that a genesis record founds. Throws `bad-genesis` if it founds none. */
+  static found(crypto: CryptoProvider, genesis: Uint8Array): Follower {
+    const env: ApplyEnv = { crypto, spaceId: spaceIdOf(crypto, genesis) }
+    const states = new StateTree(crypto)
+    const follower = new Follower(env, states, { tree: viewOf(states.at(states.empty)), log: EMPTY_FRONTIER })
+    const { verdict } = follower.follow(genesis, 'check')
+    if (verdict.kind !== 'applied') {
+      const code = verdict.code
+      throw new SealError('bad-genesis', `Expected the genesis of a space; found a record that is ${verdict.kind}(${code}).`, { code })
+    }
+    return follower
+  }
+
+  /** Continue from rows of a state and the log's frontier, both already compared with a trusted head. `version` passes into its ownership. */
+  static resume(env: ApplyEnv, states: StateTree, version: Version, log: Frontier): Follower {
+    return new Follower(env, states, { tree: viewOf(states.at(version)), log })
+  }
+
+  get state(): SpaceState {
+    return this.#state
+  }
+  get head(): Head {
+    return (this.#head ??= headOf(this.env, this.#state))
+  }
+  get log(): LogTree {
+    return this.#log
+  }
+
+  /** Take the next record of the log, whatever its verdict. */
+  follow(record: Uint8Array, signature: 'check' | 'trusted'): Followed {
+    return this.adopt(apply(this.env, this.#state, record, { signature }))
+  }
+
+  /** What would become of a record here. The state that comes back is the caller's to release, or to `adopt`. */
+  judge(record: Uint8Array, signature: 'check' | 'trusted' = 'check'): Applied {
+    return apply(this.env, this.#state, record, { signature })
+  }
+
+  /** Take the outcome of `judge`, made at this very state. */
+  adopt(applied: Applied): Followed {
+    const next = applied.state as HeldState
+    if (next.log.size !== this.#state.log.size + 1) throw new SealError('invariant', 'An outcome was adopted at another state than it was made at.')
+    this.#log.append(applied.hash)
+    this.#move(next)
+    return { verdict: applied.verdict, hash: applied.hash }
+  }
+
+  /** A claim on the present state of its own, for views and marks. */
+  hold(): HeldState {
+    const { version } = this.#state.tree.state
+    return { tree: viewOf(this.states.at(this.states.retain(version))), log: this.#state.log }
+  }
+
+  /** Go back to a held state of this follower's past; takes over the claim. */
+  reset(held: HeldState): void {
+    this.#log.truncate(held.log.size)
+    this.#move(held)
+  }
+
+  release(): void {
+    this.#state.tree.release()
+  }
+
+  #move(next: HeldState): void {
+    this.#state.tree.release()
+    this.#state = next
+    this.#head = undefined
+  }
+}

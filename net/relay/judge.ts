@@ -1,0 +1,120 @@
+/**
+ * How a relay judges and signs: the engine's follower as a ledger, the relay's own key, challenges. Three depths of checking:
+ *
+ * - `full`: the whole state machine. Nothing that would be rejected or ignored enters the log.
+ * - `group`: the same machine runs, since it needs no schema and no secret; entries it rejects are stored with their verdict, so a relay
+ *   with this setting never tells a device more than "stored". Ignored entries (malformed, unknown device, bad signature) are refused.
+ * - `unsafe-none`: whatever comes is stored. For tests: clients are safe under it, too.
+ *
+ * All three sign the same notes, as they know the same state.
+ */
+import { equalBytes } from '../../engine/codec/bytes.js'
+import { loadProvider } from '../../engine/crypto/load.js'
+import type { CryptoProvider } from '../../engine/crypto/provider.js'
+import { SealError } from '../../engine/errors.js'
+import { openInvitations, readDevice } from '../../engine/group/roster.js'
+import { checkpointSigner, formatStateLine, originOfSpace, signCheckpoint } from '../../engine/log/checkpoint.js'
+import { Follower, type HeldState } from '../../engine/space/follower.js'
+import { verifyHandshake } from '../../engine/space/handshake.js'
+import type { Head, Verdict } from '../../engine/space/types.js'
+import type { Access, Ledger, LedgerMark } from './ledger.js'
+import type { RelayJudge } from './relay.js'
+import type { RelayStore } from './store.js'
+
+export type Verify = 'full' | 'group' | 'unsafe-none'
+
+export interface JudgeOptions {
+  readonly store: RelayStore
+  readonly name: string
+  readonly random: (length: number) => Uint8Array
+  readonly verify: Verify
+  /** Default: the fastest there is. */
+  readonly crypto?: CryptoProvider
+}
+
+/** Reads the relay's key from the store, or makes it. */
+export async function createJudge(options: JudgeOptions): Promise<RelayJudge> {
+  const crypto = options.crypto ?? (await loadProvider())
+  const seed = (await options.store.get('signer')) ?? (await options.store.setOnce('signer', options.random(32)))
+  const signer = crypto.signer(seed)
+  const note = checkpointSigner(crypto, options.name, signer)
+  return {
+    publicKey: signer.publicKey,
+    found: (space, genesis) => {
+      const follower = Follower.found(crypto, genesis)
+      if (!equalBytes(follower.env.spaceId, space)) throw new SealError('bad-genesis', 'The genesis record founds another space than the one named.')
+      return new FollowerLedger(follower, options.verify)
+    },
+    sign: (space, head) =>
+      signCheckpoint({ origin: originOfSpace(space), size: head.size, root: head.logRoot, extensions: [formatStateLine(head.stateRoot)] }, [note]),
+    verifyChallenge: (relayName, publicKey, space, nonce, signature) =>
+      verifyHandshake(crypto, publicKey, { relayName, space, nonce }, signature),
+  }
+}
+
+class FollowerLedger implements Ledger {
+  readonly #follower: Follower
+  readonly #verify: Verify
+
+  constructor(follower: Follower, verify: Verify) {
+    this.#follower = follower
+    this.#verify = verify
+  }
+
+  get head(): Head {
+    return this.#follower.head
+  }
+
+  advance(record: Uint8Array): { readonly kind: 'taken' } | { readonly kind: 'refused'; readonly reason: string } {
+    const outcome = this.#follower.judge(record)
+    if (this.#takes(outcome.verdict)) {
+      this.#follower.adopt(outcome)
+      return { kind: 'taken' }
+    }
+    ;(outcome.state as HeldState).tree.release()
+    return { kind: 'refused', reason: describe(outcome.verdict) }
+  }
+
+  follow(record: Uint8Array): void {
+    // A record of the first position founded this ledger already.
+    this.#follower.follow(record, 'check')
+  }
+
+  mark(): LedgerMark {
+    return this.#follower.hold() as unknown as LedgerMark
+  }
+
+  reset(mark: LedgerMark): void {
+    this.#follower.reset(mark as unknown as HeldState)
+  }
+
+  unmark(mark: LedgerMark): void {
+    ;(mark as unknown as HeldState).tree.release()
+  }
+
+  device(id: number): Access | undefined {
+    const device = readDevice(this.#follower.state.tree, id)
+    if (!device) return undefined
+    const current = device.removedAt === undefined
+    return { publicKey: device.signing, reads: current, writes: current }
+  }
+
+  invitation(id: number): Access | undefined {
+    const open = openInvitations(this.#follower.state.tree, this.head.size).find((invitation) => invitation.id === id)
+    return open && { publicKey: open.signing, reads: true, writes: true }
+  }
+
+  consistency(from: number, to: number): readonly Uint8Array[] {
+    return from === 0 || from === to ? [] : this.#follower.log.consistencyProof(from, to)
+  }
+
+  #takes(verdict: Verdict): boolean {
+    if (this.#verify === 'unsafe-none') return true
+    return verdict.kind === 'applied' || (verdict.kind === 'rejected' && this.#verify === 'group')
+  }
+}
+
+function describe(verdict: Verdict): string {
+  if (verdict.kind === 'applied') return 'applied'
+  return `${verdict.kind}(${verdict.code}${verdict.detail === undefined ? '' : `: ${verdict.detail}`})`
+}

@@ -1,0 +1,28 @@
+/**
+ * What a relay knows to be true of one space: the port between the relay, which orders bytes, and the engine's follower, which judges them.
+ * A ledger holds no secret. Judging is synchronous and reversible: the relay advances, stores, and goes back if storing failed.
+ */
+import type { Head } from '../../engine/space/types.js'
+
+/** The key that a connection must prove, and whether it may read and write now. */
+export interface Access { readonly publicKey: Uint8Array; readonly reads: boolean; readonly writes: boolean }
+
+export interface Ledger {
+  readonly head: Head
+  /** Take the record as the next of the log. `refused` (a verdict's words) leaves the ledger as it was. */
+  advance(record: Uint8Array): { readonly kind: 'taken' } | { readonly kind: 'refused'; readonly reason: string }
+  /** Take a record that is already in the log, whatever its verdict. */
+  follow(record: Uint8Array): void
+  /** A mark to come back to with `reset`, if what came after could not be stored. */
+  mark(): LedgerMark
+  reset(mark: LedgerMark): void
+  /** Let go of a mark that was not needed. */
+  unmark(mark: LedgerMark): void
+  device(id: number): Access | undefined
+  invitation(id: number): Access | undefined
+  /** RFC 9162 consistency proof between two sizes of this log. */
+  consistency(from: number, to: number): readonly Uint8Array[]
+}
+
+declare const ledgerMark: unique symbol
+export interface LedgerMark { readonly [ledgerMark]: true }
