@@ -273,7 +273,12 @@ export class Reader {
       const ascii = this.shortAscii(length)
       if (ascii !== undefined) return ascii
     }
-    return decodeUtf8(this.fixed(length))
+    const bytes = this.fixed(length)
+    try {
+      return decodeUtf8(bytes)
+    } catch (cause) {
+      throw new SealError('bad-encoding', `Expected valid UTF-8, before offset ${this.cursor}.`, { offset: this.cursor, length }, { cause })
+    }
   }
 
   optional<T>(read: (reader: this) => T): T | undefined {

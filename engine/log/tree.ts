@@ -26,7 +26,9 @@ export class LogTree {
 
   /** Empty, or continuing after `from` (whose peaks are copied and believed). */
   constructor(hash: Sha256, from: Frontier = EMPTY_FRONTIER) {
-    if (from.peaks.length !== peakCount(from.size)) throw new SealError('bad-argument', 'Expected one peak for each set bit of the size.', { size: from.size })
+    if (from.peaks.length !== peakCount(from.size) || from.peaks.some((peak) => peak.length !== HASH_LENGTH)) {
+      throw new SealError('bad-argument', 'Expected one peak of 32 bytes for each set bit of the size.', { size: from.size })
+    }
     this.hash = hash
     this.start = from.size
     this.count = from.size

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
+import initSqlJs from 'sql.js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { compareBytes, decodeHex, encodeHex } from '../../engine/codec/bytes.js'
+import { compareBytes, decodeHex, encodeHex, encodeUtf8 } from '../../engine/codec/bytes.js'
 import { decodeTuple, encodeTuple, encodeTuplePrefix, prefixSuccessor, tupleClassRange, tupleRange, type TupleClass } from '../../engine/codec/tuple.js'
 import { type SqlValue } from '../../engine/codec/value.js'
 import { isSealError } from '../../engine/errors.js'
@@ -112,6 +113,24 @@ describe('order', () => {
     )
   })
 
+  test('is that of SQLite itself', async () => {
+    const { Database } = await initSqlJs()
+    const database = new Database()
+    database.run('CREATE TABLE t (i INTEGER PRIMARY KEY, v)')
+    edges.forEach((value, i) => {
+      // sql.js binds a bigint as text and an integral number as INTEGER; text goes as its bytes because of the NULs.
+      if (typeof value === 'bigint') database.run('INSERT INTO t VALUES (?, CAST(? AS INTEGER))', [i, String(value)])
+      else if (typeof value === 'number') database.run('INSERT INTO t VALUES (?, CAST(? AS REAL))', [i, value])
+      else if (typeof value === 'string') database.run('INSERT INTO t VALUES (?, CAST(? AS TEXT))', [i, encodeUtf8(value)])
+      else database.run('INSERT INTO t VALUES (?, ?)', [i, value])
+    })
+    const ranks = database.exec('SELECT dense_rank() OVER (ORDER BY v) FROM t ORDER BY i')[0]?.values.map(([rank]) => rank)
+    database.close()
+    const keys = edges.map((value) => encodeHex(encodeTuple([value])))
+    const distinct = [...new Set(keys)].sort()
+    expect(keys.map((key) => distinct.indexOf(key) + 1)).toEqual(ranks)
+  })
+
   test('a number that SQLite calls equal has one encoding', () => {
     expect(encodeTuple([1])).toEqual(encodeTuple([1n]))
     expect(encodeTuple([-0])).toEqual(encodeTuple([0n]))
@@ -191,6 +210,10 @@ function reencodesOrRefuses(bytes: Uint8Array): void {
   }
   if (compareBytes(encodeTuple(values), bytes) !== 0) expect.fail(`accepted ${encodeHex(bytes)}`)
 }
+
+test('the example in the documentation', () => {
+  expect(encodeHex(encodeTuple([7n, 'cat'], Uint8Array.of(0x40)))).toBe('40110e206361740000')
+})
 
 describe('limits', () => {
   test('255 bytes is the longest key, 256 is refused, by every class', () => {

@@ -152,6 +152,7 @@ describe('wrong arguments', () => {
     expect(codeOf(() => tree.consistencyProof(4, 3))).toBe('bad-argument')
     expect(codeOf(() => tree.append(new Uint8Array(31)))).toBe('bad-argument')
     expect(codeOf(() => new LogTree(crypto, { size: 3, peaks: [leaves[0] as Uint8Array] }))).toBe('bad-argument')
+    expect(codeOf(() => new LogTree(crypto, { size: 1, peaks: [new Uint8Array(33)] }))).toBe('bad-argument')
     expect(codeOf(() => appendLeaf(crypto, EMPTY_FRONTIER, new Uint8Array(33)))).toBe('bad-argument')
     expect(codeOf(() => appendLeaf(crypto, { size: 2 ** 48 - 1, peaks: leaves.slice(0, 48) }, leaves[0] as Uint8Array))).toBe('too-large')
     expect(codeOf(() => new LogTree(crypto, { size: 2 ** 48 - 1, peaks: leaves.slice(0, 48) }).append(leaves[0] as Uint8Array))).toBe('too-large')
