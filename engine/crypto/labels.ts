@@ -56,6 +56,7 @@ export const LABELS = {
   // commitments to the secrets of an epoch and to a blinding secret
   epochCommitment: 'sealdb/v1/epoch-commitment',
   blindingCommitment: 'sealdb/v1/blinding-commitment',
+  invitationLink: 'sealdb/v1/invitation-link',
 } as const
 
 export type Label = (typeof LABELS)[keyof typeof LABELS]
