@@ -80,3 +80,5 @@ export const MAX_SQL_NESTING = 100
 /** Parsed statements kept, and the longest text that is worth keeping. */
 export const PARSE_CACHE_SIZE = 512
 export const PARSE_CACHE_TEXT = 64 * 1024
+/** Longest invitation link, page included: what mail programs and chats pass on whole, and some. */
+export const MAX_INVITATION_LINK_LENGTH = 16 * 1024

@@ -28,10 +28,12 @@ export interface StateReader {
   subtreeRoot(prefix: Uint8Array): Uint8Array
 }
 
-/** A state that gives a new one. The old one stays readable. */
+/** A state that gives a new one. The old one stays readable until it is released. */
 export interface StateView extends StateReader {
-  /** Edits are applied in order: a later one wins. */
+  /** Prefixes go first, then keys are put or deleted: a key occurs once. */
   apply(edits: readonly StateEdit[]): StateView
+  /** Gives the version up; what only it held is freed. */
+  release(): void
 }
 
 /** What never changes within a space. */

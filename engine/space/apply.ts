@@ -1,0 +1,213 @@
+/**
+ * The state machine (PROTOCOL.md §6): a verdict reads the state, the log's frontier and the entry, and nothing else. Every participant runs
+ * this and reaches the same verdict about every entry, or the protocol is broken.
+ *
+ * Checks run in the order in which they are written here; the order is part of the protocol.
+ */
+import { equalBytes } from '../codec/bytes.js'
+import { decodeCanonical, encodeCanonical } from '../codec/canonical.js'
+import { isSealError, SealError } from '../errors.js'
+import { appendLeaf, frontierRoot, type Frontier } from '../log/frontier.js'
+import { type ApplyEnv, type Author, Reject, type StateReader, type StateView } from '../state/context.js'
+import { deviceKey, memberKey, metaKey, pointerKey, protocolKey, ringKey } from '../state/keys.js'
+import { atLeast, decodeDevice, decodeMember, decodeMeta, decodePointer, encodePointer, type DeviceRecord, type Pointer } from '../state/roster.js'
+import { decodeRecord, entryHash, PROTOCOL_VERSION, spaceIdOf, verifyEntry, type Decoded, type Entry } from './entry.js'
+import { opCodec } from './ops/index.js'
+import { encodeProtocol, protocolVersion } from './ops/space.js'
+import { EntryRun } from './run.js'
+import { type Head, type IgnoredCode, type RejectedCode, type Verdict } from './types.js'
+
+export interface SpaceState {
+  readonly tree: StateView
+  readonly log: Frontier
+}
+
+export interface Applied {
+  readonly state: SpaceState
+  readonly verdict: Verdict
+  /** The entry's leaf hash. */
+  readonly hash: Uint8Array
+}
+
+export interface ApplyOptions {
+  /** `trusted`: whoever calls has checked it, or will compare the resulting root with one that is trusted already. */
+  readonly signature: 'check' | 'trusted'
+}
+
+/**
+ * The state and verdict after one more record. The state that went in is unchanged, and both are the caller's to release. Never throws for any
+ * record; throws `unsupported-version` if the space has moved to a protocol that this code doesn't know.
+ *
+ * @example
+ * const { state: next, verdict } = apply(env, state, record, { signature: 'check' })
+ */
+export function apply(env: ApplyEnv, state: SpaceState, record: Uint8Array, options: ApplyOptions): Applied {
+  return applyWith(env, state, record, (_, check) => options.signature === 'trusted' || check())
+}
+
+/** Decides whether a signature counts as good. `inChain`: the entry's `devicePrev` is right, so a later entry of its device may vouch for it. */
+export type SignatureRule = (entry: { readonly device: number; readonly inChain: boolean }, check: () => boolean) => boolean
+
+export function applyWith(env: ApplyEnv, state: SpaceState, record: Uint8Array, rule: SignatureRule): Applied {
+  checkSupported(state.tree)
+  const hash = entryHash(env.crypto, record)
+  const head = headOf(env, state)
+  const outcome = judge(env, state, head, record, hash, rule)
+  const tree = outcome.tree ?? state.tree.apply([ringEdit(env, head)])
+  return { state: { tree, log: appendLeaf(env.crypto, state.log, hash) }, verdict: outcome.verdict, hash }
+}
+
+export function headOf(env: ApplyEnv, state: SpaceState): Head {
+  return { size: state.log.size, logRoot: frontierRoot(env.crypto, state.log), stateRoot: state.tree.root }
+}
+
+/** True if `base` is a head of this history that the ring still knows, or `head` itself. */
+export function isKnownHead(env: ApplyEnv, tree: StateReader, head: Head, base: Head): boolean {
+  if (base.size >= head.size) return sameHead(base, head)
+  const bytes = tree.get(ringKey(base.size))
+  if (bytes === undefined) return false
+  const slot = decodeCanonical(bytes, (r) => ({ size: r.varint(), hash: r.fixed(32) }))
+  return slot.size === base.size && equalBytes(slot.hash, headHash(env, base))
+}
+
+/** Without a tree, nothing but the ring moves. */
+interface Outcome {
+  readonly verdict: Verdict
+  readonly tree?: StateView
+}
+
+function judge(env: ApplyEnv, state: SpaceState, head: Head, record: Uint8Array, hash: Uint8Array, rule: SignatureRule): Outcome {
+  const decoded = decodeRecord(record)
+  if (decoded.kind !== 'entry') return ignored(decoded.kind)
+  const { entry } = decoded
+  if (!isOfSpace(env, entry, record)) return ignored('space')
+  if (entry.device === 0) return admit(env, state, head, decoded, hash, rule)
+
+  const signer = liveDevice(state.tree, entry.device)
+  if (signer === undefined) return ignored('device')
+  const pointer = pointerOf(state.tree, entry.device)
+  const inChain = equalBytes(entry.devicePrev, pointer.hash)
+  if (!rule({ device: entry.device, inChain }, () => verifyEntry(env.crypto, decoded, signer.record.signing))) return ignored('signature')
+  if (!inChain) return ignored('device-prev')
+
+  const run = new EntryRun({ env, index: head.size, entry, author: signer.author, ops: entry.ops }, state.tree)
+  const refusal = refuse(env, state.tree, head, entry, signer.author, pointer) ?? runOps(run, entry)
+  const moved = (rejected: boolean): { key: Uint8Array; value: Uint8Array } => ({
+    key: pointerKey(entry.device),
+    value: encodePointer({ hash, index: head.size, rejected }),
+  })
+  if (refusal === undefined) return { verdict: { kind: 'applied' }, tree: run.finish([ringEdit(env, head), moved(false)]) }
+  run.discard()
+  return { verdict: { kind: 'rejected', ...refusal }, tree: state.tree.apply([ringEdit(env, head), moved(true)]) }
+}
+
+interface Refusal { readonly code: RejectedCode; readonly op?: number; readonly detail?: string }
+
+/** What is checked before any op runs. */
+function refuse(env: ApplyEnv, tree: StateView, head: Head, entry: Entry, author: Author, pointer: Pointer): Refusal | undefined {
+  if (!isKnownHead(env, tree, head, entry.base)) return { code: 'base' }
+  if (pointer.rejected && pointer.index >= entry.base.size) return { code: 'chain' }
+  if (entry.epoch !== currentEpoch(tree)) return { code: 'epoch' }
+  for (const [op, x] of entry.ops.entries()) {
+    const { role } = opCodec(x)
+    if (role !== undefined && !atLeast(author.role, role)) return { code: 'role', op, detail: role }
+  }
+  for (const read of entry.reads) if (!equalBytes(tree.subtreeRoot(read.prefix), read.root)) return { code: 'conflict', detail: 'reads' }
+  return undefined
+}
+
+/** Ops run in sequence, each seeing the ones before; the first that refuses refuses all. */
+function runOps(run: EntryRun, entry: Entry): Refusal | undefined {
+  try {
+    for (const [index, op] of entry.ops.entries()) {
+      run.op = index
+      opCodec(op).apply(run, op)
+    }
+    run.checkEnd()
+    return undefined
+  } catch (error) {
+    // Whatever an op finds malformed is the entry's fault; what is out of a witness's scope, or a bug, is not.
+    if (isSealError(error) && error.family === 'hostile') return { code: 'rule', op: run.op, detail: error.code }
+    if (!(error instanceof Reject)) throw error
+    return { code: error.code, ...(run.op < entry.ops.length && { op: run.op }), detail: error.detail }
+  }
+}
+
+/** A genesis or join: no device and no pointer yet, so whatever fails, it is ignored. */
+function admit(env: ApplyEnv, state: SpaceState, head: Head, decoded: Extract<Decoded, { kind: 'entry' }>, hash: Uint8Array, rule: SignatureRule): Outcome {
+  const { entry } = decoded
+  const op = entry.ops[0] as Entry['ops'][number]
+  const key = opCodec(op).selfSigned?.(op)
+  if (key === undefined || !rule({ device: 0, inChain: false }, () => verifyEntry(env.crypto, decoded, key))) return ignored('signature')
+  if (entry.devicePrev.some((byte) => byte !== 0)) return ignored('device-prev')
+  if (!isKnownHead(env, state.tree, head, entry.base)) return ignored('join', 'base')
+  if (entry.epoch !== currentEpoch(state.tree)) return ignored('join', 'epoch')
+  if (entry.reads.length > 0) return ignored('join', 'reads')
+  const run = new EntryRun({ env, index: head.size, entry, author: undefined, ops: entry.ops }, state.tree)
+  const refusal = runOps(run, entry)
+  const device = run.admittedDevice
+  if (refusal !== undefined || device === undefined) {
+    run.discard()
+    return ignored('join', refusal?.detail ?? 'device')
+  }
+  const more = [ringEdit(env, head), { key: pointerKey(device), value: encodePointer({ hash, index: head.size, rejected: false }) }]
+  if (head.size === 0) more.push({ key: protocolKey(), value: encodeProtocol(PROTOCOL_VERSION) })
+  return { verdict: { kind: 'applied' }, tree: run.finish(more) }
+}
+
+/** The genesis is the entry whose hash the space's id is. */
+function isOfSpace(env: ApplyEnv, entry: Entry, record: Uint8Array): boolean {
+  if (entry.ops[0]?.op !== 'genesis') return equalBytes(entry.spaceId, env.spaceId)
+  return entry.spaceId.every((byte) => byte === 0) && equalBytes(spaceIdOf(env.crypto, record), env.spaceId)
+}
+
+function liveDevice(tree: StateReader, id: number): { readonly record: DeviceRecord; readonly author: Author } | undefined {
+  const bytes = tree.get(deviceKey(id))
+  if (bytes === undefined) return undefined
+  const record = decodeDevice(bytes)
+  if (record.removedAt !== undefined) return undefined
+  const member = tree.get(memberKey(record.member))
+  if (member === undefined) return undefined
+  const { role, removedAt } = decodeMember(member)
+  return removedAt === undefined ? { record, author: { device: id, member: record.member, role } } : undefined
+}
+
+function pointerOf(tree: StateReader, device: number): Pointer {
+  const bytes = tree.get(pointerKey(device))
+  if (bytes === undefined) throw new SealError('invariant', 'An admitted device has no pointer. Please report this.', { device })
+  return decodePointer(bytes)
+}
+
+/** Before genesis there is none: its entry is under the first. */
+function currentEpoch(tree: StateReader): number {
+  const bytes = tree.get(metaKey())
+  return bytes === undefined ? 1 : decodeMeta(bytes).epoch
+}
+
+function ringEdit(env: ApplyEnv, head: Head): { readonly key: Uint8Array; readonly value: Uint8Array } {
+  const value = encodeCanonical(head, (w, h) => void w.varint(h.size).fixed(headHash(env, h), 32))
+  return { key: ringKey(head.size), value }
+}
+
+/** H(logRoot ‖ stateRoot). */
+function headHash(env: ApplyEnv, head: Head): Uint8Array {
+  const both = new Uint8Array(64)
+  both.set(head.logRoot)
+  both.set(head.stateRoot, 32)
+  return env.crypto.sha256(both)
+}
+
+function sameHead(a: Head, b: Head): boolean {
+  return a.size === b.size && equalBytes(a.logRoot, b.logRoot) && equalBytes(a.stateRoot, b.stateRoot)
+}
+
+function checkSupported(tree: StateReader): void {
+  const version = protocolVersion(tree.get(protocolKey()))
+  if (version !== PROTOCOL_VERSION) {
+    throw new SealError('unsupported-version', `This space has moved to protocol version ${version}; this client knows ${PROTOCOL_VERSION}.`, { found: version, expected: PROTOCOL_VERSION })
+  }
+}
+
+function ignored(code: IgnoredCode, detail?: string): Outcome {
+  return { verdict: { kind: 'ignored', code, ...(detail !== undefined && { detail }) } }
+}

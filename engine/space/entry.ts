@@ -1,0 +1,133 @@
+/**
+ * Entries (PROTOCOL.md §6): what a device signs and the log holds.
+ *
+ *   record = bytes ‖ signature(64)      hash = H(0x00 ‖ record), the leaf of the log (RFC 9162 §2.1.1)
+ *
+ * `base` is the head that the author had verified: every entry cosigns all history before it. The space's id is in the bytes, so a
+ * signature is good in one space only; in the genesis, whose hash that id is, 32 zero bytes stand for it.
+ */
+import { Reader, Writer } from '../codec/canonical.js'
+import { SIGNATURE_LENGTH } from '../crypto/ed25519-rule.js'
+import { hashLabelled, LABELS } from '../crypto/labels.js'
+import { type CryptoProvider, type Sha256, type Signatures, type Signer } from '../crypto/provider.js'
+import { signBytes, verifySignature } from '../crypto/sign.js'
+import { SealError, isSealError } from '../errors.js'
+import { MAX_ENTRY_LENGTH, MAX_KEY_LENGTH, MAX_OPS, MAX_READS } from '../limits.js'
+import { leafHash } from '../log/merkle.js'
+import { MAX_ID } from '../state/keys.js'
+import { opCodec, readOp, writeOp, type Op } from './ops/index.js'
+import { type Head } from './types.js'
+
+export const PROTOCOL_VERSION = 1
+
+/** A prefix of state keys and the root of its subtree that the author saw: the empty root for "nothing there". */
+export interface ReadClaim {
+  readonly prefix: Uint8Array
+  readonly root: Uint8Array
+}
+
+export interface Entry {
+  readonly spaceId: Uint8Array
+  readonly base: Head
+  /** 0 in the genesis and in a join. */
+  readonly device: number
+  /** Hash of the device's entry before this one that counted; of its join or the genesis, for the first. Zeros with device 0. */
+  readonly devicePrev: Uint8Array
+  readonly epoch: number
+  /** Milliseconds since 1970, as the author's clock says. Decides nothing. */
+  readonly time: number
+  /** The author adopted `base` on others' word instead of computing it: it vouches for nothing. */
+  readonly adopted: boolean
+  readonly reads: readonly ReadClaim[]
+  readonly ops: readonly Op[]
+}
+
+/** What a record is, before anything is known of the space. */
+export type Decoded =
+  | { readonly kind: 'entry'; readonly entry: Entry; readonly signed: Uint8Array; readonly signature: Uint8Array }
+  | { readonly kind: 'malformed' | 'too-long' | 'version' }
+
+const ADOPTED = 1
+const HASH = 32
+/** Tag, and one byte at least. */
+const MIN_OP_LENGTH = 1
+
+export function encodeEntry(entry: Entry): Uint8Array {
+  const w = new Writer(1_024)
+  w.u8(PROTOCOL_VERSION).fixed(entry.spaceId, HASH)
+  w.varint(entry.base.size).fixed(entry.base.logRoot, HASH).fixed(entry.base.stateRoot, HASH)
+  w.varint(entry.device).fixed(entry.devicePrev, HASH)
+  w.varint(entry.epoch).varint(entry.time).u8(entry.adopted ? ADOPTED : 0)
+  w.list(entry.reads, MAX_READS, (x, read) => x.bytes(read.prefix, MAX_KEY_LENGTH).fixed(read.root, HASH))
+  w.list(entry.ops, MAX_OPS, writeOp)
+  return w.finish()
+}
+
+/** Never throws for any bytes. The entry's arrays are views into `record`. */
+export function decodeRecord(record: Uint8Array): Decoded {
+  if (record.length > MAX_ENTRY_LENGTH) return { kind: 'too-long' }
+  if (record.length <= SIGNATURE_LENGTH) return { kind: 'malformed' }
+  // What follows another version's first byte is not ours to read.
+  if (record[0] !== PROTOCOL_VERSION) return { kind: 'version' }
+  const length = record.length - SIGNATURE_LENGTH
+  try {
+    const r = new Reader(record, 1, length)
+    const entry = readEntry(r)
+    r.end()
+    return { kind: 'entry', entry, signed: record.subarray(0, length), signature: record.subarray(length) }
+  } catch (error) {
+    if (isSealError(error) && error.family === 'hostile') return { kind: 'malformed' }
+    throw error
+  }
+}
+
+function readEntry(r: Reader): Entry {
+  const spaceId = r.fixed(HASH)
+  const base = { size: r.varint(), logRoot: r.fixed(HASH), stateRoot: r.fixed(HASH) }
+  const device = r.varint(MAX_ID)
+  const devicePrev = r.fixed(HASH)
+  const epoch = r.varint(MAX_ID)
+  const time = r.varint()
+  const flags = r.u8()
+  if (flags > ADOPTED) throw r.bad('Expected known flags', { flags })
+  const reads = r.list(MAX_READS, (x) => ({ prefix: x.bytes(MAX_KEY_LENGTH), root: x.fixed(HASH) }), HASH + 1)
+  const ops = r.list(MAX_OPS, readOp, MIN_OP_LENGTH)
+  checkAuthorship(r, device, ops)
+  return { spaceId, base, device, devicePrev, epoch, time, adopted: flags === ADOPTED, reads, ops }
+}
+
+/** An entry without an author is one op that carries its signer's key; no other entry has such an op. */
+function checkAuthorship(r: Reader, device: number, ops: readonly Op[]): void {
+  if (device === 0 ? ops.length !== 1 : ops.length === 0) throw r.bad('Expected an op')
+  for (const op of ops) if ((opCodec(op).selfSigned === undefined) === (device === 0)) throw r.bad('Expected an author unless an op signs for itself')
+}
+
+/** The record of an entry. Throws `too-large` if no log takes it. */
+export function signEntry(entry: Entry, signer: Signer): Uint8Array {
+  const bytes = encodeEntry(entry)
+  const length = bytes.length + SIGNATURE_LENGTH
+  if (length > MAX_ENTRY_LENGTH) throw new SealError('too-large', `Expected an entry of at most ${MAX_ENTRY_LENGTH} bytes, got ${length}.`, { found: length, max: MAX_ENTRY_LENGTH })
+  const record = new Uint8Array(length)
+  record.set(bytes)
+  record.set(signBytes(signer, entryLabel(entry), bytes), bytes.length)
+  return record
+}
+
+export function verifyEntry(crypto: Signatures, decoded: Extract<Decoded, { kind: 'entry' }>, publicKey: Uint8Array): boolean {
+  return verifySignature(crypto, entryLabel(decoded.entry), decoded.signed, decoded.signature, publicKey)
+}
+
+/** What the log holds of a record, and what `devicePrev` names. */
+export function entryHash(crypto: Sha256, record: Uint8Array): Uint8Array {
+  return leafHash(crypto, record)
+}
+
+/** The id of the space that a genesis record starts. Whether it is one, `apply` says. */
+export function spaceIdOf(crypto: CryptoProvider, genesis: Uint8Array): Uint8Array {
+  return hashLabelled(crypto, LABELS.spaceId, genesis.subarray(0, Math.max(0, genesis.length - SIGNATURE_LENGTH)))
+}
+
+/** The genesis, and nothing else, is signed under a label of its own. */
+function entryLabel(entry: Entry): typeof LABELS.genesis | typeof LABELS.entry {
+  return entry.ops[0]?.op === 'genesis' ? LABELS.genesis : LABELS.entry
+}

@@ -1,0 +1,52 @@
+/** Every op there is, by tag and by name. Tags are never reused; a tag that is not here makes an entry malformed. */
+import { type Reader, type Writer } from '../../codec/canonical.js'
+import { invariant } from '../../errors.js'
+import { GROUP_OPS, type GroupOp } from '../../group/ops/index.js'
+import { type OpContext } from '../../state/context.js'
+import { type MemberRole } from '../../state/roster.js'
+import { type SpaceContext } from '../context.js'
+import { createObject, dropObject, replaceObject, resealObject, type CreateObjectOp, type DropObjectOp, type ReplaceObjectOp, type ResealObjectOp } from './catalog.js'
+import { deleteRow, insertRow, resealRow, updateRow, type DeleteRowOp, type PutRowOp, type ResealRowOp } from './row.js'
+import { setRelay, upgrade, type SetRelayOp, type UpgradeOp } from './space.js'
+
+export type SpaceOp =
+  | PutRowOp | DeleteRowOp | ResealRowOp
+  | CreateObjectOp | ReplaceObjectOp | DropObjectOp | ResealObjectOp
+  | SetRelayOp | UpgradeOp
+export type Op = SpaceOp | GroupOp
+
+/** One kind of op with its type forgotten: `opCodec(op)` gives back the one that fits. */
+interface AnyCodec {
+  readonly tag: number
+  readonly name: Op['op']
+  readonly role: MemberRole | undefined
+  selfSigned?(op: Op): Uint8Array
+  write(writer: Writer, op: Op): void
+  read(reader: Reader): Op
+  apply(context: OpContext & SpaceContext, op: Op): void
+}
+
+const SPACE_OPS = [insertRow, updateRow, deleteRow, resealRow, createObject, replaceObject, dropObject, resealObject, setRelay, upgrade] as const
+const ALL: readonly AnyCodec[] = [...SPACE_OPS, ...GROUP_OPS]
+const byTag = new Map<number, AnyCodec>(ALL.map((codec) => [codec.tag, codec]))
+const byName = new Map<string, AnyCodec>(ALL.map((codec) => [codec.name, codec]))
+invariant(byTag.size === ALL.length && byName.size === ALL.length, 'two ops share a tag or a name')
+
+export function opCodec(op: Op): AnyCodec {
+  const codec = byName.get(op.op)
+  invariant(codec !== undefined, `no op ${op.op}`)
+  return codec
+}
+
+export function writeOp(writer: Writer, op: Op): void {
+  const codec = opCodec(op)
+  writer.u8(codec.tag)
+  codec.write(writer, op)
+}
+
+/** Throws `bad-encoding` on an unknown tag. What it returns views into the input. */
+export function readOp(reader: Reader): Op {
+  const codec = byTag.get(reader.u8())
+  if (codec === undefined) throw reader.bad('Expected the tag of an op')
+  return codec.read(reader)
+}

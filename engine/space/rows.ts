@@ -1,0 +1,167 @@
+/**
+ * Reading rows and the catalog out of a state, opened (PROTOCOL.md §8). Everything goes through `StateReader`, so it runs the same over a whole
+ * tree, a recording one and a proof. A row that does not open is given out as such, with its author: never dropped.
+ */
+import { concatBytes } from '../codec/bytes.js'
+import { encodeTuplePrefix, tupleRange } from '../codec/tuple.js'
+import { type SqlValue } from '../codec/value.js'
+import { isSealError, SealError } from '../errors.js'
+import { type StateReader } from '../state/context.js'
+import { indexPrefix, KEY_KIND, keyId, liveKey, metaKey, objectKey, prefixEnd, rowPrefix, ROW_PREFIX_LENGTH, rowStateKey } from '../state/keys.js'
+import { decodeMeta } from '../state/roster.js'
+import { decodeObject, type ObjectRecord } from './catalog.js'
+import { decodeRow } from './row-record.js'
+import { type RowSealer, viewRow } from './seal-row.js'
+import { type CatalogObject, type RowRange, type RowView, type UnopenedRow } from './types.js'
+
+/** A catalog object that does not open, and who wrote it last. */
+export interface UnopenedObject {
+  readonly id: number
+  readonly device: number
+  readonly version: number
+  readonly reason: string
+}
+
+/** All catalog objects by id. */
+export function readCatalog(state: StateReader, sealer: RowSealer): { readonly objects: readonly CatalogObject[]; readonly unopened: readonly UnopenedObject[] } {
+  const objects: CatalogObject[] = []
+  const unopened: UnopenedObject[] = []
+  for (const { key, value } of state.scan(Uint8Array.of(KEY_KIND.object), Uint8Array.of(KEY_KIND.object + 1))) {
+    const id = keyId(key)
+    const record = decodeObject(value)
+    const object = sealer.openObject(id, record)
+    if (typeof object === 'string') unopened.push({ id, device: record.device, version: record.version, reason: object })
+    else objects.push(object)
+  }
+  return { objects, unopened }
+}
+
+/** Root of the subtree of the catalog: changes with any DDL or policy. */
+export function catalogTag(state: StateReader): Uint8Array {
+  return state.subtreeRoot(Uint8Array.of(KEY_KIND.object))
+}
+
+/** Root of the subtree of a table's rows. */
+export function tableTag(state: StateReader, table: number): Uint8Array {
+  return state.subtreeRoot(rowPrefix(table))
+}
+
+export function countRows(state: StateReader, table: number): number {
+  return state.count(rowPrefix(table), prefixEnd(rowPrefix(table)))
+}
+
+/** The record of a table; throws `bad-argument` if there is none with that id. */
+export function readTable(state: StateReader, table: number): ObjectRecord {
+  const bytes = state.get(objectKey(table))
+  const record = bytes === undefined ? undefined : decodeObject(bytes)
+  if (record?.table === undefined) throw new SealError('bad-argument', 'Expected the id of a table.', { table })
+  return record
+}
+
+/** Epochs in `[from, to]` under which `owner` has live sealed values. */
+export function liveEpochs(state: StateReader, owner: number, from: number, to: number): number[] {
+  const epochs: number[] = []
+  for (let epoch = from; epoch <= to; epoch++) if (state.get(liveKey(epoch, owner)) !== undefined) epochs.push(epoch)
+  return epochs
+}
+
+/** Rows of a range; in the order of the key, or of the index. Opened one by one as they are asked for. */
+export function* readRows(state: StateReader, sealer: RowSealer, table: number, range: RowRange = { kind: 'all' }): IterableIterator<RowView | UnopenedRow> {
+  const record = readTable(state, table)
+  for (const { key, value } of rowEntries(state, sealer, table, record, range)) yield viewRow(sealer, table, record, key, decodeRow(value))
+}
+
+/** One row by its row key, as a change names it. */
+export function readRow(state: StateReader, sealer: RowSealer, table: number, rowKey: Uint8Array): RowView | UnopenedRow | undefined {
+  const key = rowStateKey(table, rowKey)
+  const value = state.get(key)
+  return value === undefined ? undefined : viewRow(sealer, table, readTable(state, table), key, decodeRow(value))
+}
+
+interface Stored { readonly key: Uint8Array; readonly value: Uint8Array }
+
+function* rowEntries(state: StateReader, sealer: RowSealer, table: number, record: ObjectRecord, range: RowRange): IterableIterator<Stored> {
+  const prefix = rowPrefix(table)
+  switch (range.kind) {
+    case 'all':
+      yield* state.scan(prefix, prefixEnd(prefix))
+      return
+    case 'key': {
+      const key = keyOf(sealer, table, record, range.key)
+      const value = key && state.get(key)
+      if (key && value) yield { key, value }
+      return
+    }
+    case 'key-range': {
+      if (record.table?.key !== 'plain') throw needsPlain(table)
+      yield* state.scan(range.lo ? tupleRange(range.lo, prefix).lo : prefix, range.hi ? tupleRange(range.hi, prefix).lo : prefixEnd(prefix))
+      return
+    }
+    case 'index':
+    case 'index-range':
+      yield* throughIndex(state, sealer, table, record, range)
+      return
+    default:
+      throw new SealError('bad-argument', 'Expected a range of rows.')
+  }
+}
+
+function* throughIndex(state: StateReader, sealer: RowSealer, table: number, record: ObjectRecord, range: Extract<RowRange, { kind: 'index' | 'index-range' }>): IterableIterator<Stored> {
+  const index = record.table?.indexes.find((i) => i.id === range.index)
+  if (index === undefined) throw new SealError('bad-argument', 'Expected the id of an index of the table.', { table, index: range.index })
+  const prefix = indexPrefix(table, index.id)
+  const follow = function* (lo: Uint8Array, hi: Uint8Array | undefined): IterableIterator<Stored> {
+    for (const entry of state.scan(lo, hi)) {
+      const key = rowStateKey(table, entry.value)
+      const value = state.get(key)
+      if (value === undefined) throw new SealError('invariant', 'An index names a row that is not there. Please report this.', { table, index: index.id })
+      yield { key, value }
+    }
+  }
+  if (range.kind === 'index-range') {
+    if (index.kind !== 'plain') throw needsPlain(table)
+    yield* follow(range.lo ? tupleRange(range.lo, prefix).lo : prefix, range.hi ? tupleRange(range.hi, prefix).lo : prefixEnd(prefix))
+  } else if (index.kind === 'plain') {
+    // NULL equals nothing.
+    if (range.values.includes(null)) return
+    const start = orNone(() => encodeTuplePrefix(range.values, prefix))
+    if (start) yield* follow(start, prefixEnd(start))
+  } else {
+    const { epoch, firstEpoch } = currentMeta(state)
+    for (const e of index.unique ? [epoch] : liveEpochs(state, table, firstEpoch, epoch)) {
+      const token = sealer.indexToken(table, index, record.generation, e, range.values)
+      if (token === undefined) return
+      const start = concatBytes(prefix, token)
+      yield* follow(start, prefixEnd(start))
+    }
+  }
+}
+
+function keyOf(sealer: RowSealer, table: number, record: ObjectRecord, key: readonly SqlValue[]): Uint8Array | undefined {
+  return orNone(() => rowStateKey(table, sealer.rowKey(table, { key: record.table?.key ?? 'plain' }, record.generation, key)))
+}
+
+/** No stored key is too long, so nothing is there under one that is. */
+function orNone(make: () => Uint8Array): Uint8Array | undefined {
+  try {
+    return make()
+  } catch (error) {
+    if (isSealError(error, 'key-too-long')) return undefined
+    throw error
+  }
+}
+
+function currentMeta(state: StateReader): { readonly epoch: number; readonly firstEpoch: number } {
+  const bytes = state.get(metaKey())
+  if (bytes === undefined) throw new SealError('bad-argument', 'Expected the state of a space.')
+  return decodeMeta(bytes)
+}
+
+function needsPlain(table: number): SealError {
+  return new SealError('bad-argument', 'A range needs a plaintext key or index; a blinded one is found by equality only.', { table })
+}
+
+/** The row keys among changed state keys of a table: `tree.diff` over `rowPrefix(table)` gives them. */
+export function rowKeyOf(stateKey: Uint8Array): Uint8Array {
+  return stateKey.slice(ROW_PREFIX_LENGTH)
+}

@@ -1,0 +1,220 @@
+/**
+ * Rows and catalog objects, sealed and opened (PROTOCOL.md §8), and the tokens that stand for their keys. The only file of the state machine's
+ * floor that touches secrets.
+ *
+ * What is sealed of a row carries, beside query's body, the values behind its tokens: so whoever opens it can tell a token that lies (the
+ * row would hide from searches), and a new epoch or blinding generation needs nobody else's help.
+ */
+import { EMPTY_BYTES, equalBytes } from '../codec/bytes.js'
+import { decodeCanonical, Reader, Writer } from '../codec/canonical.js'
+import { encodeTuple } from '../codec/tuple.js'
+import { readValue, writeValue, type SqlValue } from '../codec/value.js'
+import { encodeSealContext, NONCE_LENGTH, openValue, sealValue } from '../crypto/aead.js'
+import { blindToken, deriveBlindKey } from '../crypto/blind.js'
+import { LABELS } from '../crypto/labels.js'
+import { isSealError } from '../errors.js'
+import { MAX_INDEXES, MAX_POLICIES, MAX_VALUE_LENGTH } from '../limits.js'
+import { type ApplyEnv } from '../state/context.js'
+import { MAX_INDEX_ID, objectKey, ROW_PREFIX_LENGTH, rowStateKey, TOKEN_LENGTH } from '../state/keys.js'
+import { type ObjectRecord, type PublicObject } from './catalog.js'
+import { type IndexToken, type RowRecord } from './row-record.js'
+import { type CatalogObject, type IndexShape, type RowView, type TableShape, type UnopenedRow } from './types.js'
+
+/** What of a keyring is needed here; `Keyring` has it. Each throws `no-secret`. */
+export interface Secrets {
+  tableKey(epoch: number, table: number): Uint8Array
+  dataSecret(epoch: number): Uint8Array
+  blinding(generation: number): Uint8Array
+}
+
+/** Key values of a blinded table are limited by their number only: SQLite's limit on the columns of an index. */
+const MAX_KEY_VALUES = 64
+/** Owner of what belongs to no table: keys of names and catalog objects. */
+const NO_TABLE = 0
+
+/** The values that a row's tokens stand for, and query's body. */
+export interface RowContent {
+  /** Of a blinded key; empty if the key is plain. */
+  readonly key: readonly SqlValue[]
+  /** For each blind index, in the table's order. */
+  readonly blind: readonly { readonly index: number; readonly values: readonly SqlValue[] }[]
+  readonly body: Uint8Array
+}
+
+/** Makes tokens and sealed values; keeps derived keys, so make one for a batch and drop it with the secrets. */
+export class RowSealer {
+  private readonly env: ApplyEnv
+  private readonly secrets: Secrets
+  private readonly tokenKeys = new Map<string, Uint8Array>()
+
+  constructor(env: ApplyEnv, secrets: Secrets) {
+    this.env = env
+    this.secrets = secrets
+  }
+
+  /** The row part of a state key. Throws `key-too-long`, `no-secret`. */
+  rowKey(table: number, shape: Pick<TableShape, 'key'>, generation: number, key: readonly SqlValue[]): Uint8Array {
+    if (shape.key === 'plain') return encodeTuple(key)
+    const secret = this.tokenKey(`row/${table}/${generation}`, () => deriveBlindKey(this.env.crypto, this.secrets.blinding(generation), this.env.spaceId, { kind: 'row', table }))
+    return blindToken(this.env.crypto, secret, encodeEqual(key))
+  }
+
+  nameToken(generation: number, name: string): Uint8Array {
+    const secret = this.tokenKey(`name/${generation}`, () => deriveBlindKey(this.env.crypto, this.secrets.blinding(generation), this.env.spaceId, { kind: 'name' }))
+    return blindToken(this.env.crypto, secret, encodeEqual([name]))
+  }
+
+  /**
+   * The token of an index value, none if there is a NULL in it (which equals nothing). A unique index is keyed by the blinding secret alone, since
+   * its tokens must be comparable across epochs; any other by the data secret of the epoch, so that who was removed can't test guesses.
+   */
+  indexToken(table: number, index: IndexShape, generation: number, epoch: number, values: readonly SqlValue[]): Uint8Array | undefined {
+    if (values.includes(null)) return undefined
+    const name = index.unique ? `unique/${table}/${index.id}/${generation}` : `index/${table}/${index.id}/${epoch}`
+    const secret = this.tokenKey(name, () => {
+      const base = index.unique ? this.secrets.blinding(generation) : this.secrets.dataSecret(epoch)
+      return deriveBlindKey(this.env.crypto, base, this.env.spaceId, { kind: 'index', table, index: index.id, epoch: index.unique ? 0 : epoch })
+    })
+    return blindToken(this.env.crypto, secret, encodeEqual(values))
+  }
+
+  /** Tokens of a row for the table's blind indexes. A value with a NULL gets a random one: outsiders don't see which are NULL. */
+  tokens(table: number, shape: TableShapeLike, generation: number, epoch: number, blind: RowContent['blind'], random: (length: number) => Uint8Array): IndexToken[] {
+    const tokens: IndexToken[] = []
+    for (const index of shape.indexes) {
+      if (index.kind !== 'blind') continue
+      const found = blind.find((b) => b.index === index.id)
+      const token = found && this.indexToken(table, index, generation, epoch, found.values)
+      tokens.push({ index: index.id, token: token ?? random(TOKEN_LENGTH) })
+    }
+    return tokens
+  }
+
+  /** `nonce`: 24 random bytes. */
+  sealRow(table: number, rowKey: Uint8Array, epoch: number, device: number, nonce: Uint8Array, content: RowContent): Uint8Array {
+    const aad = this.rowContext(table, rowStateKey(table, rowKey), epoch, device)
+    return sealValue(this.env.crypto, this.secrets.tableKey(epoch, table), epoch, nonce, aad, encodeContent(content))
+  }
+
+  /** What is inside, if it opens and its tokens are those of its values; else why not. */
+  openRow(table: number, record: Pick<ObjectRecord, 'generation'>, shape: TableShapeLike, rowKey: Uint8Array, row: RowRecord): RowContent | string {
+    let content: RowContent
+    try {
+      const aad = this.rowContext(table, rowStateKey(table, rowKey), row.epoch, row.device)
+      content = decodeContent(openValue(this.env.crypto, this.secrets.tableKey(row.epoch, table), row.epoch, aad, row.sealed))
+    } catch (error) {
+      if (isSealError(error) && (error.family === 'hostile' || error.code === 'no-secret')) return error.code
+      throw error
+    }
+    if (shape.key === 'blinded' && !equalBytes(this.rowKey(table, shape, record.generation, content.key), rowKey)) return 'key-token'
+    for (const { index, token } of row.tokens) {
+      const now = shape.indexes.find((i) => i.id === index && i.kind === 'blind')
+      if (now === undefined) continue // an index that is gone
+      const values = content.blind.find((b) => b.index === index)?.values
+      if (values === undefined) return 'index-token'
+      const expected = this.indexToken(table, now, record.generation, row.epoch, values)
+      if (expected !== undefined && !equalBytes(expected, token)) return 'index-token'
+    }
+    return content
+  }
+
+  sealObject(id: number, epoch: number, device: number, nonce: Uint8Array, object: Pick<CatalogObject, 'sealed' | 'table'>): Uint8Array {
+    const w = new Writer().list(object.table?.policies ?? [], MAX_POLICIES, (x, policy) => x.bytes(policy.name)).bytes(object.sealed)
+    return sealValue(this.env.crypto, this.secrets.tableKey(epoch, NO_TABLE), epoch, nonce, this.objectContext(id, epoch, device), w.finish())
+  }
+
+  /** The whole object, or why it doesn't open. */
+  openObject(id: number, record: ObjectRecord): CatalogObject | string {
+    try {
+      const aad = this.objectContext(id, record.epoch, record.device)
+      const plaintext = openValue(this.env.crypto, this.secrets.tableKey(record.epoch, NO_TABLE), record.epoch, aad, record.sealed)
+      const inner = decodeCanonical(plaintext, (r) => ({ names: r.list(MAX_POLICIES, (x) => x.copyBytes(MAX_VALUE_LENGTH)), sealed: r.copyBytes(MAX_VALUE_LENGTH) }))
+      const { table, kind, parent } = record
+      if (inner.names.length !== (table?.policies.length ?? 0)) return 'policy-names'
+      const shape = table && { ...table, policies: table.policies.map((policy, i) => ({ ...policy, name: inner.names[i] ?? EMPTY_BYTES })) }
+      return { id, kind, sealed: inner.sealed, ...(parent !== undefined && { parent }), ...(shape && { table: shape }) }
+    } catch (error) {
+      if (isSealError(error) && (error.family === 'hostile' || error.code === 'no-secret')) return error.code
+      throw error
+    }
+  }
+
+  private rowContext(table: number, key: Uint8Array, epoch: number, device: number): Uint8Array {
+    return encodeSealContext({ label: LABELS.sealedRow, space: this.env.spaceId, table, key, epoch, device, columns: [] })
+  }
+
+  private objectContext(id: number, epoch: number, device: number): Uint8Array {
+    return encodeSealContext({ label: LABELS.sealedCatalog, space: this.env.spaceId, table: NO_TABLE, key: objectKey(id), epoch, device, columns: [] })
+  }
+
+  private tokenKey(name: string, derive: () => Uint8Array): Uint8Array {
+    let key = this.tokenKeys.get(name)
+    if (key === undefined) this.tokenKeys.set(name, (key = derive()))
+    return key
+  }
+}
+
+type TableShapeLike = Pick<TableShape, 'key' | 'indexes'>
+
+/** A stored row, opened: what reads give out. `stateKey` is the whole key. */
+export function viewRow(sealer: RowSealer, table: number, record: ObjectRecord, stateKey: Uint8Array, row: RowRecord): RowView | UnopenedRow {
+  const rowKey = stateKey.slice(ROW_PREFIX_LENGTH)
+  const shape = record.table
+  const content = shape === undefined ? 'no-table' : sealer.openRow(table, record, shape, rowKey, row)
+  const common = { table, rowKey, author: row.member, device: row.device, version: row.version }
+  if (typeof content === 'string') return { ...common, reason: content }
+  // Columns added since the row was written are NULL in it.
+  const missing = (shape?.plain.length ?? 0) - row.plain.length
+  const plain = missing > 0 ? [...row.plain, ...new Array<null>(missing).fill(null)] : row.plain
+  return { ...common, plain, body: content.body, creator: row.creator }
+}
+
+/** The public part of an object as query hands it over. */
+export function publicObject(object: CatalogObject): PublicObject {
+  const { kind, parent, table } = object
+  if (table === undefined) return { kind, parent, table: undefined }
+  const policies = table.policies.map(({ command, roles, using, check }) => ({ command, roles, ...(using && { using }), ...(check && { check }) }))
+  return { kind, parent, table: { ...table, policies } }
+}
+
+/** Equal for values that SQLite calls equal (1 = 1.0), of any length: what tokens are made of. */
+export function encodeEqual(values: readonly SqlValue[]): Uint8Array {
+  const w = new Writer(64)
+  for (const value of values) writeValue(w, integral(value) ? BigInt(value) : value)
+  return w.finish()
+}
+
+const TWO_63 = 2 ** 63
+function integral(value: SqlValue): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= -TWO_63 && value < TWO_63
+}
+
+function encodeContent(content: RowContent): Uint8Array {
+  const w = new Writer(64 + content.body.length)
+  w.list(content.key, MAX_KEY_VALUES, (x, value) => writeValue(x, value))
+  w.list(content.blind, MAX_INDEXES, (x, b) => {
+    x.varint(b.index).list(b.values, MAX_INDEXES, (y, value) => writeValue(y, value))
+  })
+  return w.raw(content.body).finish()
+}
+
+function decodeContent(bytes: Uint8Array): RowContent {
+  const r = new Reader(bytes)
+  const key = r.list(MAX_KEY_VALUES, (x) => readValue(x))
+  const blind = r.list(MAX_INDEXES, (x) => ({ index: x.varint(MAX_INDEX_ID), values: x.list(MAX_INDEXES, (y) => readValue(y)) }), 2)
+  return { key, blind, body: r.fixed(r.remaining) }
+}
+
+/** Nonces, a batch of them out of one call for randomness. */
+export function nonceSource(random: (length: number) => Uint8Array): () => Uint8Array {
+  const batch = 64
+  let bytes: Uint8Array = EMPTY_BYTES
+  let next = 0
+  return () => {
+    if (next === bytes.length) {
+      bytes = random(NONCE_LENGTH * batch)
+      next = 0
+    }
+    return bytes.subarray(next, (next += NONCE_LENGTH))
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * One immutable state of a space, opened with this device's secrets: what query reads (`View` of types.ts). Everything is read lazily from
+ * the state tree's version that the view holds on to; `release` lets it go.
+ */
+import { listDevices, listMembers } from '../group/roster.js'
+import type { Keyring } from '../group/keyring.js'
+import { openName } from '../group/profiles.js'
+import type { ApplyEnv } from '../state/context.js'
+import { decodePointer } from '../state/roster.js'
+import { pointerKey, prefixEnd, rowPrefix } from '../state/keys.js'
+import type { StateTree } from '../state/tree.js'
+import { SealError } from '../errors.js'
+import type { HeldState } from './follower.js'
+import { catalogTag, countRows, readCatalog, readRow, readRows, rowKeyOf, tableTag, type UnopenedObject } from './rows.js'
+import { RowSealer } from './seal-row.js'
+import type { CatalogObject, DeviceView, Head, MemberView, ObjectId, RowRange, RowView, UnopenedRow, View } from './types.js'
+
+export interface ViewParts {
+  readonly env: ApplyEnv
+  readonly states: StateTree
+  /** The view's own claim. */
+  readonly held: HeldState
+  readonly head: Head
+  readonly pending: number
+  readonly keyring: Keyring
+}
+
+export class SpaceView implements View {
+  readonly head: Head
+  readonly pending: number
+  readonly held: HeldState
+  readonly #parts: ViewParts
+  readonly #sealer: RowSealer
+  #catalog: { readonly objects: readonly CatalogObject[]; readonly unopened: readonly UnopenedObject[] } | undefined
+  #catalogTag: Uint8Array | undefined
+  readonly #tableTags = new Map<ObjectId, Uint8Array>()
+  #released = false
+
+  constructor(parts: ViewParts) {
+    this.#parts = parts
+    this.held = parts.held
+    this.head = parts.head
+    this.pending = parts.pending
+    this.#sealer = new RowSealer(parts.env, parts.keyring)
+  }
+
+  get catalog(): readonly CatalogObject[] {
+    return this.#readCatalog().objects
+  }
+  /** Catalog objects that this device can't open. */
+  get unopenedCatalog(): readonly UnopenedObject[] {
+    return this.#readCatalog().unopened
+  }
+  get catalogTag(): Uint8Array {
+    return (this.#catalogTag ??= catalogTag(this.held.tree))
+  }
+
+  tableTag(table: ObjectId): Uint8Array {
+    let tag = this.#tableTags.get(table)
+    if (!tag) {
+      tag = tableTag(this.held.tree, table)
+      this.#tableTags.set(table, tag)
+    }
+    return tag
+  }
+
+  count(table: ObjectId): number {
+    return countRows(this.held.tree, table)
+  }
+
+  rows(table: ObjectId, range?: RowRange): IterableIterator<RowView | UnopenedRow> {
+    return readRows(this.held.tree, this.#sealer, table, range)
+  }
+
+  *changes(older: View, table: ObjectId): IterableIterator<{ readonly rowKey: Uint8Array; readonly row?: RowView | UnopenedRow }> {
+    if (!(older instanceof SpaceView) || older.#parts.states !== this.#parts.states) {
+      throw new SealError('bad-argument', 'Expected a view of the same open space.')
+    }
+    const lo = rowPrefix(table)
+    const hi = prefixEnd(lo)
+    const versions = [older.held.tree.state.version, this.held.tree.state.version] as const
+    for (const change of this.#parts.states.diff(...versions, { lo, ...(hi && { hi }) })) {
+      const rowKey = rowKeyOf(change.key)
+      const row = change.after === undefined ? undefined : readRow(this.held.tree, this.#sealer, table, rowKey)
+      yield row === undefined ? { rowKey } : { rowKey, row }
+    }
+  }
+
+  members(): readonly MemberView[] {
+    return listMembers(this.held.tree).map(({ id, role, removedAt, admittedAt }) => ({
+      id, role, admittedAt, removed: removedAt !== undefined, name: this.#name('member', id),
+    }))
+  }
+
+  devices(): readonly DeviceView[] {
+    return listDevices(this.held.tree).map(({ id, member, removedAt, admittedAt }) => {
+      const pointer = this.held.tree.get(pointerKey(id))
+      const lastIndex = pointer === undefined ? admittedAt : decodePointer(pointer).index
+      return { id, member, admittedAt, lastIndex, removed: removedAt !== undefined, name: this.#name('device', id) }
+    })
+  }
+
+  release(): void {
+    if (this.#released) return
+    this.#released = true
+    this.held.tree.release()
+  }
+
+  #name(subject: 'member' | 'device', id: number): string | undefined {
+    const { env, keyring } = this.#parts
+    return openName(env.crypto, env.spaceId, this.held.tree, keyring, subject, id)
+  }
+
+  #readCatalog(): { readonly objects: readonly CatalogObject[]; readonly unopened: readonly UnopenedObject[] } {
+    return (this.#catalog ??= readCatalog(this.held.tree, this.#sealer))
+  }
+}

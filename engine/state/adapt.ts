@@ -1,0 +1,73 @@
+/** The state machine's view of a state, whatever is below: a version of a tree, one that records, or the nodes of a proof. */
+import { type StateEdit, type StateEntry, type StateView } from './context.js'
+import { prefixEnd } from './keys.js'
+import { type Row, type ScanOptions, type Range } from './read.js'
+import { type Edit } from './edit.js'
+
+/** As much of `State` (view.ts) as is needed; a proven or recording state need not be releasable. */
+export interface Underlying {
+  get(key: Uint8Array): Uint8Array | undefined
+  scan(options?: ScanOptions): IterableIterator<Row>
+  count(range?: Range): number
+  root(): Uint8Array
+  subtreeRoot(prefix: Uint8Array): Uint8Array
+  apply(edits: readonly Edit[]): Underlying
+  release?(): void
+}
+
+/** @example apply(env, { tree: viewOf(tree.at(version)), log }, record, { signature: 'check' }) */
+export function viewOf<T extends Underlying>(state: T): AdaptedState<T> {
+  return new AdaptedState(state)
+}
+
+export class AdaptedState<T extends Underlying> implements StateView {
+  readonly state: T
+  private knownRoot: Uint8Array | undefined
+
+  constructor(state: T) {
+    this.state = state
+  }
+
+  get root(): Uint8Array {
+    return (this.knownRoot ??= this.state.root())
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    return this.state.get(key)
+  }
+
+  scan(lo: Uint8Array, hi?: Uint8Array): Iterable<StateEntry> {
+    return this.state.scan({ lo, hi })
+  }
+
+  count(lo: Uint8Array, hi?: Uint8Array): number {
+    return this.state.count({ lo, hi })
+  }
+
+  subtreeRoot(prefix: Uint8Array): Uint8Array {
+    return this.state.subtreeRoot(prefix)
+  }
+
+  apply(edits: readonly StateEdit[]): AdaptedState<T> {
+    const batch: Edit[] = []
+    for (const edit of edits) {
+      if ('prefix' in edit) for (const { key } of this.state.scan({ lo: edit.prefix, hi: prefixEnd(edit.prefix) })) batch.push({ key, value: null })
+    }
+    const gone = new Map(batch.map((edit) => [String(edit.key), edit]))
+    for (const edit of edits) {
+      if ('prefix' in edit) continue
+      if (gone.size > 0) {
+        const before = gone.get(String(edit.key))
+        if (before) batch.splice(batch.indexOf(before), 1)
+      }
+      batch.push({ key: edit.key, value: edit.value ?? null })
+    }
+    // The underlying kind of state gives states of its own kind.
+    return new AdaptedState(this.state.apply(batch) as T)
+  }
+
+  release(): void {
+    this.state.release?.()
+  }
+}
+
