@@ -1,134 +1,148 @@
 /**
- * Records that both the group and the space's state machine read and write (PROTOCOL.md §6): counters, members, devices and where each
- * device stands in the log. Other records live beside the ops that own them.
+ * Keys and values of leaves, packed: a million rows are a few thousand slabs, not a million objects.
+ *
+ * A record is a key followed by its value, in a block of a size class (multiples of 16 up to 512 bytes, then eight per doubling). A slab
+ * holds blocks of one class; an empty slab is given back, so that released memory can serve any other class, or leave.
+ * A record's id is slab number × 4096 + block number.
  */
-import { type Reader, type Writer, decodeCanonical, encodeCanonical } from '../codec/canonical.js'
-import { MAX_ID } from './keys.js'
+import { EMPTY_BYTES } from '../codec/bytes.js'
+import { invariant } from '../errors.js'
 
-export type MemberRole = 'owner' | 'admin' | 'writer' | 'reader'
-/** Lowest first: a role may do what the ones before it may. */
-export const ROLES = ['reader', 'writer', 'admin', 'owner'] as const
-export function atLeast(role: MemberRole, needed: MemberRole): boolean {
-  return ROLES.indexOf(role) >= ROLES.indexOf(needed)
+const MAX_SLAB_BYTES = 64 * 1024
+const MAX_BLOCKS = 4096
+const MAX_SLABS = 2 ** 20
+/** Longer records have a slab of their own. */
+const MAX_SHARED_LENGTH = 32 * 1024
+const FIRST_BLOCKS = 4
+
+interface Slab {
+  readonly id: number
+  /** Emptied when the slab is given back. */
+  bytes: Uint8Array
+  readonly blockLength: number
+  readonly blocks: number
+  readonly sizeClass: SizeClass | undefined
+  live: number
+  /** Blocks handed out at least once; the rest were never touched. */
+  used: number
+  /** First free block + 1, the next one's in its first two bytes; 0 for none. */
+  free: number
+  open: boolean
 }
 
-/** Counters. `next…` is the id that the next one admitted or created gets. */
-export interface Meta {
-  /** The current epoch: what entries must be written under. */
-  readonly epoch: number
-  /** Epochs before this one are forgotten: their secrets open nothing any more. */
-  readonly firstEpoch: number
-  /** Generation of the blinding secret that new tables use. */
-  readonly generation: number
-  readonly nextMember: number
-  readonly nextDevice: number
-  readonly nextInvitation: number
-  readonly nextObject: number
-  /** Index of the last epoch started by a reader or writer, plus one; 0 if none. */
-  readonly lastFreeRotation: number
+interface SizeClass {
+  readonly blockLength: number
+  /** Slabs that may have a free block, the one in use last. */
+  readonly open: Slab[]
+  nextBlocks: number
 }
 
-export function encodeMeta(meta: Meta): Uint8Array {
-  return encodeCanonical(meta, (w, m) => {
-    w.varint(m.epoch).varint(m.firstEpoch).varint(m.generation)
-    w.varint(m.nextMember).varint(m.nextDevice).varint(m.nextInvitation).varint(m.nextObject).varint(m.lastFreeRotation)
-  })
+export class Records {
+  readonly #slabs: (Slab | undefined)[] = []
+  readonly #vacant: number[] = []
+  readonly #classes: (SizeClass | undefined)[] = []
+  /** Bytes of all slabs. */
+  capacityBytes = 0
+  /** Bytes of keys and values alive. */
+  liveBytes = 0
+
+  /** The id of a new record: a key, and what follows it. */
+  store(key: Uint8Array, value: Uint8Array): number {
+    const length = key.length + value.length
+    const slab = length > MAX_SHARED_LENGTH ? this.#addSlab(undefined, length, 1) : this.#openSlab(length)
+    let block: number
+    if (slab.free !== 0) {
+      block = slab.free - 1
+      const at = block * slab.blockLength
+      slab.free = (slab.bytes[at] as number) | ((slab.bytes[at + 1] as number) << 8)
+    } else {
+      block = slab.used++
+    }
+    slab.live++
+    this.liveBytes += length
+    const at = block * slab.blockLength
+    copy(key, slab.bytes, at)
+    copy(value, slab.bytes, at + key.length)
+    return slab.id * MAX_BLOCKS + block
+  }
+
+  /** Give a record of that many bytes back. */
+  free(record: number, length: number): void {
+    const slab = this.#slabOf(record)
+    slab.live--
+    this.liveBytes -= length
+    const { sizeClass } = slab
+    if (slab.live === 0 && (sizeClass === undefined || sizeClass.open[sizeClass.open.length - 1] !== slab)) {
+      this.#slabs[slab.id] = undefined
+      this.#vacant.push(slab.id)
+      this.capacityBytes -= slab.bytes.length
+      slab.bytes = EMPTY_BYTES
+      slab.free = 0
+      slab.used = slab.blocks // so that the class, which may still list it, finds it full
+      return
+    }
+    const block = record & 4095
+    const at = block * slab.blockLength
+    slab.bytes[at] = slab.free & 0xff
+    slab.bytes[at + 1] = slab.free >>> 8
+    slab.free = block + 1
+    if (!slab.open && sizeClass !== undefined) {
+      slab.open = true
+      sizeClass.open.unshift(slab)
+    }
+  }
+
+  /** The slab that holds a record. Never leaves this folder: its bytes change hands. */
+  bytesOf(record: number): Uint8Array {
+    return this.#slabOf(record).bytes
+  }
+
+  startOf(record: number): number {
+    return (record & 4095) * this.#slabOf(record).blockLength
+  }
+
+  #slabOf(record: number): Slab {
+    return this.#slabs[record >>> 12] as Slab
+  }
+
+  #openSlab(length: number): Slab {
+    const sizeClass = this.#classOf(length)
+    const { open } = sizeClass
+    for (;;) {
+      const slab = open[open.length - 1]
+      if (slab === undefined) break
+      if (slab.free !== 0 || slab.used < slab.blocks) return slab
+      slab.open = false
+      open.pop()
+    }
+    const { blockLength } = sizeClass
+    const most = Math.min(MAX_BLOCKS, Math.floor(MAX_SLAB_BYTES / blockLength))
+    const slab = this.#addSlab(sizeClass, blockLength, Math.min(sizeClass.nextBlocks, most))
+    sizeClass.nextBlocks = Math.min(most, sizeClass.nextBlocks * 4)
+    open.push(slab)
+    return slab
+  }
+
+  #classOf(length: number): SizeClass {
+    const shift = length <= 512 ? 4 : 28 - Math.clz32(length - 1)
+    const units = length === 0 ? 1 : Math.ceil(length / 2 ** shift)
+    const index = length <= 512 ? units : 32 + shift * 16 + units
+    return (this.#classes[index] ??= { blockLength: units << shift, open: [], nextBlocks: FIRST_BLOCKS })
+  }
+
+  #addSlab(sizeClass: SizeClass | undefined, blockLength: number, blocks: number): Slab {
+    const id = this.#vacant.pop() ?? this.#slabs.length
+    invariant(id < MAX_SLABS, 'the state tree outgrew its record ids')
+    const bytes = new Uint8Array(blockLength * blocks)
+    const slab: Slab = { id, bytes, blockLength, blocks, sizeClass, live: 0, used: 0, free: 0, open: sizeClass !== undefined }
+    this.#slabs[id] = slab
+    this.capacityBytes += bytes.length
+    return slab
+  }
 }
 
-export function decodeMeta(bytes: Uint8Array): Meta {
-  return decodeCanonical(bytes, (r) => ({
-    epoch: r.varint(MAX_ID),
-    firstEpoch: r.varint(MAX_ID),
-    generation: r.varint(MAX_ID),
-    nextMember: r.varint(MAX_ID),
-    nextDevice: r.varint(MAX_ID),
-    nextInvitation: r.varint(MAX_ID),
-    nextObject: r.varint(MAX_ID),
-    lastFreeRotation: r.varint(),
-  }))
-}
-
-export interface MemberRecord {
-  readonly role: MemberRole
-  readonly admittedAt: number
-  readonly removedAt: number | undefined
-  /** A sealed value (epoch inside), or empty. */
-  readonly profile: Uint8Array
-}
-
-export function encodeMember(member: MemberRecord): Uint8Array {
-  return encodeCanonical(member, (w, m) => {
-    writeRole(w, m.role)
-    w.varint(m.admittedAt).optional(m.removedAt, (x, v) => x.varint(v))
-    w.bytes(m.profile)
-  })
-}
-
-export function decodeMember(bytes: Uint8Array): MemberRecord {
-  return decodeCanonical(bytes, (r) => ({
-    role: readRole(r),
-    admittedAt: r.varint(),
-    removedAt: r.optional((x) => x.varint()),
-    profile: r.copyBytes(bytes.length),
-  }))
-}
-
-export interface DeviceRecord {
-  readonly member: number
-  /** Ed25519, 32 bytes. */
-  readonly signing: Uint8Array
-  /** ristretto255, 32 bytes; replaced by a fresh one after `forget`. */
-  readonly agreement: Uint8Array
-  /** First epoch whose delivery was made to `agreement`: tells who still holds an older one after `forget`. */
-  readonly agreementEpoch: number
-  readonly admittedAt: number
-  readonly removedAt: number | undefined
-  /** A sealed value (epoch inside), or empty. */
-  readonly name: Uint8Array
-}
-
-export function encodeDevice(device: DeviceRecord): Uint8Array {
-  return encodeCanonical(device, (w, d) => {
-    w.varint(d.member).fixed(d.signing, 32).fixed(d.agreement, 32).varint(d.agreementEpoch)
-    w.varint(d.admittedAt).optional(d.removedAt, (x, v) => x.varint(v))
-    w.bytes(d.name)
-  })
-}
-
-export function decodeDevice(bytes: Uint8Array): DeviceRecord {
-  return decodeCanonical(bytes, (r) => ({
-    member: r.varint(MAX_ID),
-    signing: r.fixed(32).slice(),
-    agreement: r.fixed(32).slice(),
-    agreementEpoch: r.varint(MAX_ID),
-    admittedAt: r.varint(),
-    removedAt: r.optional((x) => x.varint()),
-    name: r.copyBytes(bytes.length),
-  }))
-}
-
-/** The last entry of a device that moved its pointer: applied or rejected, never ignored. */
-export interface Pointer {
-  /** Leaf hash: what the device's next entry must name as `devicePrev`. */
-  readonly hash: Uint8Array
-  readonly index: number
-  readonly rejected: boolean
-}
-
-export function encodePointer(pointer: Pointer): Uint8Array {
-  return encodeCanonical(pointer, (w, p) => w.fixed(p.hash, 32).varint(p.index).bool(p.rejected))
-}
-
-export function decodePointer(bytes: Uint8Array): Pointer {
-  return decodeCanonical(bytes, (r) => ({ hash: r.fixed(32).slice(), index: r.varint(), rejected: r.bool() }))
-}
-
-export function writeRole(writer: Writer, role: MemberRole): void {
-  writer.u8(ROLES.indexOf(role))
-}
-
-export function readRole(reader: Reader): MemberRole {
-  const role = ROLES[reader.u8()]
-  if (role === undefined) throw reader.bad('Expected a role')
-  return role
+/** Short copies are faster by hand than through `set`. */
+function copy(from: Uint8Array, to: Uint8Array, at: number): void {
+  if (from.length > 48) to.set(from, at)
+  else for (let i = 0; i < from.length; i++) to[at + i] = from[i] as number
 }

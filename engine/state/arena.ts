@@ -1,0 +1,399 @@
+/**
+ * The nodes of one family of trees that share structure, packed: 52 bytes a node in typed arrays, keys and values in `Records`.
+ *
+ * Nodes never change but for their memoised hash, and are counted by who refers to them (parents and versions); at 0 a node goes, and with it
+ * what only it referred to. Whole chunks that fall empty are given back. A closed node is known by hash and count only: it stands for what a
+ * proof leaves out. Nothing here checks that a node may be opened; `Reader` does.
+ *
+ * Words of a node: 0 references (free: next free slot + 1) · 1 high count (16 bits), hashed (1), kind (3), bit or key length (12) · 2 left or record ·
+ * 3 right or value length · 4 low count · 5–12 hash.
+ */
+import { equalBytes } from '../codec/bytes.js'
+import type { Sha256 } from '../crypto/provider.js'
+import { bitOf, firstDifference, firstPaddedDifference } from './bits.js'
+import { Records } from './records.js'
+
+/** A node. Valid as long as something refers to it. */
+export type Ref = number
+
+/** No node: the empty tree. */
+export const NONE: Ref = 0
+
+export const INNER = 0
+export const LEAF = 1
+/** A leaf of which the value's hash is known, not the value. */
+export const BARE = 2
+export const CLOSED = 3
+export type Kind = typeof INNER | typeof LEAF | typeof BARE | typeof CLOSED
+
+export const HASH_LENGTH = 32
+
+const WORDS = 13
+const HASH_AT = 5 * 4
+const CHUNK = 4096
+const FIRST_CHUNK = 32
+const HASHED = 1 << 15
+
+const LEAF_TAG = 0x10
+const INNER_TAG = 0x11
+const EMPTY_TAG = 0x12
+
+interface Chunk {
+  readonly id: number
+  words: Uint32Array
+  bytes: Uint8Array
+  slots: number
+  live: number
+  used: number
+  free: number
+  open: boolean
+}
+
+export class Arena {
+  /** H(0x12), the root of the empty tree. */
+  readonly emptyHash: Uint8Array
+  /** Hashes computed so far. */
+  hashes = 0
+  liveNodes = 0
+  nodeBytes = 0
+  readonly #hash: Sha256
+  readonly #records = new Records()
+  readonly #chunks: (Chunk | undefined)[] = []
+  readonly #vacant: number[] = []
+  readonly #open: Chunk[] = []
+  /** What is hashed, laid out so that the two hashes of an inner node are aligned words: it starts at byte 1. */
+  readonly #scratch = new Uint8Array(320)
+  readonly #scratchWords = new Uint32Array(this.#scratch.buffer)
+
+  constructor(hash: Sha256) {
+    this.#hash = hash
+    this.emptyHash = hash.sha256(Uint8Array.of(EMPTY_TAG))
+    this.#addChunk()
+    this.#allocate() // slot 0 is NONE
+    this.liveNodes = 0
+  }
+
+  get recordBytes(): number {
+    return this.#records.capacityBytes
+  }
+
+  get contentBytes(): number {
+    return this.#records.liveBytes
+  }
+
+  // What a node says
+
+  kind(ref: Ref): Kind {
+    return ((this.#word(ref, 1) >>> 12) & 7) as Kind
+  }
+
+  bit(ref: Ref): number {
+    return this.#word(ref, 1) & 0xfff
+  }
+
+  left(ref: Ref): Ref {
+    return this.#word(ref, 2)
+  }
+
+  right(ref: Ref): Ref {
+    return this.#word(ref, 3)
+  }
+
+  /** The number of leaves under a node, 0 for NONE. */
+  count(ref: Ref): number {
+    return ref === NONE ? 0 : (this.#word(ref, 1) >>> 16) * 2 ** 32 + this.#word(ref, 4)
+  }
+
+  key(leaf: Ref): Uint8Array {
+    const record = this.#word(leaf, 2)
+    const start = this.#records.startOf(record)
+    return this.#records.bytesOf(record).slice(start, start + this.bit(leaf))
+  }
+
+  keyLength(leaf: Ref): number {
+    return this.bit(leaf)
+  }
+
+  /** A copy: released memory serves other records. */
+  value(leaf: Ref): Uint8Array {
+    const record = this.#word(leaf, 2)
+    const start = this.#records.startOf(record) + this.bit(leaf)
+    return this.#records.bytesOf(record).slice(start, start + this.#word(leaf, 3))
+  }
+
+  valueHash(leaf: Ref): Uint8Array {
+    return this.kind(leaf) === BARE ? this.value(leaf) : this.#hash.sha256(this.value(leaf))
+  }
+
+  // Keys of leaves compared with others, in place
+
+  leafBit(leaf: Ref, bit: number): 0 | 1 {
+    const record = this.#word(leaf, 2)
+    const at = bit >>> 3
+    if (at >= this.bit(leaf)) return 0
+    return (((this.#records.bytesOf(record)[this.#records.startOf(record) + at] as number) >>> (7 - (bit & 7))) & 1) as 0 | 1
+  }
+
+  difference(key: Uint8Array, leaf: Ref): number {
+    const record = this.#word(leaf, 2)
+    return firstDifference(key, this.#records.bytesOf(record), this.#records.startOf(record), this.bit(leaf))
+  }
+
+  paddedDifference(key: Uint8Array, leaf: Ref): number {
+    const record = this.#word(leaf, 2)
+    return firstPaddedDifference(key, this.#records.bytesOf(record), this.#records.startOf(record), this.bit(leaf))
+  }
+
+  /** <0, 0, >0 as `key` comes before, is, or comes after the leaf's. */
+  compare(key: Uint8Array, leaf: Ref): number {
+    const bit = this.paddedDifference(key, leaf)
+    if (bit < 8 * Math.max(key.length, this.bit(leaf))) return bitOf(key, bit) === 1 ? 1 : -1
+    return key.length - this.bit(leaf)
+  }
+
+  // Making nodes. The maker owns one reference.
+
+  leaf(key: Uint8Array, value: Uint8Array, kind: typeof LEAF | typeof BARE = LEAF): Ref {
+    const ref = this.#allocate()
+    const words = this.#wordsOf(ref)
+    const at = (ref & 4095) * WORDS
+    words[at + 1] = (kind << 12) | key.length
+    words[at + 2] = this.#records.store(key, value)
+    words[at + 3] = value.length
+    words[at + 4] = 1
+    return ref
+  }
+
+  /** Takes over the caller's references to both children. */
+  inner(bit: number, left: Ref, right: Ref): Ref {
+    const count = this.count(left) + this.count(right)
+    const ref = this.#allocate()
+    const words = this.#wordsOf(ref)
+    const at = (ref & 4095) * WORDS
+    words[at + 1] = (Math.floor(count / 2 ** 32) << 16) | (INNER << 12) | bit
+    words[at + 2] = left
+    words[at + 3] = right
+    words[at + 4] = count
+    return ref
+  }
+
+  closed(count: number, hash: Uint8Array): Ref {
+    const ref = this.#allocate()
+    const words = this.#wordsOf(ref)
+    const at = (ref & 4095) * WORDS
+    words[at + 1] = (Math.floor(count / 2 ** 32) << 16) | HASHED | (CLOSED << 12)
+    words[at + 4] = count
+    this.#bytesOf(ref).set(hash, (ref & 4095) * WORDS * 4 + HASH_AT)
+    return ref
+  }
+
+  retain(ref: Ref): Ref {
+    const at = (ref & 4095) * WORDS
+    const words = this.#wordsOf(ref)
+    if (ref !== NONE) words[at] = (words[at] as number) + 1
+    return ref
+  }
+
+  release(ref: Ref): void {
+    if (ref === NONE || this.#dropReference(ref) > 0) return
+    const dying = [ref]
+    for (let node = dying.pop(); node !== undefined; node = dying.pop()) {
+      const kind = this.kind(node)
+      if (kind === INNER) {
+        const left = this.left(node)
+        const right = this.right(node)
+        if (this.#dropReference(left) === 0) dying.push(left)
+        if (this.#dropReference(right) === 0) dying.push(right)
+      } else if (kind !== CLOSED) {
+        this.#records.free(this.#word(node, 2), this.bit(node) + this.#word(node, 3))
+      }
+      this.#freeSlot(node)
+    }
+  }
+
+  // Hashes
+
+  isHashed(ref: Ref): boolean {
+    return (this.#word(ref, 1) & HASHED) !== 0
+  }
+
+  /** The hash of a node, computing what is missing below it. A copy. */
+  hash(ref: Ref): Uint8Array {
+    if (ref === NONE) return this.emptyHash.slice()
+    this.#hashAll(ref)
+    const at = (ref & 4095) * WORDS * 4 + HASH_AT
+    return this.#bytesOf(ref).slice(at, at + HASH_LENGTH)
+  }
+
+  /** True if both nodes are the same subtree, as far as is known without hashing. */
+  same(a: Ref, b: Ref): boolean {
+    return a === b || (a !== NONE && b !== NONE && this.isHashed(a) && this.isHashed(b) && equalBytes(this.hash(a), this.hash(b)))
+  }
+
+  /** By a stack of our own: an insider can make paths of 2,040 nodes. */
+  #hashAll(root: Ref): void {
+    if (this.isHashed(root)) return
+    const pending = [root]
+    while (pending.length > 0) {
+      const ref = pending[pending.length - 1] as Ref
+      if (this.kind(ref) !== INNER) {
+        this.#hashLeaf(ref)
+      } else {
+        const left = this.left(ref)
+        const right = this.right(ref)
+        const waits = pending.length
+        if (!this.isHashed(right)) pending.push(right)
+        if (!this.isHashed(left)) pending.push(left)
+        if (pending.length > waits) continue
+        this.#hashInner(ref, left, right)
+      }
+      pending.pop()
+    }
+  }
+
+  #hashLeaf(ref: Ref): void {
+    const scratch = this.#scratch
+    const record = this.#word(ref, 2)
+    const bytes = this.#records.bytesOf(record)
+    const start = this.#records.startOf(record)
+    const keyLength = this.bit(ref)
+    const end = start + keyLength
+    scratch[1] = LEAF_TAG
+    for (let i = start, to = 2; i < end; i++) scratch[to++] = bytes[i] as number
+    if (this.kind(ref) === BARE) {
+      for (let i = 0; i < HASH_LENGTH; i++) scratch[2 + keyLength + i] = bytes[end + i] as number
+    } else {
+      this.#hash.sha256Into(bytes, end, end + this.#word(ref, 3), scratch, 2 + keyLength)
+      this.hashes++
+    }
+    this.#finishHash(ref, 2 + keyLength + HASH_LENGTH)
+  }
+
+  #hashInner(ref: Ref, left: Ref, right: Ref): void {
+    const scratch = this.#scratch
+    const bit = this.bit(ref)
+    scratch[1] = INNER_TAG
+    scratch[2] = bit >>> 8
+    scratch[3] = bit
+    this.#writeCount(left, 4)
+    this.#writeCount(right, 10)
+    this.#copyHash(left, 4)
+    this.#copyHash(right, 12)
+    this.#finishHash(ref, 80)
+  }
+
+  #finishHash(ref: Ref, end: number): void {
+    this.#hash.sha256Into(this.#scratch, 1, end, this.#bytesOf(ref), (ref & 4095) * WORDS * 4 + HASH_AT)
+    this.hashes++
+    const words = this.#wordsOf(ref)
+    const at = (ref & 4095) * WORDS + 1
+    words[at] = (words[at] as number) | HASHED
+  }
+
+  #writeCount(ref: Ref, at: number): void {
+    const scratch = this.#scratch
+    const high = this.#word(ref, 1) >>> 16
+    const low = this.#word(ref, 4)
+    scratch[at] = high >>> 8
+    scratch[at + 1] = high
+    scratch[at + 2] = low >>> 24
+    scratch[at + 3] = low >>> 16
+    scratch[at + 4] = low >>> 8
+    scratch[at + 5] = low
+  }
+
+  #copyHash(ref: Ref, to: number): void {
+    const words = this.#wordsOf(ref)
+    const from = (ref & 4095) * WORDS + 5
+    for (let i = 0; i < 8; i++) this.#scratchWords[to + i] = words[from + i] as number
+  }
+
+  // Slots
+
+  #word(ref: Ref, index: number): number {
+    return this.#wordsOf(ref)[(ref & 4095) * WORDS + index] as number
+  }
+
+  #wordsOf(ref: Ref): Uint32Array {
+    return (this.#chunks[ref >>> 12] as Chunk).words
+  }
+
+  #bytesOf(ref: Ref): Uint8Array {
+    return (this.#chunks[ref >>> 12] as Chunk).bytes
+  }
+
+  #dropReference(ref: Ref): number {
+    const words = this.#wordsOf(ref)
+    const at = (ref & 4095) * WORDS
+    return (words[at] = (words[at] as number) - 1)
+  }
+
+  #allocate(): Ref {
+    const chunk = this.#openChunk()
+    let slot: number
+    if (chunk.free !== 0) {
+      slot = chunk.free - 1
+      chunk.free = chunk.words[slot * WORDS] as number
+    } else {
+      slot = chunk.used++
+    }
+    chunk.words[slot * WORDS] = 1
+    chunk.live++
+    this.liveNodes++
+    return chunk.id * CHUNK + slot
+  }
+
+  #openChunk(): Chunk {
+    for (;;) {
+      const chunk = this.#open[this.#open.length - 1]
+      if (chunk === undefined) return this.#addChunk()
+      if (chunk.free !== 0 || chunk.used < chunk.slots) return chunk
+      if (chunk.slots > 0 && chunk.slots < CHUNK) {
+        this.#resize(chunk, Math.min(CHUNK, 4 * chunk.slots))
+        return chunk
+      }
+      chunk.open = false
+      this.#open.pop()
+    }
+  }
+
+  #addChunk(): Chunk {
+    const id = this.#vacant.pop() ?? this.#chunks.length
+    const chunk: Chunk = { id, words: new Uint32Array(0), bytes: new Uint8Array(0), slots: 0, live: 0, used: 0, free: 0, open: true }
+    this.#resize(chunk, id === 0 ? FIRST_CHUNK : CHUNK)
+    this.#chunks[id] = chunk
+    this.#open.push(chunk)
+    return chunk
+  }
+
+  /** A tree of a few nodes (a proof) should not pay for a chunk of thousands: the first chunk grows. */
+  #resize(chunk: Chunk, slots: number): void {
+    const words = new Uint32Array(slots * WORDS)
+    words.set(chunk.words.subarray(0, Math.min(chunk.words.length, words.length)))
+    this.nodeBytes += words.byteLength - chunk.words.byteLength
+    chunk.words = words
+    chunk.bytes = new Uint8Array(words.buffer)
+    chunk.slots = slots
+  }
+
+  #freeSlot(ref: Ref): void {
+    const chunk = this.#chunks[ref >>> 12] as Chunk
+    const slot = ref & 4095
+    chunk.live--
+    this.liveNodes--
+    if (chunk.live === 0 && this.#open[this.#open.length - 1] !== chunk) {
+      this.#resize(chunk, 0)
+      chunk.free = 0
+      chunk.used = 0
+      this.#chunks[chunk.id] = undefined
+      this.#vacant.push(chunk.id)
+      return
+    }
+    chunk.words[slot * WORDS] = chunk.free
+    chunk.free = slot + 1
+    if (!chunk.open) {
+      chunk.open = true
+      this.#open.unshift(chunk)
+    }
+  }
+}

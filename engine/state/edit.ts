@@ -1,0 +1,222 @@
+/**
+ * Edits: a batch of puts and deletes makes a new root that shares what it didn't touch. Canonical: the result depends on the content alone.
+ * Recursion is bounded by the bits of a key (2,040).
+ */
+import { compareBytes } from '../codec/bytes.js'
+import { SealError } from '../errors.js'
+import { MAX_KEY_LENGTH, MAX_VALUE_LENGTH } from '../limits.js'
+import { BEGINS, bitOf, firstDifference, SAME } from './bits.js'
+import { INNER, NONE, type Arena, type Ref } from './arena.js'
+import { walk, type Row } from './read.js'
+import type { Reader } from './reader.js'
+
+/** `null` deletes; deleting what isn't there changes nothing. */
+export interface Edit {
+  readonly key: Uint8Array
+  readonly value: Uint8Array | null
+}
+
+/** The root after a batch in any order, owned by the caller. On an error nothing has changed. */
+export function applyEdits(reader: Reader, root: Ref, edits: readonly Edit[]): Ref {
+  return new Batch(reader, inOrder(edits)).merge(root, 0, edits.length, NONE)
+}
+
+/** A tree of rows that come in order of their keys, in one pass. Owned by the caller. */
+export class Builder {
+  readonly #nodes: Arena
+  /** Subtrees that wait for their right sibling under an inner node of that bit; bits increase. */
+  readonly #refs: Ref[] = []
+  readonly #bits: number[] = []
+  #current: Ref = NONE
+  #last: Uint8Array | undefined
+
+  constructor(nodes: Arena) {
+    this.#nodes = nodes
+  }
+
+  add(key: Uint8Array, value: Uint8Array): void {
+    checkSize(key, value)
+    if (this.#last !== undefined) {
+      const bit = distinct(this.#last, key)
+      if (bitOf(key, bit) === 0) throw new SealError('bad-argument', 'Expected rows in ascending order of their keys.')
+      this.#fold(bit)
+      this.#refs.push(this.#current)
+      this.#bits.push(bit)
+    }
+    this.#last = key
+    this.#current = this.#nodes.leaf(key, value)
+  }
+
+  finish(): Ref {
+    this.#fold(-1)
+    const root = this.#current
+    this.#current = NONE
+    return root
+  }
+
+  /** Give up what was built. */
+  abandon(): void {
+    this.#nodes.release(this.finish())
+  }
+
+  #fold(bit: number): void {
+    for (let top = this.#bits.length - 1; top >= 0 && (this.#bits[top] as number) > bit; top--) {
+      this.#current = this.#nodes.inner(this.#bits.pop() as number, this.#refs.pop() as Ref, this.#current)
+    }
+  }
+}
+
+export function buildSorted(nodes: Arena, rows: Iterable<Row>): Ref {
+  const builder = new Builder(nodes)
+  try {
+    for (const row of rows) builder.add(row.key, row.value)
+  } catch (error) {
+    builder.abandon()
+    throw error
+  }
+  return builder.finish()
+}
+
+class Batch {
+  readonly #reader: Reader
+  readonly #nodes: Arena
+  readonly #edits: readonly Edit[]
+
+  constructor(reader: Reader, edits: readonly Edit[]) {
+    this.#reader = reader
+    this.#nodes = reader.nodes
+    this.#edits = edits
+  }
+
+  /**
+   * `node` with edits `[from, to)`, which all belong at its place. `known` is any open leaf under it, or NONE to look for one.
+   * Returns a reference that the caller owns.
+   */
+  merge(node: Ref, from: number, to: number, known: Ref): Ref {
+    const nodes = this.#nodes
+    if (from === to) return nodes.retain(node)
+    if (node === NONE) return this.#build(from, to)
+    const leaf = known === NONE ? walk(this.#reader, node, this.#key(from)) : known
+    const split = Math.min(this.#difference(from, leaf), to - from > 1 ? this.#difference(to - 1, leaf) : SAME)
+    const isInner = nodes.kind(node) === INNER
+    if (isInner && split >= nodes.bit(node)) return this.#divide(node, from, to, leaf)
+    if (split === SAME) return this.#replace(from)
+    return this.#insertBeside(node, from, to, leaf, split)
+  }
+
+  /** The edits go to the node's two children. */
+  #divide(node: Ref, from: number, to: number, leaf: Ref): Ref {
+    const nodes = this.#nodes
+    const bit = nodes.bit(node)
+    const middle = this.#firstWith(bit, from, to)
+    const knownRight = nodes.leafBit(leaf, bit) === 1
+    const left = this.merge(nodes.left(node), from, middle, knownRight ? NONE : leaf)
+    const right = this.#orRelease(left, () => this.merge(nodes.right(node), middle, to, knownRight ? leaf : NONE))
+    if (left === nodes.left(node) && right === nodes.right(node)) {
+      nodes.release(left)
+      nodes.release(right)
+      return nodes.retain(node)
+    }
+    return this.#join(bit, left, right)
+  }
+
+  /** The node lies wholly on one side of `split`, at least one edit on the other. */
+  #insertBeside(node: Ref, from: number, to: number, leaf: Ref, split: number): Ref {
+    const middle = this.#firstWith(split, from, to)
+    if (this.#nodes.leafBit(leaf, split) === 1) {
+      const left = this.#build(from, middle)
+      return this.#join(split, left, this.#orRelease(left, () => this.merge(node, middle, to, leaf)))
+    }
+    const left = this.merge(node, from, middle, leaf)
+    return this.#join(split, left, this.#orRelease(left, () => this.#build(middle, to)))
+  }
+
+  #replace(at: number): Ref {
+    const { key, value } = this.#edits[at] as Edit
+    return value === null ? NONE : this.#nodes.leaf(key, value)
+  }
+
+  #build(from: number, to: number): Ref {
+    const builder = new Builder(this.#nodes)
+    for (let i = from; i < to; i++) {
+      const { key, value } = this.#edits[i] as Edit
+      if (value !== null) builder.add(key, value)
+    }
+    return builder.finish()
+  }
+
+  /** An inner node that loses a child is replaced by the other, which needn't be opened: its bit is counted from the start of the key. */
+  #join(bit: number, left: Ref, right: Ref): Ref {
+    if (left === NONE) return right
+    if (right === NONE) return left
+    return this.#nodes.inner(bit, left, right)
+  }
+
+  #orRelease(owned: Ref, step: () => Ref): Ref {
+    try {
+      return step()
+    } catch (error) {
+      this.#nodes.release(owned)
+      throw error
+    }
+  }
+
+  #key(index: number): Uint8Array {
+    return (this.#edits[index] as Edit).key
+  }
+
+  #difference(index: number, leaf: Ref): number {
+    const bit = this.#nodes.difference(this.#key(index), leaf)
+    if (bit === BEGINS) throw notPrefixFree()
+    return bit
+  }
+
+  /** The first edit of `[from, to)` whose key has that bit: they are sorted and agree before it. */
+  #firstWith(bit: number, from: number, to: number): number {
+    let low = from
+    let high = to
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (bitOf(this.#key(middle), bit) === 1) high = middle
+      else low = middle + 1
+    }
+    return low
+  }
+}
+
+/** Sorted (the same array if it is), checked to be distinct, prefix-free and within the limits. */
+function inOrder(edits: readonly Edit[]): readonly Edit[] {
+  let ascending = true
+  for (let i = 0; i < edits.length; i++) {
+    const { key, value } = edits[i] as Edit
+    checkSize(key, value)
+    if (i === 0 || !ascending) continue
+    const before = (edits[i - 1] as Edit).key
+    if (bitOf(key, distinct(before, key)) === 0) ascending = false
+  }
+  if (ascending) return edits
+  const sorted = [...edits].sort((a, b) => compareBytes(a.key, b.key))
+  for (let i = 1; i < sorted.length; i++) distinct((sorted[i - 1] as Edit).key, (sorted[i] as Edit).key)
+  return sorted
+}
+
+/** The first bit in which two keys of one batch differ. */
+function distinct(a: Uint8Array, b: Uint8Array): number {
+  const bit = firstDifference(a, b)
+  if (bit === SAME) throw new SealError('bad-argument', 'Expected each key once in a batch of edits, got one twice.')
+  if (bit === BEGINS) throw notPrefixFree()
+  return bit
+}
+
+function checkSize(key: Uint8Array, value: Uint8Array | null): void {
+  if (key.length > MAX_KEY_LENGTH) {
+    throw new SealError('key-too-long', `Expected a key of at most ${MAX_KEY_LENGTH} bytes, got ${key.length}.`, { length: key.length, max: MAX_KEY_LENGTH })
+  }
+  if (value !== null && value.length > MAX_VALUE_LENGTH) {
+    throw new SealError('bad-argument', `Expected a value of at most ${MAX_VALUE_LENGTH} bytes, got ${value.length}.`, { length: value.length, max: MAX_VALUE_LENGTH })
+  }
+}
+
+function notPrefixFree(): SealError {
+  return new SealError('bad-argument', 'Expected prefix-free keys, got one that begins another.')
+}
