@@ -1,0 +1,192 @@
+/**
+ * Write capture: which rows a transaction changed, whatever statements, cascades and triggers did it.
+ *
+ * TEMP triggers report the *keys* touched; at the end the rows are read by key and compared with what the engine says they were. So only the set of keys
+ * must be complete, and more keys than needed cost time, never truth. What SQLite reports by no trigger is the row that REPLACE deletes for another's sake:
+ * BEFORE probes look up, in each unique index beside the key, the row that stands in the way. † Without them REPLACE hides deletes.
+ *
+ * TEMP triggers run before the schema's own, so RAISE(IGNORE) in a developer's trigger can't skip them, and they run inside of triggers and cascades.
+ * `recursive_triggers` may be OFF: it only keeps a trigger from starting itself, and these start nothing.
+ */
+import { type SqlValue } from '../engine/codec/value.js'
+import { equalBytes } from '../engine/codec/bytes.js'
+import { SealError } from '../engine/errors.js'
+import { canonicalKey, keyIdentity } from './keys.js'
+import { CONSTRAINT_NOTNULL, resultName, type Sqlite, type Statement } from './sqlite.js'
+import { describeTable, type TableForm, type UniqueForm } from './sqlite/form.js'
+import { quoteName } from './sqlite/names.js'
+
+/** A row changed: exact values of the stored columns (`TableForm.columns`) before and after. Never both undefined, never equal. */
+export interface RowDelta {
+  readonly table: number
+  /** Canonical; see keys.ts. */
+  readonly key: readonly SqlValue[]
+  readonly before: readonly SqlValue[] | undefined
+  readonly after: readonly SqlValue[] | undefined
+}
+
+/** The rows at the transaction's beginning, as the engine verified them. `key` is canonical. */
+export interface BaseRows {
+  row(table: number, key: readonly SqlValue[]): readonly SqlValue[] | undefined
+}
+
+export interface CapturedTable {
+  /** The catalog's id. */
+  readonly id: number
+  readonly name: string
+}
+
+interface Installed {
+  readonly id: number
+  readonly form: TableForm
+  /** Key identity → a key by which SQLite finds the row. */
+  readonly touched: Map<string | number, readonly SqlValue[]>
+  read: Statement | undefined
+}
+
+/** One per database. Between `begin` and `collect` it notes keys; outside, changes pass unnoticed. */
+export class Capture {
+  readonly #db: Sqlite
+  readonly #tables = new Map<number, Installed>()
+  #active = false
+
+  constructor(db: Sqlite) {
+    this.#db = db
+    db.createFunction('sealdb_touch', -1, (...args) => {
+      if (this.#active) this.#touch(args)
+      return null
+    })
+  }
+
+  /** Watch exactly these tables from now on. Again after every change of the schema; within a transaction it is undone with it: install again. */
+  install(tables: readonly CapturedTable[]): void {
+    this.uninstall()
+    for (const { id, name } of tables) {
+      const form = describeTable(this.#db, name)
+      for (const sql of triggersFor(id, form)) this.#db.exec(sql)
+      this.#tables.set(id, { id, form, touched: new Map(), read: undefined })
+    }
+  }
+
+  uninstall(): void {
+    for (const { read } of this.#tables.values()) read?.finalize()
+    this.#tables.clear()
+    for (const [name] of this.#db.all("SELECT name FROM temp.sqlite_schema WHERE type = 'trigger' AND name GLOB 'sealdb_capture_*'")) {
+      this.#db.exec(`DROP TRIGGER temp.${quoteName(String(name))}`)
+    }
+  }
+
+  form(table: number): TableForm {
+    return this.#installed(table).form
+  }
+
+  /** The transaction must be open already. Forgets what an earlier one touched. */
+  begin(): void {
+    if (!this.#db.inTransaction) throw new SealError('bad-argument', 'Expected an open transaction.')
+    for (const { touched } of this.#tables.values()) touched.clear()
+    this.#active = true
+  }
+
+  /** Stop noticing; for a transaction that is given up. */
+  abandon(): void {
+    this.#active = false
+  }
+
+  /**
+   * What changed since `begin`, before COMMIT. Throws `rolled-back` if a statement ended the transaction (OR ROLLBACK, RAISE(ROLLBACK)): then what
+   * ran before it is undone and what ran after it is not, so the caller must start over. Check `db.inTransaction` after each failed statement, too.
+   */
+  collect(base: BaseRows): RowDelta[] {
+    this.#active = false
+    if (!this.#db.inTransaction) throw new SealError('rolled-back', 'A statement rolled the whole transaction back.')
+    const deltas: RowDelta[] = []
+    for (const table of this.#tables.values()) {
+      if (table.touched.size === 0) continue
+      table.read ??= this.#db.prepare(readRow(table.form))
+      for (const touchedKey of table.touched.values()) {
+        const after = table.read.get(touchedKey)
+        if (after !== undefined && touchedKey.includes(null)) throw nullKey(table.form)
+        const key = canonicalKey(touchedKey, table.form.keyCollations)
+        const before = base.row(table.id, key)
+        if (!sameRow(before, after)) deltas.push({ table: table.id, key, before, after })
+      }
+    }
+    return deltas
+  }
+
+  /** Tables touched so far, for declared reads and live queries. */
+  touchedTables(): number[] {
+    return [...this.#tables.values()].filter(({ touched }) => touched.size > 0).map(({ id }) => id)
+  }
+
+  #touch(args: readonly SqlValue[]): void {
+    const table = this.#installed(Number(args[0]))
+    const key = args.slice(1)
+    const identity = keyIdentity(canonicalKey(key, table.form.keyCollations))
+    if (!table.touched.has(identity)) table.touched.set(identity, key)
+  }
+
+  #installed(id: number): Installed {
+    const table = this.#tables.get(id)
+    if (table === undefined) throw new SealError('bad-argument', 'Expected the id of a table that is watched.', { table: id })
+    return table
+  }
+}
+
+/** A declared key is NOT NULL, whether or not the text that SQLite was given says so. */
+function nullKey({ name, keyNames }: TableForm): SealError {
+  return new SealError('sql-error', `NOT NULL constraint failed: ${keyNames.map((key) => `${name}.${key.replaceAll('"', '')}`).join(', ')}`, { result: CONSTRAINT_NOTNULL, name: resultName(CONSTRAINT_NOTNULL) })
+}
+
+/** Equal in value and storage class. */
+export function sameValue(a: SqlValue | undefined, b: SqlValue | undefined): boolean {
+  if (a instanceof Uint8Array) return b instanceof Uint8Array && equalBytes(a, b)
+  return a === b
+}
+
+export function sameRow(a: readonly SqlValue[] | undefined, b: readonly SqlValue[] | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b
+  return a.length === b.length && a.every((value, i) => sameValue(value, b[i]))
+}
+
+function readRow({ name, columns, keyNames, keyIsRowid }: TableForm): string {
+  // IS finds NULL, too: an old-style declared key may hold one.
+  const where = keyNames.map((key) => `${key} ${keyIsRowid ? '=' : 'IS'} ?`).join(' AND ')
+  return `SELECT ${columns.map((column) => quoteName(column.name)).join(', ')} FROM main.${quoteName(name)} WHERE ${where}`
+}
+
+function triggersFor(id: number, form: TableForm): string[] {
+  const on = `main.${quoteName(form.name)}`
+  const touch = (row: string): string => `SELECT sealdb_touch(${[id, ...form.keyNames.map((key) => `${row}.${key}`)].join(', ')})`
+  const moved = form.keyNames.map((key) => `NEW.${key} IS NOT OLD.${key}`).join(' OR ')
+  const trigger = (name: string, event: string, body: readonly string[]): string => `CREATE TEMP TRIGGER sealdb_capture_${id}_${name} ${event} ON ${on} BEGIN ${body.join('; ')}; END`
+  const probes = form.uniques.map((unique) => ({ sql: probe(id, form, unique), moved: movedIn(unique) }))
+  if (form.rowid !== undefined && !form.keyIsRowid) {
+    // A declared key beside a rowid: whoever writes the rowid itself may replace another row by it.
+    probes.push({ sql: `SELECT sealdb_touch(${[id, ...form.keyNames].join(', ')}) FROM ${on} WHERE ${form.rowid} = NEW.${form.rowid}`, moved: `NEW.${form.rowid} IS NOT OLD.${form.rowid}` })
+  }
+  return [
+    trigger('insert', 'AFTER INSERT', [touch('NEW')]),
+    trigger('update', 'AFTER UPDATE', [touch('OLD'), `${touch('NEW')} WHERE ${moved}`]),
+    trigger('delete', 'AFTER DELETE', [touch('OLD')]),
+    ...(probes.length === 0 ? [] : [
+      trigger('before_insert', 'BEFORE INSERT', probes.map(({ sql }) => sql)),
+      trigger('before_update', 'BEFORE UPDATE', probes.map(({ sql, moved: when }) => (when === undefined ? sql : `${sql} AND (${when})`))),
+    ]),
+  ]
+}
+
+/** When an UPDATE can come into another row's place: undefined is always (an expression may have moved, or the row come under a partial index). */
+function movedIn({ terms, where }: UniqueForm): string | undefined {
+  if (where !== undefined || !terms.every(({ column }) => column)) return undefined
+  return terms.map(({ sql }) => `NEW.${sql} IS NOT OLD.${sql}`).join(' OR ')
+}
+
+/** The key of the row that has NEW's place in a unique index. */
+function probe(id: number, form: TableForm, { terms, where }: UniqueForm): string {
+  // An expression is written over bare columns: a subquery whose columns are NEW's gives them their values, affinity and collation.
+  const fresh = `(SELECT ${form.allColumns.map((column) => `NEW.${quoteName(column)} AS ${quoteName(column)}`).join(', ')})`
+  const equal = terms.map(({ sql, column, collation }) => (column ? `${sql} = NEW.${sql} COLLATE ${collation}` : `${sql} = (SELECT ${sql} FROM ${fresh})`))
+  const conditions = [...equal, ...(where === undefined ? [] : [`(${where})`])]
+  return `SELECT sealdb_touch(${[id, ...form.keyNames].join(', ')}) FROM main.${quoteName(form.name)} WHERE ${conditions.join(' AND ')}`
+}
