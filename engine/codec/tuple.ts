@@ -262,16 +262,17 @@ function takeNumber(cursor: Cursor, n: number): bigint | number {
     if (negative && magnitude === TWO_63) return INT64_MIN
     return negative ? -magnitude : magnitude
   }
-  let m = 0n
-  let first = true
+  // Up to six bytes are exact as a number, and bigint arithmetic is slow.
+  let low = 0
+  let high = 0n
   for (let i = 0; i < size; i++) {
     const byte = next(cursor) ^ (negative ? 0xff : 0)
-    if (first && byte === 0) throw bad(cursor, 'Expected the shortest form of a number')
-    first = false
-    m = (m << 8n) | BigInt(byte)
+    if (i === 0 && byte === 0) throw bad(cursor, 'Expected the shortest form of a number')
+    if (i < 6) low = low * 256 + byte
+    else high = ((i === 6 ? BigInt(low) : high) << 8n) | BigInt(byte)
   }
-  const whole = m >> 1n
-  if ((m & 1n) === 0n) return negative ? -whole : whole
+  const whole = size <= 6 ? BigInt(Math.floor(low / 2)) : high >> 1n
+  if (size <= 6 ? low % 2 === 0 : (high & 1n) === 0n) return negative ? -whole : whole
   const magnitude = takeDouble(cursor, negative)
   if (!(magnitude > 0 && magnitude < TWO_63) || Number.isInteger(magnitude) || BigInt(Math.floor(magnitude)) !== whole) {
     throw bad(cursor, 'Expected a fraction that continues its whole part')
