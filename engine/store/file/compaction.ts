@@ -8,6 +8,7 @@
  *
  * A crash before 3 leaves files that no manifest names; the next opening removes them.
  */
+import { discard } from './directory.js'
 import { COMMIT, encodeFileHeader, FILE_HEADER_LENGTH, FRAME, FrameWriter } from './frame.js'
 import type { Journal, Packed } from './journal.js'
 import { fileName, headerChain, type PackedEntry } from './manifest.js'
@@ -29,7 +30,7 @@ export async function compact(journal: Journal): Promise<void> {
     if (written.length > 0) await journal.options.directory.sync()
     await journal.exclusive(() => finish(journal, plan, written, copies))
   } catch (error) {
-    if (!journal.isBroken) await journal.discard(written.map(({ number }) => fileName(number)))
+    if (!journal.isBroken) await discard(journal.options.directory, written.map(({ number }) => fileName(number)))
     throw journal.failed(error)
   }
 }
@@ -112,7 +113,7 @@ async function writePacked(journal: Journal, places: Plan['places'], copies: (re
     return { number, length: at, lo, hi: lo + places.length }
   } finally {
     await file.close()
-    if (!done && !journal.isBroken) await journal.discard([fileName(number)])
+    if (!done && !journal.isBroken) await discard(directory, [fileName(number)])
   }
 }
 
@@ -147,5 +148,5 @@ async function finish(journal: Journal, plan: Plan, written: readonly PackedEntr
   journal.packed = packed
   journal.closed = journal.closed.filter(({ number }) => !numbers.has(number))
   for (const segment of plan.dropped) await segment.retire()
-  await journal.discard(plan.dropped.map(({ name }) => name))
+  await discard(directory, plan.dropped.map(({ name }) => name))
 }

@@ -37,6 +37,16 @@ export interface OpenFile {
   close(): Promise<void>
 }
 
+/** Remove files that count for nothing, if they are there and it works: else the next opening removes them. */
+export async function discard(directory: Directory, names: readonly string[]): Promise<void> {
+  try {
+    const there = await directory.list()
+    for (const name of names) if (there.includes(name)) await directory.remove(name)
+  } catch {
+    return // called while something worse is being reported, or after what mattered is done
+  }
+}
+
 /** Up to here a synchronous write takes less time (1–20 µs) than a trip to the thread pool (60 µs). */
 const SMALL_WRITE = 64 * 1024
 

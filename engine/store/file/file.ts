@@ -87,14 +87,16 @@ async function openFileStore(directory: Directory, options: FileStoreOptions): P
 }
 
 async function openJournal(directory: Directory, options: FileStoreOptions, random: (length: number) => Uint8Array): Promise<{ journal: Journal; torn: TornTail | undefined }> {
-  const names = await directory.list()
+  const found = await directory.list()
   const unlock = toSealingOptions(options, random)
-  const manifest = (await readManifest(directory, names)) ?? (await createStore(directory, names, random(STORE_ID_LENGTH)))
+  const manifest = (await readManifest(directory, found)) ?? (await createStore(directory, found, random(STORE_ID_LENGTH)))
   if (manifest.seal && !unlock) throw new SealError('store-sealed', 'The secrets in this store open with a passphrase or key.', { reason: 'missing' })
   const sealing = manifest.seal && unlock && openSealing(manifest.storeId, manifest.seal, unlock)
+  const names = await directory.list()
   await removeStrays(directory, names, manifest)
+  await directory.sync() // a manifest or snapshot we see may be a rename whose sync failed: nothing may build on it before it is durable
   const read = await replay(directory, manifest)
-  const nextNumber = 1 + Math.max(...[...names, ...manifest.journal.map(({ number }) => fileName(number))].map(numberOf))
+  const nextNumber = 1 + Math.max(...names.map(numberOf))
   const journal = new Journal(
     { directory, fsync: options.fsync !== 'never', segmentLength: options.segmentLength ?? DEFAULT_SEGMENT_LENGTH },
     { ...read, ...(await openValues(read, sealing)), manifest, sealing, nextNumber },
@@ -128,7 +130,7 @@ async function createStore(directory: Directory, names: readonly string[], store
 async function removeStrays(directory: Directory, names: readonly string[], manifest: Manifest): Promise<void> {
   const counted = new Set([...manifest.packed, ...manifest.journal].map(({ number }) => fileName(number)))
   for (const name of names) if (name.endsWith('.tmp') || (numberOf(name) > 0 && !counted.has(name))) await directory.remove(name)
-  for (const name of counted) if (!names.includes(name) && name !== fileName(1)) throw corrupt(name, 0, 'no such file')
+  for (const name of counted) if (!names.includes(name)) throw corrupt(name, 0, 'no such file')
 }
 
 async function openValues(read: Replayed, sealing: Sealing | undefined): Promise<{ values: Map<string, Uint8Array> }> {
@@ -191,15 +193,13 @@ function toStore(journal: Journal, lock: Lock, torn: TornTail | undefined): File
     read: async (from, to) => {
       const { bounds, positions, segmentOf } = alive()
       checkRange(bounds, from, to)
-      return readRecords(Array.from({ length: to - from }, (_, i) => positions.get(from + i)), segmentOf).catch((error: unknown) => {
-        throw error instanceof SealError ? error : failure('absent', 'reading', error)
-      })
+      return readRecords(Array.from({ length: to - from }, (_, i) => positions.get(from + i)), segmentOf).catch(readFailure)
     },
     writeSnapshot: async (meta, chunks) => {
       alive()
       return inTurn(() => writeSnapshotFile(directory, journal.manifest.storeId, meta, chunks))
     },
-    readSnapshot: async () => readSnapshotFile(directory, alive().manifest.storeId),
+    readSnapshot: async () => readSnapshotFile(directory, alive().manifest.storeId).catch(readFailure),
     compact: async () => {
       alive()
       return inTurn(() => compact(journal))
@@ -213,6 +213,10 @@ function toSealingOptions({ passphrase, key, provider, argon2 }: FileStoreOption
   const unlock = key !== undefined ? { key } : passphrase !== undefined ? { passphrase } : undefined
   if (key !== undefined && passphrase !== undefined) throw new SealError('bad-argument', 'Expected a passphrase or a key, got both.')
   return unlock && { unlock, random, provider: provider ?? defaultProvider(), ...(argon2 ? { cost: argon2 } : {}) }
+}
+
+function readFailure(error: unknown): never {
+  throw error instanceof SealError ? error : failure('absent', 'reading', error)
 }
 
 /** The number in a file's name, or 0. */

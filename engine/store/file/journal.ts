@@ -11,7 +11,7 @@
 import { isSealError, SealError } from '../../errors.js'
 import { type Bounds, checkBatch } from '../batch.js'
 import type { Batch } from '../store.js'
-import type { Directory, OpenFile } from './directory.js'
+import { type Directory, discard, type OpenFile } from './directory.js'
 import { errorCode } from './lock.js'
 import { fileName, type Manifest, type PackedEntry, writeManifest } from './manifest.js'
 import type { Positions } from './positions.js'
@@ -153,7 +153,7 @@ export class Journal {
       await this.replaceManifest({ ...this.manifest, ...change, journal })
     } catch (error) {
       await file?.close()
-      if (!this.broken) await this.discard([name])
+      if (!this.broken) await discard(directory, [name])
       throw this.failed(error)
     }
     await this.file.close()
@@ -174,13 +174,6 @@ export class Journal {
       throw this.broken ?? failure('absent', 'replacing the manifest', error)
     }
     this.manifest = manifest
-  }
-
-  /** Remove files that don't count. What can't be removed now is when the store is opened next. */
-  async discard(names: readonly string[]): Promise<void> {
-    const { directory } = this.options
-    const there = await directory.list()
-    for (const name of names) if (there.includes(name)) await directory.remove(name)
   }
 
   /** After this the journal must not be used. */

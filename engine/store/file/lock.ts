@@ -13,8 +13,12 @@ import { SealError } from '../../errors.js'
 import type { Directory, OpenFile } from './directory.js'
 
 export interface Lock {
+  /** Doesn't throw: a lock file that can't be removed now counts as nobody's in this process, and elsewhere once we are dead. */
   release(): Promise<void>
 }
+
+/** Lock files of ours that mean nothing any more but couldn't be removed. */
+const leftovers = new Set<string>()
 
 const TOUCH_INTERVAL = 10_000
 const FOREIGN_LIFETIME = 60_000
@@ -25,8 +29,7 @@ export async function takeLock(directory: Directory, nonce: Uint8Array): Promise
   const host = encodeHex(encodeUtf8(hostname())).slice(-32) || '0'
   const name = `lock-${ownPid}-${(await startOf(ownPid)) ?? 0}-${host}-${encodeHex(nonce)}`
   for (let attempt = 1; ; attempt++) {
-    const file = await directory.open(name, 'create')
-    const holder = await findHolder(directory, name, host)
+    const { file, holder } = await tryLock(directory, name, host)
     if (holder === undefined) {
       const touch = setInterval(() => {
         touchFile(file).catch(() => undefined) // a sick disk is found by the next commit; a lock that looks stale matters to other hosts only
@@ -35,13 +38,11 @@ export async function takeLock(directory: Directory, nonce: Uint8Array): Promise
       return {
         release: async () => {
           clearInterval(touch)
-          await file.close()
-          await directory.remove(name)
+          await dropLock(directory, name, file)
         },
       }
     }
-    await file.close()
-    await directory.remove(name)
+    await dropLock(directory, name, file)
     if (attempt === ATTEMPTS) {
       throw new SealError('store-locked', `The store ${directory.path} is open already, in process ${holder.pid}.`, { pid: holder.pid, file: holder.name })
     }
@@ -49,11 +50,31 @@ export async function takeLock(directory: Directory, nonce: Uint8Array): Promise
   }
 }
 
+async function tryLock(directory: Directory, name: string, host: string): Promise<{ file: OpenFile; holder: { pid: number; name: string } | undefined }> {
+  let file: OpenFile | undefined
+  try {
+    file = await directory.open(name, 'create')
+    return { file, holder: await findHolder(directory, name, host) }
+  } catch (error) {
+    await dropLock(directory, name, file)
+    throw error
+  }
+}
+
+async function dropLock(directory: Directory, name: string, file: OpenFile | undefined): Promise<void> {
+  try {
+    await file?.close()
+    await removeIfThere(directory, name)
+  } catch {
+    leftovers.add(name)
+  }
+}
+
 async function findHolder(directory: Directory, own: string, host: string): Promise<{ pid: number; name: string } | undefined> {
   for (const name of await directory.list()) {
     const [, pid, start, where] = /^lock-(\d+)-(\d+)-([0-9a-f]+)-[0-9a-f]+$/.exec(name) ?? []
     if (pid === undefined || name === own) continue
-    const alive = where === host ? await isAlive(Number(pid), Number(start)) : (await ageOf(directory, name)) < FOREIGN_LIFETIME
+    const alive = leftovers.has(name) ? false : where === host ? await isAlive(Number(pid), Number(start)) : (await ageOf(directory, name)) < FOREIGN_LIFETIME
     if (alive) return { pid: Number(pid), name }
     await removeIfThere(directory, name)
   }

@@ -4,7 +4,7 @@
  */
 import { decodeHex, decodeUtf8, encodeHex, encodeUtf8 } from '../../codec/bytes.js'
 import { SealError } from '../../errors.js'
-import type { Directory } from './directory.js'
+import { type Directory, discard } from './directory.js'
 import { COMMIT, encodeFileHeader, FILE_HEADER_LENGTH, FRAME, FrameWriter, STORE_ID_LENGTH } from './frame.js'
 import { corrupt, readFileHeader, scanFrames } from './scan.js'
 import { type SealHeader, parseSealHeader } from './sealing.js'
@@ -86,7 +86,7 @@ export async function writeWhole(
     }
     done = true
   } finally {
-    if (!done) await directory.remove(passing)
+    if (!done) await discard(directory, [passing])
   }
   renamed()
   await directory.rename(passing, name)

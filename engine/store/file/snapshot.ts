@@ -68,7 +68,9 @@ async function* toFrames(storeId: Uint8Array, meta: Uint8Array, chunks: AsyncIte
 }
 
 async function* readChunks(directory: Directory, storeId: Uint8Array, expected: number): AsyncGenerator<Uint8Array> {
-  const file = await directory.open(SNAPSHOT, 'read')
+  const file = await directory.open(SNAPSHOT, 'read').catch((error: unknown) => {
+    throw failure('absent', 'reading the snapshot', error)
+  })
   try {
     let { at, chain } = await readMeta(file, storeId)
     if (chain !== expected) throw new SealError('bad-argument', 'Another snapshot replaced this one before its chunks were read.')
@@ -82,6 +84,8 @@ async function* readChunks(directory: Directory, storeId: Uint8Array, expected: 
       yield payload
       ;({ at, chain } = next)
     }
+  } catch (error) {
+    throw error instanceof SealError ? error : failure('absent', 'reading the snapshot', error)
   } finally {
     await file.close()
   }
