@@ -96,6 +96,9 @@ export interface Group {
   multiplySum(scalars: readonly Scalar[], points: readonly GroupPoint[]): GroupPoint
 }
 
+/** The part that checking proofs, entries and disclosed values takes; every provider has it. */
+export interface VerifierCrypto extends Sha256, Signatures, Ciphers {}
+
 export type ProviderName = 'noble' | 'node' | 'sodium'
 
 export interface CryptoProvider extends Sha256, Derivation, Signatures, Ciphers, Agreement {

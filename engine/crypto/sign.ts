@@ -2,7 +2,7 @@
 import { SealError } from '../errors.js'
 import { canonicalY, PUBLIC_KEY_LENGTH, smallOrder } from './ed25519-rule.js'
 import { type Label, labelled } from './labels.js'
-import { isEdwardsPoint } from './noble.js'
+import { isEdwardsPoint } from './noble-core.js'
 import type { Signatures, Signer } from './provider.js'
 
 declare const admitted: unique symbol

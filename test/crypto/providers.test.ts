@@ -1,5 +1,7 @@
 /** What every provider must do alike: the conformance suite of the crypto port, beside the standards' own vectors. */
 import { createHash, hkdfSync } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
 import { describe, expect, it } from 'vitest'
 import { concatBytes, encodeHex } from '../../engine/codec/bytes.js'
 import { blindToken, deriveBlindKey } from '../../engine/crypto/blind.js'
@@ -153,5 +155,27 @@ describe('loading', () => {
     for (const name of ['noble', 'node', 'sodium'] as const) expect((await loadProvider(name)).name).toBe(name)
     expect((await loadProvider()).name).toBe('node')
     expect(browserProvider().name).toBe('noble')
+  })
+
+  it('in a browser reaches no module of Node', async () => {
+    const entry = fileURLToPath(new URL('../../engine/crypto/load.ts', import.meta.url))
+    const bundle = await build({ entryPoints: [entry], bundle: true, write: false, format: 'esm', platform: 'browser', external: ['libsodium-wrappers-sumo'], metafile: true })
+    const imports = Object.values(bundle.metafile.outputs).flatMap((output) => output.imports.map(({ path }) => path))
+    expect(imports).toEqual(['libsodium-wrappers-sumo'])
+  })
+
+  it('keeps verifying after more keys than the cache of prepared ones holds', async () => {
+    const node = await loadProvider('node')
+    const signer = node.signer(new Uint8Array(32))
+    const signature = signer.sign(utf8('m'))
+    const garbage = new Uint8Array(64)
+    expect(node.verifyEd25519(signature, utf8('m'), signer.publicKey)).toBe(true)
+    // A signature that isn't even plausible never fills the cache; an invalid but plausible one may.
+    for (let i = 0; i < 1100; i++) expect(node.verifyEd25519(garbage.fill(0xff), utf8('m'), node.sha256(Uint8Array.of(i >> 8, i)))).toBe(false)
+    for (let i = 0; i < 1100; i++) {
+      const other = node.signer(node.sha256(Uint8Array.of(i >> 8, i)))
+      expect(node.verifyEd25519(other.sign(utf8('m')), utf8('m'), other.publicKey)).toBe(true)
+    }
+    expect(node.verifyEd25519(signature, utf8('m'), signer.publicKey)).toBe(true)
   })
 })
