@@ -76,7 +76,7 @@ export const MAX_COLUMNS = 2_000
 /** Height of one expression tree: SQLite's own limit. */
 export const MAX_EXPRESSION_DEPTH = 1_000
 /** Brackets, calls and subqueries inside each other: each costs parser stack. SQLite itself refuses 300 nested subqueries. */
-export const MAX_SQL_NESTING = 100
+export const MAX_SQL_NESTING = 150
 /** Parsed statements kept, and the longest text that is worth keeping. */
 export const PARSE_CACHE_SIZE = 512
 export const PARSE_CACHE_TEXT = 64 * 1024

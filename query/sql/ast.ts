@@ -134,7 +134,8 @@ export type Values = Base<'values'> & { readonly rows: readonly Row[] }
 export type ResultColumn = Base<'result'> & { readonly expr: Expr; readonly alias: Name | null }
 export type Star = Base<'star'> & { readonly table: Name | null }
 export type NamedWindow = Base<'named-window'> & { readonly name: Name; readonly window: WindowSpec }
-export type Limit = Base<'limit'> & { readonly count: Expr; readonly offset: Expr | null }
+/** `comma` tells `LIMIT offset, count`, whose order matters to parameters. */
+export type Limit = Base<'limit'> & { readonly count: Expr; readonly offset: Expr | null; readonly comma: boolean }
 
 export type With = Base<'with'> & { readonly recursive: boolean; readonly ctes: readonly Cte[] }
 export type Cte = Base<'cte'> & {

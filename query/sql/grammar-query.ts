@@ -125,8 +125,8 @@ export abstract class QueryGrammar extends ExprGrammar {
       { ALT: () => (this.CONSUME(K.OFFSET), { offset: this.SUBRULE2(this.expr) }) },
       { ALT: () => (this.CONSUME(Comma), { count: this.SUBRULE3(this.expr) }) },
     ]))
-    if (offset !== undefined && 'count' in offset) return { kind: 'limit', count: offset.count, offset: first, span: this.from(start) }
-    return { kind: 'limit', count: first, offset: offset?.offset ?? null, span: this.from(start) }
+    if (offset !== undefined && 'count' in offset) return { kind: 'limit', count: offset.count, offset: first, comma: true, span: this.from(start) }
+    return { kind: 'limit', count: first, offset: offset?.offset ?? null, comma: false, span: this.from(start) }
   })
 
   readonly with: ParserMethod<[], With> = this.rule('with', () => {

@@ -4,13 +4,13 @@
  * Errors are `SealError`: 'sql-syntax' with SQLite's wording, line, column, what was found and what was expected; 'sql-limit' for
  * text that nests or grows beyond a bound. Neither contains a literal of the text.
  */
-import type { IRecognitionException, IToken } from 'chevrotain'
+import type { IRecognitionException, IToken, TokenType } from 'chevrotain'
 import { SealError } from '../../engine/errors.js'
 import { PARSE_CACHE_SIZE, PARSE_CACHE_TEXT } from '../../engine/limits.js'
 import type { Statement } from './ast.js'
 import { grammarFor, type SqlGrammar } from './grammar.js'
 import { syntaxError } from './syntax-error.js'
-import { lex, Semi } from './tokens.js'
+import { K, lex, Semi } from './tokens.js'
 
 const cache = new Map<string, Statement>()
 
@@ -43,6 +43,46 @@ export function parseStatement(text: string): Statement {
 /** Every statement of a script, with spans into the whole of it. Not cached; one error refuses all. */
 export function parseScript(text: string): Statement[] {
   return run(text, (grammar) => grammar.script())
+}
+
+/** A piece of a script: one statement's text, without spaces and comments around it, and where it begins. */
+export type Piece = { readonly text: string; readonly start: number }
+
+/**
+ * A script cut at its semicolons, but for those inside a trigger's body, without parsing: as in SQLite, the statements before a
+ * faulty one can run. Each piece's text then has its place in the cache.
+ */
+export function splitStatements(text: string): Piece[] {
+  const pieces: Piece[] = []
+  let first: IToken | undefined, before: IToken | undefined, beforeThat: IToken | undefined
+  let head: TokenType[] = []
+  const cut = (): void => {
+    if (first !== undefined && before !== undefined) {
+      pieces.push({ text: text.slice(first.startOffset, before.startOffset + before.image.length), start: first.startOffset })
+    }
+    first = before = beforeThat = undefined
+    head = []
+  }
+  for (const token of lex(text)) {
+    const closed = before?.tokenType === K.END && beforeThat?.tokenType === Semi
+    if (token.tokenType === Semi && (closed || !beginsTrigger(head))) cut()
+    else {
+      first ??= token
+      if (head.length < 6) head.push(token.tokenType)
+      beforeThat = before
+      before = token
+    }
+  }
+  cut()
+  return pieces
+}
+
+/** `[EXPLAIN [QUERY PLAN | VERIFIED]] CREATE [TEMP] TRIGGER`. */
+function beginsTrigger(head: readonly TokenType[]): boolean {
+  const create = head.indexOf(K.CREATE)
+  if (create < 0 || (create > 0 && head[0] !== K.EXPLAIN)) return false
+  const next = head[create + 1]
+  return (next === K.TEMP || next === K.TEMPORARY ? head[create + 2] : next) === K.TRIGGER
 }
 
 function run<T>(text: string, rule: (grammar: SqlGrammar) => T): T {
