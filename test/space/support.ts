@@ -1,5 +1,6 @@
 /** A space in memory for tests: real crypto, real tree, one log, any number of devices. Every state is compared by root, none is mocked. */
-import { encodeUtf8 } from '../../engine/codec/bytes.js'
+import { expect } from 'vitest'
+import { encodeHex, encodeUtf8 } from '../../engine/codec/bytes.js'
 import { type SqlValue } from '../../engine/codec/value.js'
 import { nodeProvider } from '../../engine/crypto/node.js'
 import { type Signer } from '../../engine/crypto/provider.js'
@@ -11,9 +12,9 @@ import { buildDraft, buildRecord, type Workbench } from '../../engine/space/buil
 import { entryHash, spaceIdOf, type ReadClaim } from '../../engine/space/entry.js'
 import { type Op } from '../../engine/space/ops/index.js'
 import { RowSealer } from '../../engine/space/seal-row.js'
-import { type CatalogObject, type Draft, type Head, type Policy, type Role, type RowChange, type TableShape, type Verdict } from '../../engine/space/types.js'
+import { type CatalogObject, type Draft, type Head, type IgnoredCode, type Policy, type RejectedCode, type Role, type RowChange, type TableShape, type Verdict } from '../../engine/space/types.js'
 import { viewOf } from '../../engine/state/adapt.js'
-import { pointerKey } from '../../engine/state/keys.js'
+import { KEY_KIND, pointerKey } from '../../engine/state/keys.js'
 import { decodePointer } from '../../engine/state/roster.js'
 import { StateTree } from '../../engine/state/tree.js'
 
@@ -181,4 +182,32 @@ export function remove(tableId: number, key: readonly SqlValue[]): RowChange {
 
 export function hashOf(record: Uint8Array): Uint8Array {
   return entryHash(crypto, record)
+}
+
+/** Every key and value but the ring's, and but the pointer of one device. */
+export function dump(state: SpaceState, exceptPointer?: number): string {
+  const skip = exceptPointer === undefined ? '' : encodeHex(pointerKey(exceptPointer))
+  const lines: string[] = []
+  for (const { key, value } of state.tree.scan(Uint8Array.of(0))) {
+    const name = encodeHex(key)
+    if (key[0] !== KEY_KIND.ring && name !== skip) lines.push(`${name} ${encodeHex(value)}`)
+  }
+  return lines.join('\n')
+}
+
+/** Land a record that must be ignored: nothing but the ring has changed. */
+export function expectIgnored(world: World, record: Uint8Array, code: IgnoredCode, detail?: string): void {
+  const before = dump(world.state)
+  expect(world.land(record)).toEqual({ kind: 'ignored', code, ...(detail !== undefined && { detail }) })
+  expect(dump(world.state)).toBe(before)
+}
+
+/** Land a record that must be rejected: nothing but the ring and the device's pointer has changed. */
+export function expectRejected(world: World, by: Person, record: Uint8Array, code: RejectedCode, detail?: string, op?: number): void {
+  const before = dump(world.state, by.device)
+  const verdict = world.land(record)
+  expect(verdict).toMatchObject({ kind: 'rejected', code, ...(detail !== undefined && { detail }), ...(op !== undefined && { op }) })
+  expect(dump(world.state, by.device)).toBe(before)
+  const pointer = world.state.tree.get(pointerKey(by.device))
+  expect(pointer && decodePointer(pointer)).toEqual({ hash: hashOf(record), index: world.records.length - 1, rejected: true })
 }
