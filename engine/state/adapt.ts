@@ -1,7 +1,5 @@
 /** The state machine's view of a state, whatever is below: a version of a tree, one that records, or the nodes of a proof. */
-import { SealError } from '../errors.js'
 import { type StateEdit, type StateEntry, type StateView } from './context.js'
-import { prefixEnd } from './keys.js'
 import { type Row, type ScanOptions, type Range } from './read.js'
 import { type Edit } from './edit.js'
 
@@ -13,6 +11,7 @@ export interface Underlying {
   root(): Uint8Array
   subtreeRoot(prefix: Uint8Array): Uint8Array
   apply(edits: readonly Edit[]): Underlying
+  without(prefix: Uint8Array): Underlying
   release?(): void
 }
 
@@ -50,26 +49,15 @@ export class AdaptedState<T extends Underlying> implements StateView {
   }
 
   apply(edits: readonly StateEdit[]): AdaptedState<T> {
-    const batch = edits.some((edit) => 'prefix' in edit) ? this.withPrefixes(edits) : edits.map(plainEdit)
     // The underlying kind of state gives states of its own kind.
-    return new AdaptedState(this.state.apply(batch) as T)
+    return new AdaptedState(this.state.apply(edits.map(({ key, value }) => ({ key, value: value ?? null }))) as T)
+  }
+
+  without(prefix: Uint8Array): AdaptedState<T> {
+    return new AdaptedState(this.state.without(prefix) as T)
   }
 
   release(): void {
     this.state.release?.()
   }
-
-  private withPrefixes(edits: readonly StateEdit[]): Edit[] {
-    const batch = new Map<string, Edit>()
-    for (const edit of edits) {
-      if ('prefix' in edit) for (const { key } of this.state.scan({ lo: edit.prefix, hi: prefixEnd(edit.prefix) })) batch.set(String(key), { key, value: null })
-    }
-    for (const edit of edits) if (!('prefix' in edit)) batch.set(String(edit.key), plainEdit(edit))
-    return [...batch.values()]
-  }
-}
-
-function plainEdit(edit: StateEdit): Edit {
-  if ('prefix' in edit) throw new SealError('invariant', 'A prefix is no key. Please report this.')
-  return { key: edit.key, value: edit.value ?? null }
 }

@@ -21,6 +21,27 @@ export function applyEdits(reader: Reader, root: Ref, edits: readonly Edit[]): R
   return new Batch(reader, inOrder(edits)).merge(root, 0, edits.length, NONE)
 }
 
+/** The root without any key that begins with `prefix`, owned by the caller. Opens one path, however many keys go. */
+export function pruneSubtree(reader: Reader, root: Ref, prefix: Uint8Array): Ref {
+  const { nodes } = reader
+  if (root === NONE) return NONE
+  const path: Ref[] = []
+  const leaf = walk(reader, root, prefix, path)
+  const length = 8 * prefix.length
+  if (nodes.keyLength(leaf) < prefix.length || nodes.paddedDifference(prefix, leaf) < length) return nodes.retain(root)
+  let rest: Ref = NONE
+  for (let i = path.length - 1; i >= 0; i--) {
+    const parent = path[i] as Ref
+    const bit = nodes.bit(parent)
+    if (bit >= length) continue // within what goes
+    const goesRight = bitOf(prefix, bit) === 1
+    const sibling = nodes.retain(goesRight ? nodes.left(parent) : nodes.right(parent))
+    if (rest === NONE) rest = sibling
+    else rest = goesRight ? nodes.inner(bit, sibling, rest) : nodes.inner(bit, rest, sibling)
+  }
+  return rest
+}
+
 /** A tree of rows that come in order of their keys, in one pass. Owned by the caller. */
 export class Builder {
   readonly #nodes: Arena

@@ -1,5 +1,6 @@
 /** Reads of one tree, as PROTOCOL.md §5 defines them, with the nodes each one opens. */
 import { compareBytes } from '../codec/bytes.js'
+import { SealError } from '../errors.js'
 import { bitOf, SAME } from './bits.js'
 import { INNER, NONE, type Ref } from './arena.js'
 import type { Reader } from './reader.js'
@@ -64,6 +65,7 @@ export function readCount(reader: Reader, root: Ref, { lo, hi }: Range = {}): nu
 /** Row `n` in order, from 0. */
 export function readNth(reader: Reader, root: Ref, n: number): Row | undefined {
   const { nodes } = reader
+  if (!Number.isSafeInteger(n) || n < 0) throw new SealError('bad-argument', `Expected a row number from 0, got ${n}.`)
   if (n >= nodes.count(root)) return undefined
   let ref = root
   let rest = n
@@ -93,7 +95,8 @@ export function findSubtree(reader: Reader, root: Ref, prefix: Uint8Array): Ref 
 
 /** The leaves of `[lo, hi)` in order, each opened (not its value) as it is asked for. */
 export function* leavesOf(reader: Reader, root: Ref, { lo, hi, reverse = false, limit = Infinity }: ScanOptions): Generator<Ref, void, undefined> {
-  if (root === NONE || limit <= 0 || isNothing(lo, hi)) return
+  if (!(limit >= 0)) throw new SealError('bad-argument', `Expected a limit from 0, got ${limit}.`)
+  if (root === NONE || limit < 1 || isNothing(lo, hi)) return
   const { nodes } = reader
   const start = reverse ? hi : lo
   const stop = reverse ? lo : hi
@@ -106,7 +109,7 @@ export function* leavesOf(reader: Reader, root: Ref, { lo, hi, reverse = false, 
     }
     if (stop !== undefined && (reverse ? nodes.compare(stop, ref) > 0 : nodes.compare(stop, ref) <= 0)) return
     yield ref
-    if (--left <= 0) return
+    if (--left < 1) return
   }
 }
 

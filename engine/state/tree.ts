@@ -15,6 +15,7 @@ import { changesOf, type Change } from './diff.js'
 import { applyEdits, buildSorted, type Edit } from './edit.js'
 import { readGet, type Range, type Row, type ScanOptions } from './read.js'
 import { Reader } from './reader.js'
+import { recordRun, type Recorded } from './record.js'
 import { EMPTY_VERSION, StateView, Versions, type Version } from './view.js'
 
 export interface TreeStats {
@@ -96,6 +97,11 @@ export class StateTree {
   /** A version of just these rows, which must come in ascending order of their keys: the way to load many. */
   build(rows: Iterable<Row>): Version {
     return this.#versions.adopt(buildSorted(this.#nodes, rows))
+  }
+
+  /** Run reads and edits over a version and keep a proof of what they opened. The states that `program` makes are gone when it returns. */
+  record<T>(version: Version, program: (state: StateView) => T): Recorded<T> {
+    return recordRun(this.#nodes, this.#versions.rootOf(version), program)
   }
 
   /** A second claim on the same state, released on its own. */

@@ -4,9 +4,9 @@
  */
 import { SealError } from '../errors.js'
 import { NONE, type Ref } from './arena.js'
-import { applyEdits, type Edit } from './edit.js'
+import { applyEdits, pruneSubtree, type Edit } from './edit.js'
 import { find, findSubtree, leavesOf, readCount, readGet, readNth, readRank, type Range, type Row, type ScanOptions } from './read.js'
-import type { Reader } from './reader.js'
+import { Reader } from './reader.js'
 
 /** What can be asked of a state. Bytes that come out are copies. Over a proof, what it doesn't cover throws `out-of-scope`. */
 export interface StateReader {
@@ -63,6 +63,12 @@ export class Versions {
     this.#roots.delete(version)
     return root
   }
+
+  removeAll(): readonly Ref[] {
+    const roots = [...this.#roots.values()]
+    this.#roots.clear()
+    return roots
+  }
 }
 
 export class StateView implements State {
@@ -116,6 +122,17 @@ export class StateView implements State {
   apply(edits: readonly Edit[]): StateView {
     const root = applyEdits(this.#reader, this.#root(), edits)
     return new StateView(this.#versions, this.#reader, this.#versions.adopt(root))
+  }
+
+  /** The state without any key that begins with `prefix`: a new version, the caller's to release. Costs one path. */
+  without(prefix: Uint8Array): StateView {
+    const root = pruneSubtree(this.#reader, this.#root(), prefix)
+    return new StateView(this.#versions, this.#reader, this.#versions.adopt(root))
+  }
+
+  /** The same state, read without leaving a trace. */
+  untraced(): StateView {
+    return new StateView(this.#versions, new Reader(this.#reader.nodes), this.version)
   }
 
   release(): void {
