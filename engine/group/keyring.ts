@@ -116,6 +116,7 @@ export class Keyring {
    */
   open(state: GroupReader, probe?: EpochProbe): readonly KeyringProblem[] {
     const problems: KeyringProblem[] = []
+    this.#dropUndelivered(state)
     this.#openOwn(state, problems)
     this.#followLinks(state, problems, probe)
     this.#openBlinding(state, problems)
@@ -224,6 +225,16 @@ export class Keyring {
       if (device !== undefined && equalBytes(device.agreement, candidate.key.publicKey)) return { id: grave.id, ...candidate }
     }
     return undefined
+  }
+
+  /** Epochs of a branch that did not survive. Those of a newer state are opened again when it is shown. */
+  #dropUndelivered(state: GroupReader): void {
+    const newest = newestEpoch(state).epoch
+    for (const epoch of this.#epochs.keys()) {
+      if (epoch <= newest) continue
+      this.#epochs.delete(epoch)
+      this.#clearTableKeys()
+    }
   }
 
   /** S from the own pair. The delivery was verified, so secrets that miss the commitment convict the commitment. */
