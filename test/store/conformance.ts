@@ -2,31 +2,11 @@
  * The one suite for every implementation of the store port. `locate` gives a fresh, empty place each time.
  */
 import { describe, expect, it } from 'vitest'
-import { encodeUtf8 } from '../../engine/codec/bytes.js'
 import { MAX_STORE_NAME_LENGTH, MAX_STORE_RECORD_LENGTH } from '../../engine/limits.js'
-import type { Store, StoredSnapshot, StoreLocation } from '../../engine/store/store.js'
+import type { Store, StoreLocation } from '../../engine/store/store.js'
+import { bytes, contents, readChunks, record, records } from './conformance-data.js'
 
-export const bytes = encodeUtf8
-export const record = (index: number, length = 300): Uint8Array => new Uint8Array(length).map((_, i) => (index * 31 + i * 7) & 255)
-export const records = (from: number, to: number): Uint8Array[] => Array.from({ length: to - from }, (_, i) => record(from + i))
-
-export async function readChunks(snapshot: StoredSnapshot | undefined): Promise<Uint8Array[]> {
-  const out: Uint8Array[] = []
-  for await (const chunk of snapshot?.chunks ?? []) out.push(chunk)
-  return out
-}
-
-/** Everything a store shows, for comparison. */
-export async function contents(store: Store): Promise<unknown> {
-  const snapshot = await store.readSnapshot()
-  return {
-    first: store.first,
-    size: store.size,
-    records: (await store.read(store.first, store.size)).map((bytes) => Buffer.from(bytes).toString('hex')),
-    values: store.names('').map((name) => [name, Buffer.from(store.get(name) ?? []).toString('hex')]),
-    snapshot: snapshot && { meta: Buffer.from(snapshot.meta).toString('hex'), chunks: (await readChunks(snapshot)).map((c) => Buffer.from(c).toString('hex')) },
-  }
-}
+export { bytes, contents, record } from './conformance-data.js'
 
 export function testStore(what: string, locate: () => Promise<StoreLocation>): void {
   const fresh = async (): Promise<{ at: StoreLocation; store: Store }> => {
