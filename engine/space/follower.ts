@@ -4,7 +4,7 @@
  */
 import type { CryptoProvider } from '../crypto/provider.js'
 import { SealError } from '../errors.js'
-import { EMPTY_FRONTIER, type Frontier } from '../log/frontier.js'
+import { EMPTY_FRONTIER } from '../log/frontier.js'
 import { LogTree } from '../log/tree.js'
 import { type AdaptedState, viewOf } from '../state/adapt.js'
 import type { ApplyEnv } from '../state/context.js'
@@ -29,18 +29,18 @@ export class Follower {
   #head: Head | undefined
   readonly #log: LogTree
 
-  private constructor(env: ApplyEnv, states: StateTree, state: HeldState) {
+  private constructor(env: ApplyEnv, states: StateTree, state: HeldState, log: LogTree) {
     this.env = env
     this.states = states
     this.#state = state
-    this.#log = new LogTree(env.crypto, state.log)
+    this.#log = log
   }
 
   /** The space that a genesis record founds. Throws `bad-genesis` if it founds none. */
   static found(crypto: CryptoProvider, genesis: Uint8Array): Follower {
     const env: ApplyEnv = { crypto, spaceId: spaceIdOf(crypto, genesis) }
     const states = new StateTree(crypto)
-    const follower = new Follower(env, states, { tree: viewOf(states.at(states.empty)), log: EMPTY_FRONTIER })
+    const follower = new Follower(env, states, { tree: viewOf(states.at(states.empty)), log: EMPTY_FRONTIER }, new LogTree(crypto))
     const { verdict } = follower.follow(genesis, 'check')
     if (verdict.kind !== 'applied') {
       const code = verdict.code
@@ -49,9 +49,9 @@ export class Follower {
     return follower
   }
 
-  /** Continue from rows of a state and the log's frontier, both already compared with a trusted head. `version` passes into its ownership. */
-  static resume(env: ApplyEnv, states: StateTree, version: Version, log: Frontier): Follower {
-    return new Follower(env, states, { tree: viewOf(states.at(version)), log })
+  /** Continue from a state and a log, both already compared with a trusted head. `version` and `log` pass into its ownership. */
+  static resume(env: ApplyEnv, states: StateTree, version: Version, log: LogTree): Follower {
+    return new Follower(env, states, { tree: viewOf(states.at(version)), log: log.frontier() }, log)
   }
 
   get state(): SpaceState {

@@ -12,7 +12,7 @@ export class Overlay {
   private tree: StateView
   /** Every point edit of the entry by key, handed to the tree or not. */
   private readonly edits = new Map<string, Uint8Array | undefined>()
-  private pending = new Map<string, { readonly key: Uint8Array; readonly value: Uint8Array | undefined }>()
+  private pending = new Map<string, StateEdit>()
   /** Versions between `before` and the last one, to be released. */
   private readonly between: StateView[] = []
   /** Kind and id (or the whole key, if shorter) of pending edits: whether a range read needs them. */
@@ -46,7 +46,7 @@ export class Overlay {
     const name = keyName(prefix)
     for (const key of this.edits.keys()) if (key.startsWith(name)) this.edits.set(key, undefined)
     this.flush()
-    this.advance([{ prefix }])
+    this.advance(this.tree.without(prefix))
   }
 
   scan(lo: Uint8Array, hi?: Uint8Array): Iterable<StateEntry> {
@@ -74,13 +74,13 @@ export class Overlay {
 
   private flush(): void {
     if (this.pending.size === 0) return
-    this.advance([...this.pending.values()])
+    this.advance(this.tree.apply([...this.pending.values()]))
     this.pending = new Map()
     this.pendingPrefixes.clear()
   }
 
-  private advance(edits: readonly StateEdit[]): void {
-    this.tree = this.tree.apply(edits)
+  private advance(next: StateView): void {
+    this.tree = next
     // Kept until the end: a scan over an earlier version may still be running.
     this.between.push(this.tree)
   }

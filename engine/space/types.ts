@@ -168,6 +168,8 @@ export interface View {
   changes(older: View, table: ObjectId): IterableIterator<{ readonly rowKey: Uint8Array; readonly row?: RowView | UnopenedRow }>
   members(): readonly MemberView[]
   devices(): readonly DeviceView[]
+  /** Another claim on this view: it stays readable until each claim was released. The space holds one while the view is its own. */
+  retain(): View
   release(): void
 }
 export interface MemberView { readonly id: MemberId; readonly role: Role; readonly name: string | undefined; readonly removed: boolean; readonly admittedAt: number }

@@ -34,7 +34,7 @@ export class SpaceView implements View {
   #catalog: { readonly objects: readonly CatalogObject[]; readonly unopened: readonly UnopenedObject[] } | undefined
   #catalogTag: Uint8Array | undefined
   readonly #tableTags = new Map<ObjectId, Uint8Array>()
-  #released = false
+  #claims = 1
 
   constructor(parts: ViewParts) {
     this.#parts = parts
@@ -100,10 +100,16 @@ export class SpaceView implements View {
     })
   }
 
+  retain(): View {
+    if (this.#claims === 0) throw new SealError('released', 'This view was released.')
+    this.#claims++
+    return this
+  }
+
   release(): void {
-    if (this.#released) return
-    this.#released = true
-    this.held.tree.release()
+    if (this.#claims === 0) throw new SealError('released', 'This view was released already.')
+    this.#claims--
+    if (this.#claims === 0) this.held.tree.release()
   }
 
   #name(subject: 'member' | 'device', id: number): string | undefined {

@@ -1,0 +1,37 @@
+/** Typed events. A listener that throws doesn't keep the others from hearing; what it threw reaches `onError`. */
+export class Emitter<Events extends object> {
+  readonly #listeners = new Map<keyof Events, Set<(detail: never) => void>>()
+  readonly #onError: (error: unknown) => void
+
+  constructor(onError: (error: unknown) => void) {
+    this.#onError = onError
+  }
+
+  on<K extends keyof Events>(event: K, listener: (detail: Events[K]) => void): () => void {
+    const set = this.#listeners.get(event) ?? new Set()
+    this.#listeners.set(event, set)
+    set.add(listener)
+    return () => { set.delete(listener) }
+  }
+
+  emit<K extends keyof Events>(event: K, detail: Events[K]): void {
+    for (const listener of [...(this.#listeners.get(event) ?? [])]) {
+      try {
+        ;(listener as (detail: Events[K]) => void)(detail)
+      } catch (error) {
+        this.#onError(error)
+      }
+    }
+  }
+}
+
+/** Runs asynchronous pieces of work one after the other, in the order of the calls. */
+export class Mutex {
+  #tail: Promise<unknown> = Promise.resolve()
+
+  run<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(work)
+    this.#tail = result.catch(() => undefined) // the caller has the failure; the queue goes on
+    return result
+  }
+}

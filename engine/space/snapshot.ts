@@ -1,0 +1,79 @@
+/**
+ * The stored snapshot: every row of the verified state at one size, with the log's leaf hashes, so that opening need not replay the log.
+ * What is read back must give the state root and log root in its meta, which the verified head's log contains; else it is left alone and
+ * the log is replayed.
+ *
+ *     meta    version ‖ head ‖ row count ‖ leaf count             (canonical)
+ *     chunks  leaf hashes, 32 bytes each, then rows: key ‖ value  (canonical, a list per chunk)
+ */
+import { Reader, Writer } from '../codec/canonical.js'
+import { equalBytes } from '../codec/bytes.js'
+import { isSealError, SealError } from '../errors.js'
+import { MAX_KEY_LENGTH, MAX_VALUE_LENGTH } from '../limits.js'
+import { LogTree } from '../log/tree.js'
+import type { ApplyEnv } from '../state/context.js'
+import type { Row } from '../state/read.js'
+import { StateTree } from '../state/tree.js'
+import type { Store } from '../store/store.js'
+import { Follower, type HeldState } from './follower.js'
+import { decodeHead, encodeHead } from './persist.js'
+import type { Head } from './types.js'
+
+const VERSION = 1
+const CHUNK_BYTES = 256 * 1024
+const LEAVES_PER_CHUNK = 8_192
+const MAX_HEAD = 128
+
+/** Write the state of `held` (whose head is `head`) as the store's snapshot. Rows are read as they are written; the state stays held by the caller. */
+export async function writeStoredSnapshot(store: Store, head: Head, held: HeldState, log: LogTree): Promise<void> {
+  const count = held.tree.count(new Uint8Array(0))
+  const meta = new Writer(96).u8(VERSION).bytes(encodeHead(head), MAX_HEAD).varint(count).varint(head.size).finish()
+  await store.writeSnapshot(meta, chunks(head, held, log))
+}
+
+function* chunks(head: Head, held: HeldState, log: LogTree): Iterable<Uint8Array> {
+  for (let from = 0; from < head.size; from += LEAVES_PER_CHUNK) {
+    const to = Math.min(head.size, from + LEAVES_PER_CHUNK)
+    const w = new Writer((to - from) * 32)
+    for (let i = from; i < to; i++) w.fixed(log.leaf(i), 32)
+    yield w.finish()
+  }
+  let w = new Writer(CHUNK_BYTES + 4096)
+  for (const { key, value } of held.tree.scan(new Uint8Array(0))) {
+    w.bytes(key, MAX_KEY_LENGTH).bytes(value, MAX_VALUE_LENGTH)
+    if (w.length < CHUNK_BYTES) continue
+    yield w.finish()
+    w = new Writer(CHUNK_BYTES + 4096)
+  }
+  if (w.length > 0) yield w.finish()
+}
+
+/** A follower at the snapshot's head; undefined if there is no snapshot. Throws `store-corrupt` if it is not what its meta says. */
+export async function readStoredSnapshot(store: Store, env: ApplyEnv): Promise<Follower | undefined> {
+  const stored = await store.readSnapshot()
+  if (!stored) return undefined
+  try {
+    const m = new Reader(stored.meta)
+    const version = m.u8()
+    if (version !== VERSION) return undefined // another version's snapshot is only a missing shortcut
+    const head = decodeHead(m.bytes(MAX_HEAD))
+    const rowCount = m.varint()
+    const leafCount = m.varint()
+    m.end()
+    const log = new LogTree(env.crypto)
+    const rows: Row[] = []
+    for await (const chunk of stored.chunks) {
+      const r = new Reader(chunk)
+      if (log.size < leafCount) while (r.remaining > 0) log.append(r.fixed(32))
+      else while (r.remaining > 0) rows.push({ key: r.bytes(MAX_KEY_LENGTH), value: r.bytes(MAX_VALUE_LENGTH) })
+    }
+    const states = new StateTree(env.crypto)
+    const root = states.build(rows)
+    const sound = rows.length === rowCount && log.size === head.size && equalBytes(states.root(root), head.stateRoot) && equalBytes(log.root(), head.logRoot)
+    if (!sound) throw new SealError('store-corrupt', `The stored snapshot of size ${head.size} is not what it says it is.`, { size: head.size })
+    return Follower.resume(env, states, root, log)
+  } catch (error) {
+    if (isSealError(error, 'bad-encoding')) throw new SealError('store-corrupt', 'The stored snapshot is malformed.', {}, { cause: error })
+    throw error
+  }
+}

@@ -1,0 +1,538 @@
+/**
+ * The rim of a space on one device: what is verified, what is pending, and the store below. The one place of the engine that waits, and
+ * where time and randomness come in. Everything it decides it asks of `apply`; everything durable is one atomic batch.
+ *
+ *     verified = the log up to the verified head        current = verified + this device's pending entries
+ *
+ * Without a relay the device orders its own entries: a commit goes straight to the log. With one it goes to the outbox, and to the log when
+ * the relay has given it a place under a signed checkpoint.
+ *
+ * Over 400 lines: the two states move together, and splitting them hides the moments at which they may differ.
+ */
+import { equalBytes } from '../codec/bytes.js'
+import type { CryptoProvider, Signer } from '../crypto/provider.js'
+import { SealError, invariant, isSealError } from '../errors.js'
+import type { BuildContext } from '../group/builders.js'
+import type { Keyring } from '../group/keyring.js'
+import { newestEpoch, readDevice, readMember, readMeta } from '../group/roster.js'
+import type { ApplyEnv } from '../state/context.js'
+import { pointerKey, relayKey } from '../state/keys.js'
+import { decodePointer } from '../state/roster.js'
+import { apply, type Applied, headOf } from './apply.js'
+import { buildDraft, buildRecord } from './build.js'
+import { Emitter, Mutex } from './emitter.js'
+import { decodeRecord, entryHash, type ReadClaim } from './entry.js'
+import { openRelayNote, type RelayStatement } from './evidence.js'
+import type { Follower} from './follower.js';
+import { type HeldState } from './follower.js'
+import { signHandshake } from './handshake.js'
+import { HistoryReader } from './history.js'
+import type { Op } from './ops/index.js'
+import { decodeRelay, type RelayRecord } from './ops/space.js'
+import { Pending } from './pending.js'
+import { decodeOutboxItem, encodeHead, encodeOutboxItem, NAMES, outboxName } from './persist.js'
+import type { Alert, Me, SpaceEvents, SpaceSync, SpaceWriter } from './port.js'
+import { openPresence, type Presence, sealPresence } from './presence.js'
+import { SpaceView } from './view.js'
+import type { Batch, Store } from '../store/store.js'
+import type { Committed, DeviceId, Draft, Head, Verdict, View } from './types.js'
+import { forkEvidence, type Contradiction } from './watch.js'
+
+export interface SpaceOptions {
+  readonly crypto: CryptoProvider
+  readonly random: (length: number) => Uint8Array
+  /** Milliseconds since 1970; written into entries, never decides. */
+  readonly now: () => number
+}
+
+/** What `open.ts` has read and verified. */
+export interface SpaceParts {
+  readonly options: SpaceOptions
+  readonly store: Store
+  readonly follower: Follower
+  readonly keyring: Keyring
+  readonly device: DeviceId
+  readonly signer: Signer
+}
+
+export class Space implements SpaceWriter, SpaceSync {
+  readonly id: Uint8Array
+  readonly #options: SpaceOptions
+  readonly #store: Store
+  readonly #follower: Follower
+  readonly #keyring: Keyring
+  readonly #device: DeviceId
+  readonly #signer: Signer
+  readonly #events = new Emitter<SpaceEvents>((error) => { queueMicrotask(() => { throw error }) })
+  readonly #lock = new Mutex()
+  readonly #history: HistoryReader
+  #pending: Pending[] = []
+  #sequence = 0
+  #current: SpaceView
+  #verified: SpaceView
+  /** Index below which each other member's entries have built on our history. */
+  readonly #seen = new Map<number, number>()
+  #frozen: string | undefined
+  #closed = false
+  #replayed = 0
+
+  /** Use `createSpace` or `openSpace` of open.ts. */
+  constructor(parts: SpaceParts) {
+    const { options, store, follower, keyring } = parts
+    this.id = follower.env.spaceId
+    this.#options = options
+    this.#store = store
+    this.#follower = follower
+    this.#keyring = keyring
+    this.#device = parts.device
+    this.#signer = parts.signer
+    this.#history = new HistoryReader(follower, store)
+    this.#verified = this.#viewOf(follower.hold(), 0)
+    this.#current = this.#verified
+    if (store.names(NAMES.evidence).length > 0) this.#frozen = 'evidence'
+    this.#restorePending()
+    this.#noticeRemoval()
+  }
+
+  // ---- reading -----------------------------------------------------------------------------------------------------------------
+
+  get env(): ApplyEnv {
+    return this.#follower.env
+  }
+  get me(): Me {
+    const tree = this.#follower.state.tree
+    const device = readDevice(tree, this.#device)
+    const member = device === undefined ? undefined : readMember(tree, device.member)
+    const active = device !== undefined && device.removedAt === undefined && member?.removedAt === undefined
+    return { member: device?.member ?? 0, device: this.#device, role: active ? member?.role : undefined }
+  }
+  get verified(): View {
+    return this.#verified
+  }
+  get current(): View {
+    return this.#current
+  }
+  get head(): Head {
+    return this.#follower.head
+  }
+  get keyring(): Keyring {
+    return this.#keyring
+  }
+  get store(): Store {
+    return this.#store
+  }
+  /** The verified log's leaf hashes: for proofs and comparisons. */
+  get log(): Follower['log'] {
+    return this.#follower.log
+  }
+
+  /** The verified state after `size` entries, opened. The caller releases it. */
+  async at(size: number): Promise<View> {
+    if (!Number.isInteger(size) || size < 1 || size > this.head.size) {
+      throw new SealError('bad-argument', `Expected a size from 1 to ${this.head.size}, got ${size}.`, { size, max: this.head.size })
+    }
+    if (size === this.head.size) return this.#verified.retain()
+    const past = await this.#history.at(size)
+    return new SpaceView({ env: this.env, states: past.states, held: past.held, head: headOf(this.env, past.held), pending: 0, keyring: this.#keyring })
+  }
+
+  on<K extends keyof SpaceEvents>(event: K, listener: (detail: SpaceEvents[K]) => void): () => void {
+    return this.#events.on(event, listener)
+  }
+
+  // ---- writing -----------------------------------------------------------------------------------------------------------------
+
+  get writable(): boolean {
+    return this.#frozen === undefined && !this.#closed
+  }
+
+  commit(draft: Draft, view: View): Promise<Committed> {
+    return this.#lock.run(async () => {
+      if (view !== this.#current) throw new SealError('stale-view', 'The space moved on while this transaction was running; run it again on the new state.')
+      const state = this.#current.held
+      const role = this.me.role
+      if (role === undefined) throw readOnly('removed')
+      const bench = { env: this.env, state: state.tree, device: this.#device, role, secrets: this.#keyring, random: this.#options.random }
+      const { ops, reads } = buildDraft(bench, draft)
+      return this.#write(ops, reads, draft.replay)
+    })
+  }
+
+  /** Write ops of the group or of the space as a whole; built on the state they will be applied to. */
+  commitOps(build: (context: BuildContext) => readonly Op[]): Promise<Committed> {
+    return this.#lock.run(() => this.#write(build(this.#buildContext()), [], undefined))
+  }
+
+  async #write(ops: readonly Op[], reads: readonly ReadClaim[], replay: Uint8Array | undefined): Promise<Committed> {
+    if (this.#frozen !== undefined) throw readOnly(this.#frozen)
+    if (this.#closed) throw new SealError('bad-argument', 'This space was closed.')
+    const record = this.#sign(ops, reads)
+    const before = this.#current.held
+    const applied = apply(this.env, before, record, { signature: 'trusted' })
+    if (applied.verdict.kind !== 'applied') {
+      ;(applied.state as HeldState).tree.release()
+      throw rejection(applied.verdict)
+    }
+    const pending = this.#track(record, applied.hash, replay)
+    try {
+      // Secrets of a new epoch are durable before the entry that starts it can leave the device.
+      const put = this.#openNewEpoch(applied.state as HeldState)
+      if (this.relay === undefined) await this.#appendOwn(applied, record, pending, put)
+      else await this.#keepPending(applied, record, pending, replay, put)
+    } catch (error) {
+      if (isSealError(error) && error.family === 'retry' && error.facts.outcome === 'unknown') this.#frozen = 'store'
+      throw error
+    }
+    return pending
+  }
+
+  /** No relay: this device's own log is the log. */
+  async #appendOwn(applied: Applied, record: Uint8Array, pending: Pending, put: Puts): Promise<void> {
+    const head = headOf(this.env, applied.state)
+    try {
+      await this.#store.commit({ at: this.head.size, append: [record], put: [[NAMES.head, encodeHead(head)], ...put] })
+    } catch (error) {
+      ;(applied.state as HeldState).tree.release()
+      throw error
+    }
+    this.#follower.adopt(applied)
+    this.#moveVerified()
+    pending.settle({ kind: 'relay', index: head.size - 1 })
+    this.#events.emit('change', { verified: true })
+    this.#events.emit('settle', { hash: pending.hash, state: pending.state })
+  }
+
+  async #keepPending(applied: Applied, record: Uint8Array, pending: Pending, replay: Uint8Array | undefined, put: Puts): Promise<void> {
+    try {
+      await this.#store.commit({ put: [[outboxName(pending.sequence), encodeOutboxItem({ record, replay })], ...put] })
+    } catch (error) {
+      ;(applied.state as HeldState).tree.release()
+      throw error
+    }
+    this.#pending.push(pending)
+    this.#setCurrent(this.#viewOf(applied.state as HeldState, this.#pending.length))
+    this.#events.emit('change', { verified: false })
+  }
+
+  #sign(ops: readonly Op[], reads: readonly ReadClaim[]): Uint8Array {
+    const state = this.#current.held.tree
+    const pointer = state.get(pointerKey(this.#device))
+    invariant(pointer !== undefined, 'this device has no pointer')
+    return buildRecord(this.env, {
+      signer: this.#signer,
+      base: this.head,
+      device: this.#device,
+      devicePrev: decodePointer(pointer).hash,
+      epoch: readMeta(state).epoch,
+      time: this.#options.now(),
+    }, ops, reads)
+  }
+
+  #buildContext(): BuildContext {
+    const { crypto, random } = this.#options
+    const state = this.#current.held
+    return { crypto, random, spaceId: this.id, base: this.head, state: state.tree, index: state.log.size, device: this.#device, signer: this.#signer, keyring: this.#keyring }
+  }
+
+  // ---- the relay's side --------------------------------------------------------------------------------------------------------
+
+  get relay(): RelayRecord | undefined {
+    const bytes = this.#follower.state.tree.get(relayKey())
+    return bytes === undefined ? undefined : decodeRelay(bytes)
+  }
+
+  outbox(): readonly { readonly hash: Uint8Array; readonly record: Uint8Array }[] {
+    return this.#pending
+  }
+
+  sent(hash: Uint8Array): void {
+    const pending = this.#pending.find((item) => equalBytes(item.hash, hash))
+    if (pending?.state.kind !== 'local') return
+    pending.sent()
+    this.#events.emit('settle', { hash, state: pending.state })
+  }
+
+  receive(from: number, records: readonly Uint8Array[], note: Uint8Array): Promise<void> {
+    return this.#lock.run(async () => {
+      if (this.#frozen === 'evidence' || this.#closed) return
+      const statement = await this.#openNote(note)
+      const known = this.head.size
+      if (from > known) throw new SealError('bad-argument', `Expected records from ${known} on, got them from ${from}.`, { expected: known, found: from })
+      if (statement.size <= known) {
+        await this.#compareWithPast(statement)
+        return
+      }
+      const fresh = records.slice(known - from)
+      if (statement.size !== known + fresh.length) {
+        throw new SealError('bad-checkpoint', `Expected a checkpoint for size ${known + fresh.length}, got one for ${statement.size}.`, { expected: known + fresh.length, found: statement.size })
+      }
+      await this.#advance(fresh, statement)
+    })
+  }
+
+  /** Follow records, all or none, to the head that the relay has signed; then persist, settle, and re-base what is pending. */
+  async #advance(records: readonly Uint8Array[], statement: RelayStatement): Promise<void> {
+    const start = this.#follower.hold()
+    const first = start.log.size
+    const verdicts: { readonly hash: Uint8Array; readonly verdict: Verdict }[] = []
+    let outcome: readonly Landed[]
+    try {
+      for (const record of records) verdicts.push(this.#follower.follow(record, 'check'))
+      const { logRoot, stateRoot } = this.head
+      if (!equalBytes(logRoot, statement.logRoot) || !equalBytes(stateRoot, statement.stateRoot)) {
+        throw new SealError('bad-checkpoint', `The relay's checkpoint for size ${statement.size} is not the head that its entries lead to.`, { size: statement.size })
+      }
+      const landed = this.#landed(verdicts)
+      const put: (readonly [string, Uint8Array | null])[] = [[NAMES.head, encodeHead(this.head)], [NAMES.note, statement.note], ...this.#openNewEpoch(this.#follower.state as HeldState)]
+      for (const { pending } of landed) put.push([outboxName(pending.sequence), null])
+      await this.#store.commit({ at: first, append: records, put })
+      start.tree.release()
+      outcome = landed
+    } catch (error) {
+      this.#follower.reset(start)
+      this.#tellTampering(error)
+      throw error
+    }
+    this.#moveOn(records, verdicts, outcome, first)
+  }
+
+  #landed(verdicts: readonly { readonly hash: Uint8Array; readonly verdict: Verdict }[]): Landed[] {
+    const landed: Landed[] = []
+    verdicts.forEach(({ hash, verdict }, offset) => {
+      const pending = this.#pending.find((item) => equalBytes(item.hash, hash))
+      if (pending) landed.push({ pending, verdict, offset })
+    })
+    return landed
+  }
+
+  /** Durable now: settle, re-base, tell. Nothing here may fail. */
+  #moveOn(records: readonly Uint8Array[], verdicts: readonly { readonly verdict: Verdict }[], landed: readonly Landed[], first: number): void {
+    this.#watch(records, verdicts)
+    this.#pending = this.#pending.filter((item) => !landed.some(({ pending }) => pending === item))
+    if (this.#keyring.settle(this.#follower.state.tree)) this.#persistKeyring()
+    this.#moveVerified()
+    const dropped = this.#rebase()
+    this.#noticeRemoval()
+    this.#events.emit('change', { verified: true })
+    for (const { pending, verdict, offset } of landed) {
+      pending.settle(verdict.kind === 'applied' ? { kind: 'relay', index: first + offset } : { kind: 'rejected', index: first + offset, verdict })
+      this.#events.emit('settle', { hash: pending.hash, state: pending.state })
+      if (verdict.kind !== 'applied') this.#events.emit('retry', { hash: pending.hash, verdict, replay: pending.replay })
+    }
+    for (const { pending, verdict } of dropped) this.#events.emit('retry', { hash: pending.hash, verdict, replay: pending.replay })
+  }
+
+  /** Apply what is pending to the new verified state. What no longer applies, and all after it, is dropped: query executes it again. */
+  #rebase(): readonly { readonly pending: Pending; readonly verdict: Verdict }[] {
+    let state: HeldState | undefined
+    let kept = 0
+    let refused: Verdict | undefined
+    for (const pending of this.#pending) {
+      const applied: Applied = apply(this.env, state ?? this.#verified.held, pending.record, { signature: 'trusted' })
+      if (applied.verdict.kind !== 'applied') {
+        ;(applied.state as HeldState).tree.release()
+        refused = applied.verdict
+        break
+      }
+      state?.tree.release()
+      state = applied.state as HeldState
+      kept++
+    }
+    if (state) {
+      this.#keyring.open(state.tree)
+      this.#setCurrent(this.#viewOf(state, kept))
+    }
+    if (refused === undefined) return []
+    const verdict = refused
+    const dropped = this.#pending.splice(kept)
+    // Their place in the outbox is given up when it is written next; a crash before that only executes them again.
+    void this.#lock.run(() => this.#store.commit({ put: dropped.map(({ sequence }) => [outboxName(sequence), null] as const) })).catch((error: unknown) => this.#fail(error))
+    return dropped.map((pending) => ({ pending, verdict }))
+  }
+
+  /** What later entries say: who has seen what, and whether somebody else writes with this device's key. */
+  #watch(records: readonly Uint8Array[], verdicts: readonly { readonly verdict: Verdict }[]): void {
+    const tree = this.#follower.state.tree
+    let junk = 0
+    records.forEach((record, i) => {
+      const decoded = decodeRecord(record)
+      const verdict = verdicts[i]?.verdict
+      if (verdict?.kind === 'ignored') junk++
+      if (decoded.kind !== 'entry' || verdict?.kind !== 'applied' || decoded.entry.adopted) return
+      const { device, base } = decoded.entry
+      const member = device === 0 ? undefined : readDevice(tree, device)?.member
+      if (member !== undefined && member !== this.me.member) this.#seen.set(member, Math.max(this.#seen.get(member) ?? 0, base.size))
+      if (device === this.#device && !this.#pending.some((item) => equalBytes(item.hash, entryHash(this.env.crypto, record)))) {
+        this.#alert({ code: 'copied-store', message: 'Another copy of this device’s store is writing with its key. Keep one, and remove this device from the other place.', facts: { device } })
+      }
+    })
+    if (records.length >= 16 && junk * 16 > records.length) {
+      this.#alert({ code: 'relay-junk', message: `The relay has stored ${junk} entries of ${records.length} that everybody ignores.`, facts: { junk, of: records.length } })
+    }
+  }
+
+  // ---- what others say -----------------------------------------------------------------------------------------------------------
+
+  async observe(note: Uint8Array, consistency?: readonly Uint8Array[]): Promise<'same' | 'behind' | 'ahead' | 'fork' | 'unknown'> {
+    return this.#lock.run(async () => {
+      const statement = await this.#openNote(note)
+      if (statement.size > this.head.size) {
+        if (consistency === undefined) return 'unknown'
+        return this.#freezeIf(forkEvidence(this.#contradictionParts(), statement, consistency)).then((fork) => (fork ? 'fork' : 'ahead'))
+      }
+      const outcome = await this.#compareWithPast(statement)
+      return outcome === 'fork' ? 'fork' : statement.size === this.head.size ? 'same' : 'behind'
+    })
+  }
+
+  signChallenge(relayName: string, challenge: Uint8Array): { readonly device: DeviceId; readonly signature: Uint8Array } {
+    return { device: this.#device, signature: signHandshake(this.#signer, { relayName, space: this.id, nonce: challenge }) }
+  }
+
+  sealPresence(counter: number, payload: Uint8Array): Uint8Array {
+    const { epoch } = newestEpoch(this.#follower.state.tree)
+    return sealPresence(this.env, this.#keyring, epoch, this.#device, this.#signer, this.#options.random(24), { counter, head: this.head, payload })
+  }
+
+  openPresence(message: Uint8Array): Presence {
+    return openPresence(this.env, this.#keyring, this.#follower.state.tree, message)
+  }
+
+  /** The note of the relay under the verified head, if there is one. */
+  get note(): Uint8Array | undefined {
+    return this.#store.get(NAMES.note)
+  }
+
+  async #openNote(note: Uint8Array): Promise<RelayStatement> {
+    const { relay } = this
+    if (relay === undefined) throw new SealError('bad-argument', 'This space is attached to no relay.')
+    return Promise.resolve(openRelayNote(this.env.crypto, this.id, relay, note))
+  }
+
+  /** A statement about a size that is known here: the same head, or evidence. */
+  async #compareWithPast(statement: RelayStatement): Promise<'same' | 'fork'> {
+    return (await this.#freezeIf(forkEvidence(this.#contradictionParts(), statement, undefined))) ? 'fork' : 'same'
+  }
+
+  #contradictionParts(): Contradiction {
+    return { crypto: this.env.crypto, spaceId: this.id, relay: this.relay, log: this.#follower.log, head: this.head, note: this.note }
+  }
+
+  async #freezeIf(evidence: Uint8Array | 'no-note' | undefined): Promise<boolean> {
+    if (evidence === undefined) return false
+    if (evidence === 'no-note') throw new SealError('fork', 'The relay’s checkpoint names another history than the one verified here.')
+    const n = this.#store.names(NAMES.evidence).length
+    await this.#store.commit({ put: [[`${NAMES.evidence}${String(n).padStart(6, '0')}`, evidence]] })
+    this.#frozen = 'evidence'
+    this.#alert({ code: 'fork', message: 'The relay has signed two different histories of this space. Reading goes on; writing has stopped. The evidence is attached.', evidence, facts: { size: this.head.size } })
+    return true
+  }
+
+  // ---- moving --------------------------------------------------------------------------------------------------------------------
+
+  #moveVerified(): void {
+    const old = this.#verified
+    this.#verified = this.#viewOf(this.#follower.hold(), 0)
+    if (this.#current === old) this.#current = this.#verified
+    else if (this.#pending.length === 0) {
+      this.#current.release()
+      this.#current = this.#verified
+    }
+    old.release()
+  }
+
+  #setCurrent(view: SpaceView): void {
+    if (this.#current !== this.#verified) this.#current.release()
+    this.#current = view
+  }
+
+  #viewOf(held: HeldState, pending: number): SpaceView {
+    return new SpaceView({ env: this.env, states: this.#follower.states, held, head: this.head, pending, keyring: this.#keyring })
+  }
+
+  #track(record: Uint8Array, hash: Uint8Array, replay: Uint8Array | undefined): Pending {
+    const seenBy = (index: number): number => [...this.#seen.values()].filter((size) => size > index).length
+    return new Pending({ record, hash, replay, sequence: this.#sequence++, seenBy })
+  }
+
+  #restorePending(): void {
+    for (const name of this.#store.names(NAMES.outbox)) {
+      const { record, replay } = decodeOutboxItem(this.#store.get(name) as Uint8Array)
+      this.#sequence = Number(name.slice(NAMES.outbox.length))
+      this.#pending.push(this.#track(record, entryHash(this.env.crypto, record), replay))
+    }
+    const dropped = this.#rebase()
+    if (dropped.length > 0) queueMicrotask(() => { for (const { pending, verdict } of dropped) this.#events.emit('retry', { hash: pending.hash, verdict, replay: pending.replay }) })
+    this.#replayed = this.#pending.length
+  }
+
+  /** How many pending entries were found in the store when it was opened. */
+  get restored(): number {
+    return this.#replayed
+  }
+
+  /** If the epoch moved: open it, and give what has to be stored. */
+  #openNewEpoch(state: HeldState): Puts {
+    if (readMeta(state.tree).epoch === readMeta(this.#current.held.tree).epoch && readMeta(state.tree).epoch === readMeta(this.#verified.held.tree).epoch) return []
+    for (const problem of this.#keyring.open(state.tree)) {
+      this.#alert({ code: 'bad-link', message: `Device ${problem.device} made a ${problem.kind} of epoch ${problem.epoch} that does not hold what it should.`, facts: { ...problem } })
+    }
+    return [[NAMES.keyring, this.#keyring.encode()]]
+  }
+
+  #persistKeyring(): void {
+    void this.#lock.run(() => this.#store.commit({ put: [[NAMES.keyring, this.#keyring.encode()]] })).catch((error: unknown) => this.#fail(error))
+  }
+
+  /** Put the keyring by now: after staging an agreement key, before its entry is written. */
+  async storeKeyring(): Promise<void> {
+    await this.#store.commit({ put: [[NAMES.keyring, this.#keyring.encode()]] })
+  }
+
+  #noticeRemoval(): void {
+    if (this.#frozen !== undefined || this.me.role !== undefined) return
+    this.#frozen = 'removed'
+    queueMicrotask(() => this.#alert({ code: 'removed', message: 'This device was removed from the space. What it holds stays readable here; nothing newer will be.', facts: { device: this.#device } }))
+  }
+
+  #tellTampering(error: unknown): void {
+    if (isSealError(error) && error.family === 'hostile') this.#alert({ code: 'tampered', message: error.message, facts: { code: error.code } })
+  }
+
+  #alert(alert: Alert): void {
+    this.#events.emit('alert', alert)
+  }
+
+  /** Something durable failed behind the caller's back: no more writing until the store was opened again. */
+  #fail(error: unknown): void {
+    if (this.#closed) return
+    this.#frozen ??= 'store'
+    this.#alert({ code: 'tampered', message: error instanceof Error ? error.message : String(error), facts: { code: isSealError(error) ? error.code : 'unexpected' } })
+  }
+
+  /** Waits for what is under way, then closes the store. */
+  async close(): Promise<void> {
+    await this.#lock.run(async () => {
+      if (this.#closed) return
+      this.#closed = true
+      this.#history.close()
+      await this.#store.close()
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}
+
+type Puts = NonNullable<Batch['put']>
+interface Landed { readonly pending: Pending; readonly verdict: Verdict; readonly offset: number }
+
+function rejection(verdict: Exclude<Verdict, { kind: 'applied' }>): SealError {
+  const { kind, code, detail } = verdict
+  return new SealError('rejected', `The space refuses this: ${code}${detail === undefined ? '' : ` (${detail})`}.`, { kind, code, detail: detail ?? null })
+}
+
+function readOnly(reason: string): SealError {
+  return new SealError('read-only', `This space takes no writes now: ${reason}.`, { reason })
+}
