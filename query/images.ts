@@ -70,7 +70,12 @@ export class TableImages {
   apply(images: readonly Image[]): void {
     this.#db.silently(() => {
       const waiting: Row[] = []
-      for (const { key } of images) this.#remove(key, waiting)
+      // Out of quarantine first: a row whose own image changes must not be freed as it was.
+      if (this.#held.size > 0) for (const { key } of images) this.#release(keyIdentity(key))
+      for (const { key } of images) {
+        this.#deleteRow(key)
+        if (this.#blocked.size > 0) this.#free(keyIdentity(key), waiting)
+      }
       for (const { key, row, version } of images) if (row !== undefined) waiting.push({ key, row, version })
       this.#settle(waiting)
     })
@@ -181,17 +186,6 @@ export class TableImages {
     return { key, row, version }
   }
 
-  #remove(key: readonly SqlValue[], waiting: Row[]): void {
-    if (this.#held.size > 0) {
-      const identity = keyIdentity(key)
-      const held = this.#held.get(identity)
-      if (held !== undefined) return this.#release(identity, held)
-      this.#deleteRow(key)
-      return this.#free(identity, waiting)
-    }
-    this.#deleteRow(key)
-  }
-
   #deleteRow(key: readonly SqlValue[]): void {
     this.#delete ??= this.#db.prepare(`DELETE FROM main.${quoteName(this.form.name)} WHERE ${this.#whereKey()}`)
     this.#delete.run(key)
@@ -206,9 +200,13 @@ export class TableImages {
     else blocked.add(identity)
   }
 
-  #release(identity: Identity, { blocker }: Held): void {
+  #release(identity: Identity): void {
+    const blocker = this.#held.get(identity)?.blocker
     this.#held.delete(identity)
-    if (blocker !== undefined) this.#blocked.get(blocker)?.delete(identity)
+    if (blocker === undefined) return
+    const blocked = this.#blocked.get(blocker)
+    blocked?.delete(identity)
+    if (blocked?.size === 0) this.#blocked.delete(blocker)
   }
 
   /** The row `blocker` is gone from the table: those that it kept out are tried again. */

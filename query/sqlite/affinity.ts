@@ -5,8 +5,8 @@
 import { type SqlValue } from '../../engine/codec/value.js'
 import { type Affinity } from './form.js'
 
-/** What SQLite takes for a number in text: no hexadecimal, no NaN or Infinity, its own white space around it. */
-const NUMERIC_TEXT = /^[\t\n\v\f\r ]*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[\t\n\v\f\r ]*$/
+/** What SQLite takes for a number in text: no hexadecimal, no NaN or Infinity, its own white space around it, and it reads no further than a NUL. */
+const NUMERIC_TEXT = /^[\t\n\v\f\r ]*[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?[\t\n\v\f\r ]*(?:$|\0)/
 const INT64_LIMIT = 2 ** 63
 
 /** False if storing `value` under `affinity` would give another value or storage class. */

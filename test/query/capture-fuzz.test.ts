@@ -75,6 +75,8 @@ function makeSchema(random: Random): Schema {
     if (random.chance(30)) parts.push(`g AS (coalesce(v, 0) || 'g') ${random.pick(['', 'STORED', 'UNIQUE', 'STORED UNIQUE'])}`)
     if (random.chance(20)) parts.push('UNIQUE (v, w)')
     if (key.length > 1) parts.push(`PRIMARY KEY (${key.join(', ')})`)
+    // A rowid that is not the identity can be written all the same, and replace another row.
+    if (tail === '' && key[0] !== 'rowid' && random.chance(50)) names.push('rowid')
     columns.set(table, names)
     sql.push(`CREATE TABLE ${table}(${parts.join(', ')}) ${tail}`)
     if (random.chance(30)) sql.push(`CREATE UNIQUE INDEX ${quoteName(`i1${table}`)} ON ${table}(lower(w), coalesce(v, 'none)') COLLATE NOCASE DESC)`)
@@ -106,7 +108,7 @@ function makeStatement(random: Random, { tables, keys, columns }: Schema): strin
   const names = columns.get(table) ?? []
   const value = (): string => random.pick(VALUES)
   const or = random.chance(55) ? '' : ` OR ${random.pick(['REPLACE', 'REPLACE', 'REPLACE', 'IGNORE', 'FAIL', 'ABORT', 'ROLLBACK'])}`
-  const some = names.filter((name) => (name === 'rowid' || name === 'id' ? random.chance(75) : random.chance(65)))
+  const some = names.filter((name) => (name === 'id' ? random.chance(75) : random.chance(65)))
   const chosen = some.length === 0 ? ['u'] : some
   const where = (of: readonly string[] = names): string => (random.chance(15) ? '' : ` WHERE ${random.pick(of)} ${random.pick(['=', '<', '>', 'IS'])} ${value()}`)
   switch (random.below(10)) {
