@@ -8,7 +8,6 @@
  * Words of a node: 0 references (free: next free slot + 1) · 1 high count (16 bits), hashed (1), kind (3), bit or key length (12) · 2 left or record ·
  * 3 right or value length · 4 low count · 5–12 hash.
  */
-import { equalBytes } from '../codec/bytes.js'
 import type { Sha256 } from '../crypto/provider.js'
 import { bitOf, firstDifference, firstPaddedDifference } from './bits.js'
 import { Records } from './records.js'
@@ -61,13 +60,15 @@ export class Arena {
   readonly #chunks: (Chunk | undefined)[] = []
   readonly #vacant: number[] = []
   readonly #open: Chunk[] = []
-  /** What is hashed, laid out so that the two hashes of an inner node are aligned words: it starts at byte 1. */
+  /** What is hashed: from byte 1, so that the two hashes of an inner node are aligned words. */
   readonly #scratch = new Uint8Array(320)
   readonly #scratchWords = new Uint32Array(this.#scratch.buffer)
+  /** Views of the scratch by length: making one costs a fifth of hashing it. */
+  readonly #messages: (Uint8Array | undefined)[] = []
 
   constructor(hash: Sha256) {
     this.#hash = hash
-    this.emptyHash = hash.sha256(Uint8Array.of(EMPTY_TAG))
+    this.emptyHash = emptyHashOf(hash)
     this.#addChunk()
     this.#allocate() // slot 0 is NONE
     this.liveNodes = 0
@@ -219,15 +220,25 @@ export class Arena {
 
   /** The hash of a node, computing what is missing below it. A copy. */
   hash(ref: Ref): Uint8Array {
-    if (ref === NONE) return this.emptyHash.slice()
+    return this.hashView(ref).slice()
+  }
+
+  /** The same, not a copy: to be used before the next node is made. */
+  hashView(ref: Ref): Uint8Array {
+    if (ref === NONE) return this.emptyHash
     this.#hashAll(ref)
     const at = (ref & 4095) * WORDS * 4 + HASH_AT
-    return this.#bytesOf(ref).slice(at, at + HASH_LENGTH)
+    return this.#bytesOf(ref).subarray(at, at + HASH_LENGTH)
   }
 
   /** True if both nodes are the same subtree, as far as is known without hashing. */
   same(a: Ref, b: Ref): boolean {
-    return a === b || (a !== NONE && b !== NONE && this.isHashed(a) && this.isHashed(b) && equalBytes(this.hash(a), this.hash(b)))
+    return a === b || (a !== NONE && b !== NONE && this.isHashed(a) && this.isHashed(b) && this.#sameHash(a, b))
+  }
+
+  #sameHash(a: Ref, b: Ref): boolean {
+    for (let i = 5; i < WORDS; i++) if (this.#word(a, i) !== this.#word(b, i)) return false
+    return true
   }
 
   /** By a stack of our own: an insider can make paths of 2,040 nodes. */
@@ -283,7 +294,8 @@ export class Arena {
   }
 
   #finishHash(ref: Ref, end: number): void {
-    this.#hash.sha256Into(this.#scratch, 1, end, this.#bytesOf(ref), (ref & 4095) * WORDS * 4 + HASH_AT)
+    const message = (this.#messages[end] ??= this.#scratch.subarray(1, end))
+    this.#hash.sha256Into(message, 0, message.length, this.#bytesOf(ref), (ref & 4095) * WORDS * 4 + HASH_AT)
     this.hashes++
     const words = this.#wordsOf(ref)
     const at = (ref & 4095) * WORDS + 1
@@ -396,4 +408,15 @@ export class Arena {
       this.#open.unshift(chunk)
     }
   }
+}
+
+/** Proofs make many arenas. */
+const emptyHashes = new WeakMap<Sha256, Uint8Array>()
+
+function emptyHashOf(hash: Sha256): Uint8Array {
+  const known = emptyHashes.get(hash)
+  if (known !== undefined) return known
+  const made = hash.sha256(Uint8Array.of(EMPTY_TAG))
+  emptyHashes.set(hash, made)
+  return made
 }

@@ -57,14 +57,22 @@ export class Builder {
 
   add(key: Uint8Array, value: Uint8Array): void {
     checkSize(key, value)
+    let bit = 0
     if (this.#last !== undefined) {
-      const bit = distinct(this.#last, key)
+      bit = distinct(this.#last, key)
       if (bitOf(key, bit) === 0) throw new SealError('bad-argument', 'Expected rows in ascending order of their keys.')
+    }
+    this.#last = key
+    this.append(key, value, bit)
+  }
+
+  /** The same, already checked, with the first bit in which the key differs from the last. */
+  append(key: Uint8Array, value: Uint8Array, bit: number): void {
+    if (this.#current !== NONE) {
       this.#fold(bit)
       this.#refs.push(this.#current)
       this.#bits.push(bit)
     }
-    this.#last = key
     this.#current = this.#nodes.leaf(key, value)
   }
 
@@ -102,11 +110,13 @@ class Batch {
   readonly #reader: Reader
   readonly #nodes: Arena
   readonly #edits: readonly Edit[]
+  readonly #splits: Uint16Array
 
-  constructor(reader: Reader, edits: readonly Edit[]) {
+  constructor(reader: Reader, { edits, splits }: Sorted) {
     this.#reader = reader
     this.#nodes = reader.nodes
     this.#edits = edits
+    this.#splits = splits
   }
 
   /**
@@ -159,9 +169,13 @@ class Batch {
 
   #build(from: number, to: number): Ref {
     const builder = new Builder(this.#nodes)
+    let bit = SAME
     for (let i = from; i < to; i++) {
       const { key, value } = this.#edits[i] as Edit
-      if (value !== null) builder.add(key, value)
+      bit = Math.min(bit, this.#splits[i] as number)
+      if (value === null) continue
+      builder.append(key, value, bit)
+      bit = SAME
     }
     return builder.finish()
   }
@@ -205,20 +219,31 @@ class Batch {
   }
 }
 
+interface Sorted {
+  readonly edits: readonly Edit[]
+  /** For each edit, the first bit in which its key differs from the one before. */
+  readonly splits: Uint16Array
+}
+
 /** Sorted (the same array if it is), checked to be distinct, prefix-free and within the limits. */
-function inOrder(edits: readonly Edit[]): readonly Edit[] {
-  let ascending = true
-  for (let i = 0; i < edits.length; i++) {
-    const { key, value } = edits[i] as Edit
-    checkSize(key, value)
-    if (i === 0 || !ascending) continue
-    const before = (edits[i - 1] as Edit).key
-    if (bitOf(key, distinct(before, key)) === 0) ascending = false
-  }
-  if (ascending) return edits
+function inOrder(edits: readonly Edit[]): Sorted {
+  for (const { key, value } of edits) checkSize(key, value)
+  const splits = new Uint16Array(edits.length)
+  if (findSplits(edits, splits)) return { edits, splits }
   const sorted = [...edits].sort((a, b) => compareBytes(a.key, b.key))
-  for (let i = 1; i < sorted.length; i++) distinct((sorted[i - 1] as Edit).key, (sorted[i] as Edit).key)
-  return sorted
+  findSplits(sorted, splits)
+  return { edits: sorted, splits }
+}
+
+/** False at the first key that comes before its predecessor. */
+function findSplits(edits: readonly Edit[], splits: Uint16Array): boolean {
+  for (let i = 1; i < edits.length; i++) {
+    const { key } = edits[i] as Edit
+    const bit = distinct((edits[i - 1] as Edit).key, key)
+    if (bitOf(key, bit) === 0) return false
+    splits[i] = bit
+  }
+  return true
 }
 
 /** The first bit in which two keys of one batch differ. */

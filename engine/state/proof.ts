@@ -24,14 +24,14 @@ const MAX_BIT = 8 * MAX_KEY_LENGTH - 1
 export function encodeProof(nodes: Arena, root: Ref, trace: Trace): Uint8Array {
   const out = new Writer(1024).u8(FORMAT)
   if (root === NONE) return out.finish()
-  nodes.hash(root) // so that every node below has one
+  nodes.hashView(root) // so that every node below has one
   let lastKey: Uint8Array = new Uint8Array(0)
   let spelledOut = 0
   const pending: (readonly [Ref, number])[] = [[root, -1]]
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const [ref, parentBit] = next
     if (ref !== root && !trace.nodes.has(ref)) {
-      out.varint(CLOSED_TAG).varint(nodes.count(ref)).raw(nodes.hash(ref))
+      out.varint(CLOSED_TAG).varint(nodes.count(ref)).raw(nodes.hashView(ref))
     } else if (nodes.kind(ref) === INNER) {
       const bit = nodes.bit(ref)
       out.varint(INNER_TAG + bit - parentBit - 1)
@@ -61,7 +61,7 @@ export function decodeProof(hash: Sha256, root: Uint8Array, proof: Uint8Array): 
   const nodes = new Arena(hash)
   const found = input.remaining === 0 ? NONE : new Decoder(nodes, input).decode()
   input.end()
-  if (!equalBytes(nodes.hash(found), root)) throw new SealError('bad-proof', 'Expected a proof of the trusted state root, found one of another.')
+  if (!equalBytes(nodes.hashView(found), root)) throw new SealError('bad-proof', 'Expected a proof of the trusted state root, found one of another.')
   return { nodes, root: found }
 }
 
