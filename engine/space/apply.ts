@@ -42,15 +42,15 @@ export interface ApplyOptions {
  * const { state: next, verdict } = apply(env, state, record, { signature: 'check' })
  */
 export function apply(env: ApplyEnv, state: SpaceState, record: Uint8Array, options: ApplyOptions): Applied {
-  return applyWith(env, state, record, (_, check) => options.signature === 'trusted' || check())
+  return applyWith(env, state, record, (check) => options.signature === 'trusted' || check())
 }
 
-/** Decides whether a signature counts as good. `inChain`: the entry's `devicePrev` is right, so a later entry of its device may vouch for it. */
-export type SignatureRule = (entry: { readonly device: number; readonly inChain: boolean }, check: () => boolean) => boolean
+/** Decides whether a signature counts as good; `check` verifies it. `inChain`: the entry's `devicePrev` is where its device stands. */
+export type SignatureRule = (check: () => boolean, inChain: boolean) => boolean
 
-export function applyWith(env: ApplyEnv, state: SpaceState, record: Uint8Array, rule: SignatureRule): Applied {
+/** `hash`: the record's leaf hash, if the caller has it. */
+export function applyWith(env: ApplyEnv, state: SpaceState, record: Uint8Array, rule: SignatureRule, hash: Uint8Array = entryHash(env.crypto, record)): Applied {
   checkSupported(state.tree)
-  const hash = entryHash(env.crypto, record)
   const head = headOf(env, state)
   const outcome = judge(env, state, head, record, hash, rule)
   const tree = outcome.tree ?? state.tree.apply([ringEdit(env, head)])
@@ -87,7 +87,7 @@ function judge(env: ApplyEnv, state: SpaceState, head: Head, record: Uint8Array,
   if (signer === undefined) return ignored('device')
   const pointer = pointerOf(state.tree, entry.device)
   const inChain = equalBytes(entry.devicePrev, pointer.hash)
-  if (!rule({ device: entry.device, inChain }, () => verifyEntry(env.crypto, decoded, signer.record.signing))) return ignored('signature')
+  if (!rule(() => verifyEntry(env.crypto, decoded, signer.record.signing), inChain)) return ignored('signature')
   if (!inChain) return ignored('device-prev')
 
   const run = new EntryRun({ env, index: head.size, entry, author: signer.author, ops: entry.ops }, state.tree)
@@ -138,7 +138,7 @@ function admit(env: ApplyEnv, state: SpaceState, head: Head, decoded: Extract<De
   const { entry } = decoded
   const op = entry.ops[0] as Entry['ops'][number]
   const key = opCodec(op).selfSigned?.(op)
-  if (key === undefined || !rule({ device: 0, inChain: false }, () => verifyEntry(env.crypto, decoded, key))) return ignored('signature')
+  if (key === undefined || !rule(() => verifyEntry(env.crypto, decoded, key), false)) return ignored('signature')
   if (entry.devicePrev.some((byte) => byte !== 0)) return ignored('device-prev')
   if (!isKnownHead(env, state.tree, head, entry.base)) return ignored('join', 'base')
   if (entry.epoch !== currentEpoch(state.tree)) return ignored('join', 'epoch')

@@ -81,11 +81,25 @@ export function decodeRecord(record: Uint8Array): Decoded {
   }
 }
 
-function readEntry(r: Reader): Entry {
+/** Who a record says it is by and what it says comes before; undefined if it does not get that far. Whether any of it is so, `apply` says. */
+export function peekRecord(record: Uint8Array): { readonly device: number; readonly devicePrev: Uint8Array } | undefined {
+  if (record.length <= SIGNATURE_LENGTH || record[0] !== PROTOCOL_VERSION) return undefined
+  try {
+    return readHeader(new Reader(record, 1, record.length - SIGNATURE_LENGTH))
+  } catch (error) {
+    if (isSealError(error) && error.family === 'hostile') return undefined
+    throw error
+  }
+}
+
+function readHeader(r: Reader): Pick<Entry, 'spaceId' | 'base' | 'device' | 'devicePrev'> {
   const spaceId = r.fixed(HASH)
   const base = { size: r.varint(), logRoot: r.fixed(HASH), stateRoot: r.fixed(HASH) }
-  const device = r.varint(MAX_ID)
-  const devicePrev = r.fixed(HASH)
+  return { spaceId, base, device: r.varint(MAX_ID), devicePrev: r.fixed(HASH) }
+}
+
+function readEntry(r: Reader): Entry {
+  const { spaceId, base, device, devicePrev } = readHeader(r)
   const epoch = r.varint(MAX_ID)
   const time = r.varint()
   const flags = r.u8()

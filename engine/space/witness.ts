@@ -48,7 +48,7 @@ function run(env: ApplyEnv, tree: TreeView, log: Frontier, records: readonly Uin
   let state: SpaceState = { tree: viewOf(tree), log }
   const verdicts: Verdict[] = []
   for (const record of records) {
-    const applied = applyWith(env, state, record, (_, check) => options.signature === 'trusted' || check())
+    const applied = applyWith(env, state, record, (check) => options.signature === 'trusted' || check())
     state = applied.state
     verdicts.push(applied.verdict)
   }
