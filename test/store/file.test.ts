@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { defaultProvider } from '#default-provider'
 import { afterAll, describe, expect, it } from 'vitest'
 import { fileStore } from '../../engine/store/file/file.js'
-import { createSealing, openSealing } from '../../engine/store/file/sealing.js'
+import { createSealing, openSealing } from '../../engine/store/sealing.js'
 import { bytes, record, testStore } from './conformance.js'
 
 const places: string[] = []

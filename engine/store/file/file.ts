@@ -10,7 +10,6 @@
  * Directory 0700, files 0600. With `fsync: 'never'` everything survives the death of the process but not of the machine: after that
  * the end may be missing, or damaged so that opening is refused.
  */
-import { defaultProvider } from '#default-provider'
 import { SealError } from '../../errors.js'
 import type { Store, StoreLocation } from '../store.js'
 import { compact } from './compaction.js'
@@ -21,24 +20,17 @@ import { type Lock, takeLock } from './lock.js'
 import { fileName, MANIFEST, type Manifest, readManifest, writeManifest } from './manifest.js'
 import { replay, type Replayed, type TornTail } from './replay.js'
 import { corrupt } from './scan.js'
-import { createSealing, openSealing, type Sealing, type SealingOptions, type SealingProvider, SECRET_PREFIX } from './sealing.js'
+import { createSealing, isSecret, randomBytes, type Sealing, type SealingChoice, type SealingOptions, toSealingOptions, unlockSealing } from '../sealing.js'
 import { readRecords } from './segment.js'
 import { readSnapshotFile, SNAPSHOT, writeSnapshotFile } from './snapshot.js'
 import { encodeCheckpoint } from './writer.js'
 import { checkRange, EMPTY_BOUNDS } from '../batch.js'
 
-export interface FileStoreOptions {
+export interface FileStoreOptions extends SealingChoice {
   /** `always` (default): a commit resolves when the disk has it. `never`: when the operating system has it. */
   readonly fsync?: 'always' | 'never'
-  /** Seals the values named `secret/…`. A store opened with one for the first time is sealed from then on. */
-  readonly passphrase?: string
-  /** Instead of a passphrase: 32 bytes from a keychain. */
-  readonly key?: Uint8Array
-  readonly argon2?: { readonly memoryKib: number; readonly passes: number }
   /** Default 64 MiB. */
   readonly segmentLength?: number
-  readonly random?: (length: number) => Uint8Array
-  readonly provider?: SealingProvider
 }
 
 export interface FileStore extends Store {
@@ -88,10 +80,9 @@ async function openFileStore(directory: Directory, options: FileStoreOptions): P
 
 async function openJournal(directory: Directory, options: FileStoreOptions, random: (length: number) => Uint8Array): Promise<{ journal: Journal; torn: TornTail | undefined }> {
   const found = await directory.list()
-  const unlock = toSealingOptions(options, random)
+  const unlock = toSealingOptions(options)
   const manifest = (await readManifest(directory, found)) ?? (await createStore(directory, found, random(STORE_ID_LENGTH)))
-  if (manifest.seal && !unlock) throw new SealError('store-sealed', 'The secrets in this store open with a passphrase or key.', { reason: 'missing' })
-  const sealing = manifest.seal && unlock && openSealing(manifest.storeId, manifest.seal, unlock)
+  const sealing = unlockSealing(manifest.storeId, manifest.seal, unlock)
   const names = await directory.list()
   await removeStrays(directory, names, manifest)
   await directory.sync() // a manifest or snapshot we see may be a rename whose sync failed: nothing may build on it before it is durable
@@ -136,7 +127,7 @@ async function removeStrays(directory: Directory, names: readonly string[], mani
 async function openValues(read: Replayed, sealing: Sealing | undefined): Promise<{ values: Map<string, Uint8Array> }> {
   try {
     const values = new Map<string, Uint8Array>()
-    for (const [name, value] of read.values) values.set(name, sealing && name.startsWith(SECRET_PREFIX) ? sealing.open(name, value) : value)
+    for (const [name, value] of read.values) values.set(name, sealing && isSecret(name) ? sealing.open(name, value) : value)
     return { values }
   } catch (error) {
     await read.active.close()
@@ -209,12 +200,6 @@ function toStore(journal: Journal, lock: Lock, torn: TornTail | undefined): File
   }
 }
 
-function toSealingOptions({ passphrase, key, provider, argon2 }: FileStoreOptions, random: (length: number) => Uint8Array): SealingOptions | undefined {
-  const unlock = key !== undefined ? { key } : passphrase !== undefined ? { passphrase } : undefined
-  if (key !== undefined && passphrase !== undefined) throw new SealError('bad-argument', 'Expected a passphrase or a key, got both.')
-  return unlock && { unlock, random, provider: provider ?? defaultProvider(), ...(argon2 ? { cost: argon2 } : {}) }
-}
-
 function readFailure(error: unknown): never {
   throw error instanceof SealError ? error : failure('absent', 'reading', error)
 }
@@ -231,8 +216,4 @@ async function lengthOf(directory: Directory, name: string): Promise<number> {
   } finally {
     await file.close()
   }
-}
-
-function randomBytes(length: number): Uint8Array {
-  return crypto.getRandomValues(new Uint8Array(length))
 }

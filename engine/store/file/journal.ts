@@ -16,7 +16,7 @@ import { errorCode } from './lock.js'
 import { fileName, type Manifest, type PackedEntry, writeManifest } from './manifest.js'
 import type { Positions } from './positions.js'
 import { Segment } from './segment.js'
-import type { Sealing } from './sealing.js'
+import type { Sealing } from '../sealing.js'
 import { type EncodedGroup, encodeCheckpoint, encodeGroup, encodeMark } from './writer.js'
 
 export interface JournalOptions {

@@ -7,7 +7,7 @@ import { SealError } from '../../errors.js'
 import { type Directory, discard } from './directory.js'
 import { COMMIT, encodeFileHeader, FILE_HEADER_LENGTH, FRAME, FrameWriter, STORE_ID_LENGTH } from './frame.js'
 import { corrupt, readFileHeader, scanFrames } from './scan.js'
-import { type SealHeader, parseSealHeader } from './sealing.js'
+import { type SealHeader, parseSealHeader } from '../sealing.js'
 
 export const MANIFEST = 'manifest'
 export const VERSION = 1

@@ -6,7 +6,7 @@ import type { Bounds } from '../batch.js'
 import type { Batch } from '../store.js'
 import { COMMIT, encodePair, encodeFileHeader, FILE_HEADER_LENGTH, FRAME, FrameWriter } from './frame.js'
 import { headerChain } from './manifest.js'
-import { type Sealing, SECRET_PREFIX } from './sealing.js'
+import { isSecret, type Sealing } from '../sealing.js'
 
 /** Where the frames of a batch's records lie in the file: at, length, at, length … */
 export type RecordPlaces = readonly number[]
@@ -60,6 +60,6 @@ function addBatch(writer: FrameWriter, { keep, append = [], put = [] }: Batch, s
 
 function addPut(writer: FrameWriter, name: string, value: Uint8Array, sealing: Sealing | undefined, commit: number): void {
   const encoded = encodeUtf8(name)
-  const stored = sealing && name.startsWith(SECRET_PREFIX) ? sealing.seal(name, value) : value
+  const stored = sealing && isSecret(name) ? sealing.seal(name, value) : value
   writer.add(FRAME.put | commit, Uint8Array.of(encoded.length), encoded, stored)
 }

@@ -1,21 +1,22 @@
 /**
  * Sealing of the named values under `secret/`: XChaCha20-Poly1305 under a random data key, bound to the store and the name. The data
- * key lies in the manifest, wrapped under a passphrase (Argon2id, RFC 9106) or the caller's 32-byte key.
+ * key is stored beside them, wrapped under a passphrase (Argon2id, RFC 9106) or the caller's 32-byte key.
  *
  * Not promised: that an old value of a name, put back by someone who can write the disk, is noticed; that other names are sealed.
  */
-import { concatBytes, decodeBase64, encodeBase64, encodeUtf8 } from '../../codec/bytes.js'
-import type { CryptoProvider } from '../../crypto/provider.js'
-import { isSealError, SealError } from '../../errors.js'
+import { defaultProvider } from '#default-provider'
+import { concatBytes, decodeBase64, encodeBase64, encodeUtf8 } from '../codec/bytes.js'
+import type { CryptoProvider } from '../crypto/provider.js'
+import { isSealError, SealError } from '../errors.js'
 
-export const SECRET_PREFIX = 'secret/'
+const SECRET_PREFIX = 'secret/'
 
 /** What opens the stored secrets. */
 export type Unlock = { readonly passphrase: string } | { readonly key: Uint8Array }
 
 export type SealingProvider = Pick<CryptoProvider, 'xchachaSeal' | 'xchachaOpen' | 'argon2id'>
 
-/** How the data key is wrapped: in the manifest, so base64 and plain. */
+/** How the data key is wrapped: stored in plain, as JSON or a structured clone. */
 export interface SealHeader {
   readonly kdf: 'argon2id' | 'none'
   readonly memoryKib: number
@@ -38,8 +39,40 @@ export interface SealingOptions {
   readonly cost?: { readonly memoryKib: number; readonly passes: number }
 }
 
+/** What a store's options say about sealing. */
+export interface SealingChoice {
+  /** Seals the values named `secret/…`. A store opened with one for the first time is sealed from then on. */
+  readonly passphrase?: string
+  /** Instead of a passphrase: 32 bytes from a keychain. */
+  readonly key?: Uint8Array
+  readonly argon2?: { readonly memoryKib: number; readonly passes: number }
+  readonly provider?: SealingProvider
+  readonly random?: (length: number) => Uint8Array
+}
+
+/** Undefined if the choice is not to seal. */
+export function toSealingOptions({ passphrase, key, provider, argon2, random = randomBytes }: SealingChoice): SealingOptions | undefined {
+  if (key !== undefined && passphrase !== undefined) throw new SealError('bad-argument', 'Expected a passphrase or a key, got both.')
+  const unlock = key !== undefined ? { key } : passphrase !== undefined ? { passphrase } : undefined
+  return unlock && { unlock, random, provider: provider ?? defaultProvider(), ...(argon2 ? { cost: argon2 } : {}) }
+}
+
+/** What opens the secrets of a store with that header; undefined if they are in plain. Throws `store-sealed`. */
+export function unlockSealing(storeId: Uint8Array, header: SealHeader | undefined, options: SealingOptions | undefined): Sealing | undefined {
+  if (header && !options) throw new SealError('store-sealed', 'The secrets in this store open with a passphrase or key.', { reason: 'missing' })
+  return header && options && openSealing(storeId, header, options)
+}
+
+export function isSecret(name: string): boolean {
+  return name.startsWith(SECRET_PREFIX)
+}
+
+export function randomBytes(length: number): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(length))
+}
+
 const DEFAULT_COST = { memoryKib: 64 * 1024, passes: 3 }
-/** A manifest from elsewhere must not make us allocate without end. */
+/** A header from elsewhere must not make us allocate without end. */
 const MAX_MEMORY_KIB = 2 * 1024 * 1024
 const MAX_PASSES = 64
 const NONCE_LENGTH = 24
