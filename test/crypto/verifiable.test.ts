@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { concatBytes, encodeHex } from '../../engine/codec/bytes.js'
 import { deriveEpochSecrets } from '../../engine/crypto/kdf.js'
-import type { CryptoProvider } from '../../engine/crypto/provider.js'
+import type { CryptoProvider, Scalar } from '../../engine/crypto/provider.js'
 import { encodeScalar, GROUP_ORDER } from '../../engine/crypto/scalar.js'
 import {
   agreementKey, deliveryLength, GRANT_LENGTH, type GrantStatement, newEpochSecret, openDelivery, openGrant, openPair, type ProofContext, proveDelivery,
   proveGrant, verifyDelivery, verifyGrant,
 } from '../../engine/crypto/verifiable.js'
+import { type DeliveryLie, forgeDelivery, forgeGrant, type GrantLie } from './forger.js'
 import { flipped, PROVIDERS, seeded } from './support.js'
 
 const random = seeded('verifiable')
@@ -115,6 +116,23 @@ describe('delivery', () => {
     expect(() => verifyDelivery(provider, context, recipients, open)).toThrowError(expect.objectContaining({ code: 'bad-proof', facts: { reason: 'identity' } }))
   })
 
+  describe.each(GROUPS)('of a liar whose proof is right in all else ($name)', (provider) => {
+    const s = noble.group.decodePoint(secret)
+    const verify = (lie: DeliveryLie) => verifyDelivery(provider, context, recipients, forgeDelivery(context, recipients, s, 77n, 99n, lie))
+    const refusedFor = (reason: string) => expect.objectContaining({ code: 'bad-proof', facts: { reason } }) as Error
+
+    it('is accepted without a lie: the specification and the code agree', () => {
+      expect(openDelivery(provider, verify({}), 1, keys[1] as (typeof keys)[number])).toEqual(secret)
+    })
+    it('is refused if one recipient gets another S', () => {
+      expect(() => verify({ last: noble.group.addPoints(s, noble.group.base) })).toThrowError(refusedFor('second equation'))
+      expect(() => verify({ last: noble.group.identity })).toThrowError(refusedFor('second equation'))
+    })
+    it('is refused if C0 is of another r: nobody could open it', () => {
+      expect(() => verify({ c0: 78n })).toThrowError(refusedFor('first equation'))
+    })
+  })
+
   it('refuses z + L, the same scalar written another way', () => {
     const z = delivery.slice(-32)
     const value = BigInt('0x' + encodeHex(z.reverse())) + GROUP_ORDER
@@ -194,17 +212,26 @@ describe('grant', () => {
     refused(sodium, context, { ...statement, recipient: new Uint8Array(32) }, grant, 'bad-key')
   })
 
-  it.each(GROUPS)('of a wrong S is refused though all else is proved honestly ($name)', (provider) => {
-    // The prover lies about its own pair: the proof is right for C + M, so the grant opens to S + M; the state knows C.
-    const m = provider.group.multiplyBase(5n)
-    const lie = { ...pair, c: provider.group.encodePoint(provider.group.addPoints(provider.group.decodePoint(pair.c), m)) }
-    const sent = proveGrant(provider, context, { ...statement, pair: lie }, granter, random)
-    expect(openGrant(provider, verifyGrant(provider, context, { ...statement, pair: lie }, sent), newcomer)).not.toEqual(secret)
-    refused(provider, context, statement, sent)
-  })
+  describe.each(GROUPS)('of a liar whose proof is right in all else ($name)', (provider) => {
+    const forge = (p: Scalar, t: Scalar, lie: GrantLie) => forgeGrant(context, statement, p, t, [55n, 66n], lie)
+    const refusedFor = (bytes: Uint8Array, reason: string) =>
+      expect(() => verifyGrant(provider, context, statement, bytes)).toThrowError(expect.objectContaining({ code: 'bad-proof', facts: { reason } }))
 
-  it('refuses D0 = 0', () => {
-    refused(sodium, context, statement, concatBytes(new Uint8Array(32), grant.subarray(32)))
+    it('is accepted without a lie: the specification and the code agree', () => {
+      expect(openGrant(provider, verifyGrant(provider, context, statement, forge(granter.secret, 44n, {})), newcomer)).toEqual(secret)
+    })
+    it('is refused if it grants another S', () => {
+      refusedFor(forge(granter.secret, 44n, { extra: noble.group.base }), 'third equation')
+    })
+    it('is refused if the granter’s secret was not used: whoever reads the state could grant some S', () => {
+      refusedFor(forge(4242n, 44n, {}), 'second equation')
+    })
+    it('is refused if D0 is of another t: the newcomer could not open it', () => {
+      refusedFor(forge(granter.secret, 44n, { d0: 45n }), 'first equation')
+    })
+    it('is refused with t = 0, which publishes S, though all equations hold', () => {
+      refusedFor(forge(granter.secret, 0n, {}), 'identity')
+    })
   })
 
   it('is made only by the granter and opened only by the recipient', () => {
