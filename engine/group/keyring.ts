@@ -62,6 +62,8 @@ export class Keyring {
   readonly #epochs = new Map<number, Held>()
   readonly #blinding = new Map<number, Uint8Array>()
   readonly #tableKeys = new Map<string, Uint8Array>()
+  /** C0 of the newest epoch when everything was found open; undefined while something is missing. */
+  #complete: Uint8Array | undefined
 
   /** `agreementSeed`: the 32 random bytes that the device's agreement key derives from. Copied. */
   constructor(env: KeyringEnv, agreementSeed: Uint8Array) {
@@ -115,11 +117,16 @@ export class Keyring {
    * the verified one: secrets of an epoch that does not land are replaced by those of the one that does.
    */
   open(state: GroupReader, probe?: EpochProbe): readonly KeyringProblem[] {
+    const { epoch, record } = newestEpoch(state)
+    if (this.#complete !== undefined && equalBytes(this.#complete, record.c0)) return []
     const problems: KeyringProblem[] = []
-    this.#dropUndelivered(state)
+    this.#dropUndelivered(epoch)
     this.#openOwn(state, problems)
     this.#followLinks(state, problems, probe)
     this.#openBlinding(state, problems)
+    if (this.#holdsAll(state, readMeta(state).firstEpoch, epoch + 1) && record.generations.every((g) => this.#blinding.has(g.generation))) {
+      this.#complete = record.c0.slice()
+    }
     return problems
   }
 
@@ -227,9 +234,8 @@ export class Keyring {
     return undefined
   }
 
-  /** Epochs of a branch that did not survive. Those of a newer state are opened again when it is shown. */
-  #dropUndelivered(state: GroupReader): void {
-    const newest = newestEpoch(state).epoch
+  /** Epochs after the newest, of a branch that did not survive. Those of a newer state are opened again when it is shown. */
+  #dropUndelivered(newest: number): void {
     for (const epoch of this.#epochs.keys()) {
       if (epoch <= newest) continue
       this.#epochs.delete(epoch)
