@@ -13,6 +13,7 @@ import { equalBytes } from '../engine/codec/bytes.js'
 import { SealError } from '../engine/errors.js'
 import { canonicalKey, keyIdentity } from './keys.js'
 import { CONSTRAINT_NOTNULL, resultName, type Sqlite, type Statement } from './sqlite.js'
+import { type Arguments } from './sqlite/functions.js'
 import { describeTable, type TableForm, type UniqueForm } from './sqlite/form.js'
 import { quoteName } from './sqlite/names.js'
 
@@ -39,8 +40,8 @@ export interface CapturedTable {
 interface Installed {
   readonly id: number
   readonly form: TableForm
-  /** Key identity → a key by which SQLite finds the row. */
-  readonly touched: Map<string | number, readonly SqlValue[]>
+  /** Key identity → a key by which SQLite finds the row; undefined if the identity is that key, one INTEGER. */
+  readonly touched: Map<string | number, readonly SqlValue[] | undefined>
   read: Statement | undefined
 }
 
@@ -52,9 +53,8 @@ export class Capture {
 
   constructor(db: Sqlite) {
     this.#db = db
-    db.createFunction('sealdb_touch', -1, (...args) => {
+    db.createProcedure('sealdb_touch', (args) => {
       if (this.#active) this.#touch(args)
-      return null
     })
   }
 
@@ -103,7 +103,8 @@ export class Capture {
     for (const table of this.#tables.values()) {
       if (table.touched.size === 0) continue
       table.read ??= this.#db.prepare(readRow(table.form))
-      for (const touchedKey of table.touched.values()) {
+      for (const [identity, noted] of table.touched) {
+        const touchedKey = noted ?? [BigInt(identity)]
         const after = table.read.get(touchedKey)
         if (after !== undefined && touchedKey.includes(null)) throw nullKey(table.form)
         const key = canonicalKey(touchedKey, table.form.keyCollations)
@@ -119,11 +120,18 @@ export class Capture {
     return [...this.#tables.values()].filter(({ touched }) => touched.size > 0).map(({ id }) => id)
   }
 
-  #touch(args: readonly SqlValue[]): void {
-    const table = this.#installed(Number(args[0]))
-    const key = args.slice(1)
-    const identity = keyIdentity(canonicalKey(key, table.form.keyCollations))
-    if (!table.touched.has(identity)) table.touched.set(identity, key)
+  #touch(args: Arguments): void {
+    const { touched, form } = this.#installed(args.safeInteger(0) ?? -1)
+    // For every row written: one integer, the most common key, takes the short way.
+    const integer = args.count === 2 ? args.safeInteger(1) : undefined
+    if (integer !== undefined) {
+      if (!touched.has(integer)) touched.set(integer, undefined)
+      return
+    }
+    const key: SqlValue[] = []
+    for (let i = 1; i < args.count; i++) key.push(args.value(i))
+    const identity = keyIdentity(canonicalKey(key, form.keyCollations))
+    if (!touched.has(identity)) touched.set(identity, key)
   }
 
   #installed(id: number): Installed {

@@ -3,7 +3,7 @@
  */
 import { type SqlValue } from '../../engine/codec/value.js'
 import { isSealError, SealError } from '../../engine/errors.js'
-import { readArguments, writeResult } from './functions.js'
+import { Arguments, readArguments, writeResult } from './functions.js'
 import { FOREIGN_KEYS, TRIGGERS, type Layout } from './layout.js'
 import { SQLITE_DONE, SQLITE_OK, sqlError } from './results.js'
 import { Statement } from './statement.js'
@@ -155,23 +155,13 @@ export class Database {
    */
   createFunction(name: string, arity: number, f: (...args: SqlValue[]) => SqlValue, options: FunctionOptions = {}): void {
     const wasm = this.#wasm
-    const db = this.#open()
-    const call = wasm.c.addFunction((context: number, count: number, values: number) => {
-      try {
-        writeResult(wasm, context, f(...readArguments(wasm, count, values)))
-      } catch (error) {
-        // Nothing may be thrown through SQLite's frames: its own clean-up would not run.
-        this.#thrown = error
-        const message = wasm.writeText(`${name}() failed`)
-        wasm.c._sqlite3_result_error(context, message.pointer, message.length)
-      }
-    }, 'viii')
-    this.#functions.push(call)
-    const flags = UTF8 | (options.deterministic === true ? DETERMINISTIC : 0) | (options.directOnly === true ? DIRECT_ONLY : 0)
-    const text = wasm.writeText(name)
-    const code = wasm.c._sqlite3_create_function_v2(db, text.pointer, arity, flags, 0, call, 0, 0, 0)
-    wasm.release(text.pointer)
-    if (code !== SQLITE_OK) throw this.takeError(code)
+    this.#define(name, arity, options, (context, count, values) => writeResult(wasm, context, f(...readArguments(wasm, count, values))))
+  }
+
+  /** A function for its effect, of any number of arguments, whose value is NULL: for what triggers call for every row. */
+  createProcedure(name: string, f: (args: Arguments) => void): void {
+    const args = new Arguments(this.#wasm)
+    this.#define(name, -1, {}, (_, count, values) => f(args.at(count, values)))
   }
 
   /** Copy everything of `source` (its main schema) into this one, which must have no transaction open. Pages, not rows: fast. */
@@ -211,6 +201,27 @@ export class Database {
   /** A finalized statement. For this folder. */
   forget(statement: Statement): void {
     this.#statements.delete(statement)
+  }
+
+  #define(name: string, arity: number, options: FunctionOptions, run: (context: number, count: number, values: number) => void): void {
+    const wasm = this.#wasm
+    const db = this.#open()
+    const call = wasm.c.addFunction((context: number, count: number, values: number) => {
+      try {
+        run(context, count, values)
+      } catch (error) {
+        // Nothing may be thrown through SQLite's frames: its own clean-up would not run.
+        this.#thrown = error
+        const message = wasm.writeText(`${name}() failed`)
+        wasm.c._sqlite3_result_error(context, message.pointer, message.length)
+      }
+    }, 'viii')
+    this.#functions.push(call)
+    const flags = UTF8 | (options.deterministic === true ? DETERMINISTIC : 0) | (options.directOnly === true ? DIRECT_ONLY : 0)
+    const text = wasm.writeText(name)
+    const code = wasm.c._sqlite3_create_function_v2(db, text.pointer, arity, flags, 0, call, 0, 0, 0)
+    wasm.release(text.pointer)
+    if (code !== SQLITE_OK) throw this.takeError(code)
   }
 
   #once<T>(sql: string, use: (statement: Statement) => T): T {

@@ -7,6 +7,40 @@ import { type Wasm } from './wasm.js'
 
 const TRANSIENT = -1
 
+/** Arguments of a procedure, read one by one without an array: valid during the call only. */
+export class Arguments {
+  count = 0
+  #values = 0
+  readonly #wasm: Wasm
+
+  constructor(wasm: Wasm) {
+    this.#wasm = wasm
+  }
+
+  /** For database.ts. */
+  at(count: number, values: number): this {
+    this.count = count
+    this.#values = values
+    return this
+  }
+
+  value(i: number): SqlValue {
+    return readArgument(this.#wasm, this.#pointer(i))
+  }
+
+  /** The i-th argument if it is an INTEGER and a safe one; else undefined. */
+  safeInteger(i: number): number | undefined {
+    const pointer = this.#pointer(i)
+    if (this.#wasm.c._sqlite3_value_type(pointer) !== 1) return undefined
+    const double = this.#wasm.c._sqlite3_value_double(pointer)
+    return Math.abs(double) < 2 ** 53 ? double : undefined
+  }
+
+  #pointer(i: number): number {
+    return this.#wasm.word(this.#values + 4 * i)
+  }
+}
+
 export function readArguments(wasm: Wasm, count: number, values: number): SqlValue[] {
   const args: SqlValue[] = []
   for (let i = 0; i < count; i++) args.push(readArgument(wasm, wasm.word(values + 4 * i)))

@@ -211,7 +211,7 @@ function runSeed(seed: number, transactions: number): { readonly statements: num
 
 test('captured changes make a copy equal to the original', () => {
   const first = Number(process.env['SEALDB_FUZZ_SEED'] ?? 1)
-  const seeds = Number(process.env['SEALDB_FUZZ_SEEDS'] ?? 150)
+  const seeds = Number(process.env['SEALDB_FUZZ_SEEDS'] ?? 110)
   const total = { statements: 0, changes: 0, lost: 0 }
   for (let seed = first; seed < first + seeds; seed++) {
     const { statements, changes, lost } = runSeed(seed, 30)

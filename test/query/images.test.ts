@@ -104,7 +104,7 @@ test('quarantine is a function of the rows, in whatever order they came', () => 
     return (seed >> 8) % n
   }
   const schema = `CREATE TABLE t(id INTEGER PRIMARY KEY, a UNIQUE, b, c TEXT COLLATE NOCASE, g AS (b % 3) UNIQUE); CREATE UNIQUE INDEX i ON t(lower(c) || 'x') WHERE a > 2`
-  for (let round = 0; round < 60; round++) {
+  for (let round = 0; round < 25; round++) {
     db.close()
     db = sqlite.database()
     const { images, put } = imagesOf(schema)
@@ -150,7 +150,7 @@ describe('affinity', () => {
   test('exactly the values that SQLite stores unchanged are normal', () => {
     const values: SqlValue[] = [
       null, 0n, 5n, 2n ** 63n - 1n, -(2n ** 63n), 2n ** 53n + 1n, 0, 5, 5.5, 1e300, 2 ** 53, 2 ** 62, 2 ** 63, -(2 ** 63), -(2 ** 63) - 2048, 2 ** 63 - 1024, 9007199254740993, Infinity, -Infinity, 5e-324, new Uint8Array([53]), new Uint8Array(0),
-      '', ' ', '5', ' 5', '5 ', '\t5\n', '\v5\f', '+5', '-5', '--5', '5.', '.5', '.', '5.0', '5e3', '5e', '5E+3', 'e5', '5e+', '0x10', '1_000', 'Infinity', 'NaN', 'nan', 'inf', '99999999999999999999', '1e999', '5\0', '5\0abc', ' 5 \0', '\u00005', 'a\0005', '5e\0', '5 6', '٥', '\u00a05', '5\u00a0', 'abc', '1e-400', '-', '+', '-.5', '-.', '9223372036854775808', '123456789012345678901234567890.5',
+      '', ' ', '5', ' 5', '5 ', '\t5\n', '\v5\f', '+5', '-5', '--5', '5.', '.5', '.', '5.0', '5e3', '5e', '5E+3', 'e5', '5e+', '0x10', '1_000', 'Infinity', 'NaN', 'nan', 'inf', '99999999999999999999', '1e999', '5\0', '5\0abc', ' 5 \0', '\u00005', 'a\u00005', '5e\0', '5 6', '٥', '\u00a05', '5\u00a0', 'abc', '1e-400', '-', '+', '-.5', '-.', '9223372036854775808', '123456789012345678901234567890.5',
     ]
     for (const strict of [false, true]) {
       for (const type of strict ? ['ANY'] : ['', 'TEXT', 'INTEGER', 'REAL', 'NUMERIC']) {
