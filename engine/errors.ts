@@ -37,6 +37,9 @@ export const ERROR_CODES = {
   'sql-limit': 'usage', // SQL that nests or grows beyond a named bound
   'sql-error': 'usage', // SQLite refused: facts.name, facts.result; its message may name and quote, so show it but don't log it
   'rolled-back': 'usage', // a statement ended the whole transaction (OR ROLLBACK): start over
+  'unsupported-sql': 'usage', // SQL that has no meaning on shared tables (facts.what); query/README.md says why
+  'bad-policy': 'usage', // a policy that verifiers could not judge: a sealed column, an unknown function (facts.what)
+  'conflict': 'retry', // others kept changing what a transaction had read, or the log refused it for good
   'out-of-memory': 'usage', // SQLite's 2 GiB, shared by all databases of the process
   'sqlite-crashed': 'bug', // SQLite trapped: nothing of it can be used any more
   // net

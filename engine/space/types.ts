@@ -158,14 +158,16 @@ export interface View {
   /** Number of pending entries of this device that are applied on top of `head` (0: verified state only). */
   readonly pending: number
   readonly catalog: readonly CatalogObject[]
+  /** The id that the next object created gets. */
+  readonly nextObject: ObjectId
   /** Root of the subtree of the catalog: changes with any DDL or policy. */
   readonly catalogTag: Uint8Array
   /** Root of the table's rows: the tag that every read compares. */
   tableTag(table: ObjectId): Uint8Array
   count(table: ObjectId): number
   rows(table: ObjectId, range?: RowRange): IterableIterator<RowView | UnopenedRow>
-  /** Row keys whose stored row differs between `older` and this view, with the row as it is now (undefined: gone). Cost ∝ changes. */
-  changes(older: View, table: ObjectId): IterableIterator<{ readonly rowKey: Uint8Array; readonly row?: RowView | UnopenedRow }>
+  /** Row keys whose stored row differs between `older` and this view, with the row as it is now, or `gone` as it was. Cost ∝ changes. */
+  changes(older: View, table: ObjectId): IterableIterator<{ readonly rowKey: Uint8Array; readonly row?: RowView | UnopenedRow; readonly gone?: RowView | UnopenedRow }>
   members(): readonly MemberView[]
   devices(): readonly DeviceView[]
   /** Another claim on this view: it stays readable until each claim was released. The space holds one while the view is its own. */

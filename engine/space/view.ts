@@ -2,7 +2,7 @@
  * One immutable state of a space, opened with this device's secrets: what query reads (`View` of types.ts). Everything is read lazily from
  * the state tree's version that the view holds on to; `release` lets it go.
  */
-import { listDevices, listMembers } from '../group/roster.js'
+import { listDevices, listMembers, readMeta } from '../group/roster.js'
 import type { Keyring } from '../group/keyring.js'
 import { openName } from '../group/profiles.js'
 import type { ApplyEnv } from '../state/context.js'
@@ -51,6 +51,9 @@ export class SpaceView implements View {
   get unopenedCatalog(): readonly UnopenedObject[] {
     return this.#readCatalog().unopened
   }
+  get nextObject(): ObjectId {
+    return readMeta(this.held.tree).nextObject
+  }
   get catalogTag(): Uint8Array {
     return (this.#catalogTag ??= catalogTag(this.held.tree))
   }
@@ -72,7 +75,7 @@ export class SpaceView implements View {
     return readRows(this.held.tree, this.#sealer, table, range)
   }
 
-  *changes(older: View, table: ObjectId): IterableIterator<{ readonly rowKey: Uint8Array; readonly row?: RowView | UnopenedRow }> {
+  *changes(older: View, table: ObjectId): IterableIterator<{ readonly rowKey: Uint8Array; readonly row?: RowView | UnopenedRow; readonly gone?: RowView | UnopenedRow }> {
     if (!(older instanceof SpaceView) || older.#parts.states !== this.#parts.states) {
       throw new SealError('bad-argument', 'Expected a view of the same open space.')
     }
@@ -82,7 +85,8 @@ export class SpaceView implements View {
     for (const change of this.#parts.states.diff(...versions, { lo, ...(hi && { hi }) })) {
       const rowKey = rowKeyOf(change.key)
       const row = change.after === undefined ? undefined : readRow(this.held.tree, this.#sealer, table, rowKey)
-      yield row === undefined ? { rowKey } : { rowKey, row }
+      const gone = row === undefined ? readRow(older.held.tree, older.#sealer, table, rowKey) : undefined
+      yield { rowKey, ...(row && { row }), ...(gone && { gone }) }
     }
   }
 
