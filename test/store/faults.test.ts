@@ -35,10 +35,17 @@ async function perform(store: Store, op: Op): Promise<void> {
   else await store.compact()
 }
 
-/** What a store must show after the first `count` operations of `script`. */
-async function expected(script: readonly Op[]): Promise<unknown> {
+const shown: unknown[] = []
+
+/** What a store must show after those operations, which are the first of the script. */
+async function expected(done: readonly Op[]): Promise<unknown> {
+  expect(done.every((op, i) => op === SCRIPT[i])).toBe(true)
+  return (shown[done.length] ??= await shownAfter(done))
+}
+
+async function shownAfter(done: readonly Op[]): Promise<unknown> {
   const store = await memoryStore().open()
-  for (const op of script) await perform(store, op)
+  for (const op of done) await perform(store, op)
   return contents(store)
 }
 

@@ -70,7 +70,7 @@ describe('kill −9 of a process that commits, snapshots and compacts', () => {
       for (let i = 0; i < KILLS / STORES; i++) {
         const life = await live(path, (i * 37) % 120)
         if (life.opened) expectSize(life.opened.size, acknowledged, `kill ${i}`)
-        acknowledged = Math.max(acknowledged, life.acknowledged)
+        acknowledged = Math.max(acknowledged, life.opened?.size ?? 0, life.acknowledged)
         snapshot = Math.max(snapshot, life.snapshot)
         if (i % 3 === 1) continue // the next to open it is a child, which is killed too, perhaps while recovering
         const store = await fileStore(path, { segmentLength: 20_000 }).open()
