@@ -64,6 +64,7 @@ export class Database {
   prepareFirst(sql: string): { readonly statement: Statement | undefined; readonly tail: string } {
     const db = this.#open()
     const wasm = this.#wasm
+    refuseNul(sql)
     const text = wasm.writeText(sql)
     let code: number
     try {
@@ -89,6 +90,7 @@ export class Database {
     // Not in the scratch area: a user function called by the script would write over the rest of it.
     const bytes = new TextEncoder().encode(sql)
     if (!sql.isWellFormed()) throw new SealError('bad-value', 'Expected well-formed Unicode text, found an unpaired surrogate.')
+    refuseNul(sql)
     const pointer = wasm.c._malloc(bytes.length + 1)
     if (pointer === 0) throw sqlError(7, '', -1)
     wasm.u8.set(bytes, pointer)
@@ -238,4 +240,10 @@ export class Database {
     this.#wasm.assertAlive()
     return this.#pointer
   }
+}
+
+/** SQLite would take it for the end of the text and drop the rest. */
+function refuseNul(sql: string): void {
+  const offset = sql.indexOf('\0')
+  if (offset >= 0) throw new SealError('bad-value', 'Expected SQL without a NUL character.', { offset })
 }

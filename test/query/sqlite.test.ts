@@ -121,6 +121,8 @@ describe('statements', () => {
     expect(statement?.get()).toEqual([1n])
     expect(tail).toBe(' SELECT 2')
     expect(db.prepareFirst('').statement).toBe(undefined)
+    expect(failure(() => db.prepare('SELECT 1\0 FROM nowhere')).code).toBe('bad-value')
+    expect(failure(() => db.exec("SELECT '\0'")).code).toBe('bad-value')
   })
 
   test('changes and the last rowid, all 64 bits of it', () => {
