@@ -101,6 +101,7 @@ export abstract class ConstraintGrammar extends WriteGrammar {
       } },
       { ALT: () => this.SUBRULE2(this.term) },
       { ALT: () => ({ kind: 'column', schema: null, table: null, name: this.nameOf(this.CONSUME(Word)), span: this.from(start) }) },
+      { ALT: () => ({ kind: 'column', schema: null, table: null, name: this.nameOf(this.CONSUME(K.INDEXED)), span: this.from(start) }) },
     ])
   })
 

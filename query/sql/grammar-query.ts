@@ -130,10 +130,12 @@ export abstract class QueryGrammar extends ExprGrammar {
   })
 
   readonly with: ParserMethod<[], With> = this.rule('with', () => {
+    this.descend()
     const start = this.next(), ctes: Cte[] = []
     this.CONSUME(K.WITH)
     const recursive = this.OPTION(() => this.CONSUME(K.RECURSIVE)) !== undefined
     this.AT_LEAST_ONE_SEP({ SEP: Comma, DEF: () => ctes.push(this.SUBRULE(this.cte)) })
+    this.ascend()
     return { kind: 'with', recursive, ctes, span: this.from(start) }
   })
 

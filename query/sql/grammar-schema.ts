@@ -61,7 +61,9 @@ export abstract class SchemaGrammar extends ConstraintGrammar {
           ])
         })
         this.CONSUME(RParen)
-        this.MANY_SEP({ SEP: Comma, DEF: () => options.push(this.SUBRULE(this.tableOption)) })
+        // The first may be missing: SQLite takes `) , STRICT`.
+        this.OPTION2(() => options.push(this.SUBRULE(this.tableOption)))
+        this.MANY2(() => (this.CONSUME2(Comma), options.push(this.SUBRULE2(this.tableOption))))
         return null
       } },
     ])

@@ -57,7 +57,7 @@ function tableConstraintBody(c: TableConstraint): string {
 function printDefault(value: Expr): string {
   const signed = value.kind === 'unary' && value.operator !== 'not' && value.operator !== '~' ? value.operand : value
   const plain = signed.kind === 'literal' || signed.kind === 'current-time'
-    || (value.kind === 'column' && value.table === null && !/^(cross|full|inner|left|natural|outer|right|indexed)$/i.test(printName(value.name)))
+    || (value.kind === 'column' && value.table === null && !/^(cross|full|inner|left|natural|outer|right)$/i.test(printName(value.name)))
   return plain ? printExpr(value) : `(${printExpr(value)})`
 }
 

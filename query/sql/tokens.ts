@@ -184,7 +184,7 @@ function decideByNeighbours(token: IToken, at: number, tokens: readonly IToken[]
   const type = token.tokenType
   if (type !== K.WINDOW && type !== K.OVER && type !== K.FILTER) return
   const before = tokens[at - 1]?.tokenType, next = tokens[at + 1], after = tokens[at + 2]?.tokenType
-  const isName = next !== undefined && isA(next, Nm) && next.tokenType !== K.INDEXED
+  const isName = next !== undefined && next.tokenType !== K.INDEXED && (isA(next, Nm) || next.tokenType === K.OVER || next.tokenType === K.WINDOW)
   const isKeyword = type === K.WINDOW ? isName && after === K.AS
     : before === RParen && (next?.tokenType === LParen || (type === K.OVER && isName))
   if (!isKeyword) retype(token, Identifier)

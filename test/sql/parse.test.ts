@@ -1,26 +1,9 @@
 /** The grammar by example: precedence, our words, names, limits. The corpus is in `parse-corpus.test.ts`. */
 import { describe, expect, test } from 'vitest'
-import type { Expr, Select, Statement } from '../../query/sql/ast.js'
-import { parseScript, parseStatement } from '../../query/sql/parse.js'
+import type { Select, Statement } from '../../query/sql/ast.js'
+import { parseScript, parseStatement, splitStatements } from '../../query/sql/parse.js'
+import { shape } from './parse-support.js'
 
-/** An expression as fully bracketed text, to see how it was read. */
-function shape(e: Expr): string {
-  switch (e.kind) {
-    case 'literal': return e.raw
-    case 'column': return [e.schema, e.table, e.name].flatMap((name) => name === null ? [] : [name.text]).join('.')
-    case 'parameter': return `${e.name}#${e.number}`
-    case 'unary': return `(${e.operator} ${shape(e.operand)})`
-    case 'binary': return `(${shape(e.left)} ${e.operator} ${shape(e.right)})`
-    case 'like': return `(${shape(e.left)} ${e.not ? 'not ' : ''}${e.operator} ${shape(e.right)}${e.escape === null ? '' : ` escape ${shape(e.escape)}`})`
-    case 'between': return `(${shape(e.operand)} ${e.not ? 'not ' : ''}between ${shape(e.low)} and ${shape(e.high)})`
-    case 'null-test': return `(${shape(e.operand)} ${e.not ? 'notnull' : 'isnull'})`
-    case 'collate': return `(${shape(e.operand)} collate ${e.collation.text})`
-    case 'in': return `(${shape(e.operand)} ${e.not ? 'not ' : ''}in ${e.set.kind === 'list' ? `[${e.set.items.map(shape).join(' ')}]` : e.set.kind})`
-    case 'row': return `<${e.items.map(shape).join(' ')}>`
-    case 'call': return `${e.name.text}(${e.star ? '*' : e.args.map(shape).join(' ')})`
-    default: return e.kind
-  }
-}
 const query = (text: string): Select => parseStatement(text) as Select
 function read(text: string): string {
   const core = query(`SELECT ${text}`).cores[0]
@@ -41,11 +24,11 @@ describe('precedence', () => {
     ['a not like b || c escape d', '(a not like (b || c) escape d)'],
     ['a is not null is null', '((a is not NULL) is NULL)'],
     ['a is not distinct from b', '(a is not distinct from b)'],
-    ['not a in (1, 2) isnull', '(not ((a in [1 2]) isnull))'],
+    ['not a in (1, 2) isnull', '(not ((a in (1, 2)) isnull))'],
     ['a + b not in t not null', '(((a + b) not in table) notnull)'],
     ["a -> 'b' ->> 'c' || d", "(((a -> 'b') ->> 'c') || d)"],
     ['a << 1 | b & ~c', '(((a << 1) | b) & (~ c))'],
-    ['(a, b) = (select 1, 2)', '(<a b> = subquery)'],
+    ['(a, b) = (select 1, 2)', '((a, b) = subquery)'],
     ['1 < 2 == 3 <> 4', '(((1 < 2) = 3) != 4)'],
     ['?, :a', '?#1'],
     ['?3 + ? + :a + :a + @a', '((((?3#3 + ?#4) + :a#5) + :a#5) + @a#6)'],
@@ -112,5 +95,25 @@ describe('statements', () => {
     expect(parseStatement(' SELECT 1 ;')).toBe(parseStatement(' SELECT 1 ;'))
     expect(() => parseStatement('')).toThrow('incomplete input')
     expect(() => parseStatement('SELECT 1; SELECT 2')).toThrow('One statement expected')
+  })
+
+  test('a script is cut without parsing, so that what comes before a fault can run', () => {
+    const text = ' ;SELECT 1; -- one; two\n CREATE TEMP TRIGGER r AFTER INSERT ON t BEGIN SELECT CASE 1 WHEN 1 THEN 2 END; END; FROB; "a;b"'
+    const pieces = splitStatements(text)
+    expect(pieces.map((piece) => piece.text)).toEqual([
+      'SELECT 1', 'CREATE TEMP TRIGGER r AFTER INSERT ON t BEGIN SELECT CASE 1 WHEN 1 THEN 2 END; END', 'FROB', '"a;b"',
+    ])
+    for (const { text: piece, start } of pieces) expect(text.slice(start, start + piece.length)).toBe(piece)
+    expect(splitStatements('-- nothing')).toEqual([])
+  })
+
+  test('spans of operands include brackets only above them', () => {
+    const text = 'SELECT ((a) + b) * -(c), [x y]."z"'
+    const core = query(text).cores[0]
+    const at = (span: { start: number, end: number }): string => text.slice(span.start, span.end)
+    const [first, second] = core?.kind === 'core' ? core.columns : []
+    expect(first?.kind === 'result' && at(first.expr.span)).toBe('((a) + b) * -(c)')
+    expect(first?.kind === 'result' && first.expr.kind === 'binary' && [at(first.expr.left.span), at(first.expr.right.span)]).toEqual(['(a) + b', '-(c)'])
+    expect(second?.kind === 'result' && at(second.span)).toBe('[x y]."z"')
   })
 })
