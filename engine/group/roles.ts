@@ -1,9 +1,9 @@
 /**
  * Who may do what to whom (PROTOCOL.md §7.1). Every decision about rights inside the group is made by the functions here; the ops ask.
  */
-import type { MemberRole } from '../state/roster.js'
+import { decodeMember, type MemberRole } from '../state/roster.js'
 import { type OpContext, requireOr } from '../state/context.js'
-import { readMember } from './roster.js'
+import { memberKey } from '../state/keys.js'
 
 /** Owners and admins: they invite, remove, and start epochs as often as they like. */
 export function isAdmin(role: MemberRole): boolean {
@@ -17,7 +17,8 @@ export function mayHandle(author: MemberRole, target: MemberRole): boolean {
 
 /** The author's role as the ops before this one left it: an entry can't use a right that its own first op gave away. */
 export function roleNow(ctx: OpContext): MemberRole {
-  const member = readMember(ctx, ctx.author.member)
+  const bytes = ctx.get(memberKey(ctx.author.member))
+  const member = bytes === undefined ? undefined : decodeMember(bytes)
   requireOr(member !== undefined && member.removedAt === undefined, 'role', 'removed')
   return member.role
 }

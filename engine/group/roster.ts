@@ -9,6 +9,7 @@ import { SealError } from '../errors.js'
 import { decodeEpoch, type EpochRecord } from './epochs.js'
 import { decodeInvitation, type InvitationRecord } from './invites.js'
 import { decodePair, type PairRecord } from './pairs.js'
+import { mayHandle } from './roles.js'
 
 /** As much of a state as the group reads: a version of the tree, a witness, or an op's context. */
 export type GroupReader = Pick<StateReader, 'get' | 'scan' | 'count'>
@@ -45,14 +46,21 @@ export function liveDevices(state: GroupReader): Device[] {
   return listDevices(state).filter((device) => device.removedAt === undefined)
 }
 
-/** Invitations on record by id, expired ones too: those go at the next epoch. */
+/** Invitations on record by id, those too that admit no more: they go at the next epoch. */
 export function listInvitations(state: GroupReader): Invitation[] {
   return listKind(state, KEY_KIND.invitation, decodeInvitation)
 }
 
 /** Invitations that still admit in an entry at `index`. */
 export function openInvitations(state: GroupReader, index: number): Invitation[] {
-  return listInvitations(state).filter((invitation) => index < invitation.expiresAt)
+  return listInvitations(state).filter((invitation) => index < invitation.expiresAt && issuerMay(state, invitation))
+}
+
+/** Whoever answers for an invitation is still here and still holds the right to it. */
+export function issuerMay(state: Pick<GroupReader, 'get'>, invitation: InvitationRecord): boolean {
+  const issuer = readMember(state, invitation.issuer)
+  if (issuer === undefined || issuer.removedAt !== undefined) return false
+  return invitation.kind === 'device' || mayHandle(issuer.role, invitation.role)
 }
 
 /** Whom an epoch started at `index` is delivered to. */

@@ -249,6 +249,16 @@ describe('joining', () => {
     expect(world.apply(join())).toEqual({ kind: 'applied' })
   })
 
+  it('is not served by a rotation once its issuer lost the right: the link reads nothing newer', () => {
+    world.must(founder, [{ op: 'member.role', member: 2, from: 'admin', to: 'writer' }])
+    // Made on the state before: a rotate that serves the invitation all the same.
+    const served = buildRotate({ ...world.ctx(founder), state: world.log[world.log.length - 1]!.before.tree })
+    world.refused(founder, [served], 'conflict', 'delivery')
+    world.must(founder, [buildRotate(world.ctx(founder))])
+    expect(readInvitation(world.state.tree, ticket.invitation)).toBeUndefined()
+    expect(readPairOf(world.state.tree, 1, ticket.invitation)).toBeUndefined()
+  })
+
   it('goes on after a plain rotation, which serves open invitations too', () => {
     const stale = join()
     world.must(founder, [buildRotate(world.ctx(founder))])

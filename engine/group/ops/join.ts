@@ -15,8 +15,7 @@ import { acceptanceMessage } from '../contexts.js'
 import { admitKey } from '../graves.js'
 import { encodeInvitation, type InvitationRecord } from '../invites.js'
 import { countName, sealedNameFor } from '../live.js'
-import { mayHandle } from '../roles.js'
-import { liveDevices, listInvitations, readInvitation, readMember, readPairOf } from '../roster.js'
+import { issuerMay, liveDevices, listInvitations, readInvitation, readPairOf } from '../roster.js'
 import { endInvitation } from './remove.js'
 
 export interface JoinOp {
@@ -65,7 +64,7 @@ export const join: OpCodec<JoinOp> = {
     if (invitation === undefined) throw new Reject('rule', 'no-invitation')
     requireOr(ctx.index < invitation.expiresAt, 'rule', 'expired')
     requireOr(op.role === invitation.role, 'rule', 'invited-role')
-    requireIssuer(ctx, invitation)
+    requireOr(issuerMay(ctx, invitation), 'rule', 'issuer')
     requireRoom(ctx, invitation)
     const { signing, agreement } = op
     const { base } = ctx.entry
@@ -87,13 +86,6 @@ export const join: OpCodec<JoinOp> = {
     else ctx.put(invitationKey(op.invitation), encodeInvitation({ ...invitation, usesLeft: invitation.usesLeft - 1 }))
     ctx.admitted(device)
   },
-}
-
-/** Whoever invited must still be here and still hold the right. */
-function requireIssuer(ctx: OpContext, invitation: InvitationRecord): void {
-  const issuer = readMember(ctx, invitation.issuer)
-  const here = issuer !== undefined && issuer.removedAt === undefined
-  requireOr(here && (invitation.kind === 'device' || mayHandle(issuer.role, invitation.role)), 'rule', 'issuer')
 }
 
 function requireRoom(ctx: OpContext, invitation: InvitationRecord): void {

@@ -122,7 +122,7 @@ function isSame(a: Generation, b: Generation | undefined): boolean {
   return b !== undefined && a.generation === b.generation && equalBytes(a.commitment, b.commitment)
 }
 
-/** Each recipient gets its pair; invitations that expired by now are not recipients, and go. Gives C0. */
+/** Each recipient gets its pair; invitations that admit nobody any more are not recipients, and go. Gives C0. */
 function deliver(ctx: OpContext, op: RotateOp, epoch: number): Uint8Array {
   const recipients = recipientsAt(ctx, ctx.index)
   const author = readDevice(ctx, ctx.author.device)
@@ -130,7 +130,8 @@ function deliver(ctx: OpContext, op: RotateOp, epoch: number): Uint8Array {
   const context = { space: ctx.env.spaceId, epoch, author: author.signing, base: ctx.entry.base }
   // A delivery for a roster that has changed since can't be told from a false one: both are conflicts, and the honest author makes another.
   const pairs = requireDelivery(ctx, context, recipients.map((recipient) => recipient.agreement), op.delivery, 'conflict')
-  for (const invitation of listInvitations(ctx)) if (ctx.index >= invitation.expiresAt) endInvitation(ctx, invitation.id)
+  const served = new Set(recipients.filter(({ holder }) => holder === 1).map(({ id }) => id))
+  for (const { id } of listInvitations(ctx)) if (!served.has(id)) endInvitation(ctx, id)
   recipients.forEach(({ holder, id }, i) => ctx.put(pairKey(holder, id), encodePair({ epoch, ...(pairs[i] as Pair) })))
   return (pairs[0] as Pair).c0
 }
