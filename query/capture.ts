@@ -35,10 +35,13 @@ export interface CapturedTable {
   /** The catalog's id. */
   readonly id: number
   readonly name: string
+  /** Changes whenever the table or one of its unique indexes does; what is watched under the same one stays as it is. Absent: always anew. */
+  readonly version?: object
 }
 
 interface Installed {
   readonly id: number
+  readonly version: object | undefined
   readonly form: TableForm
   /** Key identity → a key by which SQLite finds the row; undefined if the identity is that key, one INTEGER. */
   readonly touched: Map<string | number, readonly SqlValue[] | undefined>
@@ -58,14 +61,31 @@ export class Capture {
     })
   }
 
-  /** Watch exactly these tables from now on. Again after every change of the schema; within a transaction it is undone with it: install again. */
+  /**
+   * Watch exactly these tables from now on; keys noted of a table stay noted. Again after every change of the schema. Within a transaction it is
+   * undone with it: then `uninstall`, and install again.
+   */
   install(tables: readonly CapturedTable[]): void {
-    this.uninstall()
-    for (const { id, name } of tables) {
+    const wanted = new Map(tables.map((table) => [table.id, table]))
+    const touched = new Map<number, Installed['touched']>()
+    for (const [id, table] of [...this.#tables]) {
+      const version = wanted.get(id)?.version
+      if (version !== undefined && version === table.version) continue
+      touched.set(id, table.touched)
+      this.#remove(table)
+    }
+    for (const { id, name, version } of tables) {
+      if (this.#tables.has(id)) continue
       const form = describeTable(this.#db, name)
       for (const sql of triggersFor(id, form)) this.#db.exec(sql)
-      this.#tables.set(id, { id, form, touched: new Map(), read: undefined })
+      this.#tables.set(id, { id, version, form, touched: touched.get(id) ?? new Map(), read: undefined })
     }
+  }
+
+  #remove({ id, read }: Installed): void {
+    read?.finalize()
+    this.#tables.delete(id)
+    for (const name of TRIGGERS) this.#db.exec(`DROP TRIGGER IF EXISTS temp.sealdb_capture_${id}_${name}`)
   }
 
   uninstall(): void {
@@ -85,6 +105,23 @@ export class Capture {
     if (!this.#db.inTransaction) throw new SealError('bad-argument', 'Expected an open transaction.')
     for (const { touched } of this.#tables.values()) touched.clear()
     this.#active = true
+  }
+
+  /** Run `use` unnoticed: rows that arrive are nobody's change. */
+  pause<T>(use: () => T): T {
+    const active = this.#active
+    this.#active = false
+    try {
+      return use()
+    } finally {
+      this.#active = active
+    }
+  }
+
+  /** As if every row of a table had been touched: one that was filled before it was watched. */
+  touchAll(id: number): void {
+    const { form } = this.#installed(id)
+    this.#db.exec(`SELECT sealdb_touch(${[id, ...form.keyNames].join(', ')}) FROM main.${quoteName(form.name)}`)
   }
 
   /** Stop noticing; for a transaction that is given up. */
@@ -163,12 +200,19 @@ function readRow({ name, columns, keyNames, keyIsRowid }: TableForm): string {
   return `SELECT ${columns.map((column) => quoteName(column.name)).join(', ')} FROM main.${quoteName(name)} WHERE ${where}`
 }
 
+const TRIGGERS = ['insert', 'update', 'delete', 'before_insert', 'before_update'] as const
+
 function triggersFor(id: number, form: TableForm): string[] {
   const on = `main.${quoteName(form.name)}`
   const touch = (row: string): string => `SELECT sealdb_touch(${[id, ...form.keyNames.map((key) => `${row}.${key}`)].join(', ')})`
   const moved = form.keyNames.map((key) => `NEW.${key} IS NOT OLD.${key}`).join(' OR ')
-  const trigger = (name: string, event: string, body: readonly string[]): string => `CREATE TEMP TRIGGER sealdb_capture_${id}_${name} ${event} ON ${on} BEGIN ${body.join('; ')}; END`
+  const trigger = (name: (typeof TRIGGERS)[number], event: string, body: readonly string[]): string => `CREATE TEMP TRIGGER sealdb_capture_${id}_${name} ${event} ON ${on} BEGIN ${body.join('; ')}; END`
   const probes = form.uniques.map((unique) => ({ sql: probe(id, form, unique), moved: movedIn(unique) }))
+  if (form.defaults.size > 0 && form.uniques.some((unique) => !isTold(form, unique))) {
+    // What REPLACE puts in place of a NULL is not in NEW, nor in what is computed from it: then any row may go.
+    const filled = [...form.defaults.keys()].map((column) => `NEW.${column} IS NULL`).join(' OR ')
+    probes.push({ sql: `SELECT sealdb_touch(${[id, ...form.keyNames].join(', ')}) FROM ${on} WHERE (${filled})`, moved: undefined })
+  }
   if (form.rowid !== undefined && !form.keyIsRowid) {
     // A declared key beside a rowid: whoever writes the rowid itself may replace another row by it.
     probes.push({ sql: `SELECT sealdb_touch(${[id, ...form.keyNames].join(', ')}) FROM ${on} WHERE ${form.rowid} = NEW.${form.rowid}`, moved: `NEW.${form.rowid} IS NOT OLD.${form.rowid}` })
@@ -184,6 +228,11 @@ function triggersFor(id: number, form: TableForm): string[] {
   ]
 }
 
+/** The index's place of a row is told by NEW and literal defaults alone: plain columns, none of them generated. */
+function isTold({ columns, defaults }: TableForm, { terms }: UniqueForm): boolean {
+  return terms.every(({ sql, column }) => column && columns.some(({ name }) => quoteName(name) === sql) && !(defaults.has(sql) && defaults.get(sql) === undefined))
+}
+
 /** When an UPDATE can come into another row's place: undefined is always (an expression may have moved, or the row come under a partial index). */
 function movedIn({ terms, where }: UniqueForm): string | undefined {
   if (where !== undefined || !terms.every(({ column }) => column)) return undefined
@@ -194,7 +243,11 @@ function movedIn({ terms, where }: UniqueForm): string | undefined {
 function probe(id: number, form: TableForm, { terms, where }: UniqueForm): string {
   // An expression is written over bare columns: a subquery whose columns are NEW's gives them their values, affinity and collation.
   const fresh = `(SELECT ${form.allColumns.map((column) => `NEW.${quoteName(column)} AS ${quoteName(column)}`).join(', ')})`
-  const equal = terms.map(({ sql, column, collation }) => (column ? `${sql} = NEW.${sql} COLLATE ${collation}` : `${sql} = (SELECT ${sql} FROM ${fresh})`))
+  const value = (column: string): string => {
+    const literal = form.defaults.get(column)
+    return literal === undefined ? `NEW.${column}` : `coalesce(NEW.${column}, ${literal})`
+  }
+  const equal = terms.map(({ sql, column, collation }) => (column ? `${sql} = ${value(sql)} COLLATE ${collation}` : `${sql} = (SELECT ${sql} FROM ${fresh})`))
   const conditions = [...equal, ...(where === undefined ? [] : [`(${where})`])]
   return `SELECT sealdb_touch(${[id, ...form.keyNames].join(', ')}) FROM main.${quoteName(form.name)} WHERE ${conditions.join(' AND ')}`
 }

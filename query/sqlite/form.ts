@@ -39,9 +39,13 @@ export interface TableForm {
   readonly rowid: string | undefined
   /** The key is the rowid, under a column's name or its own. */
   readonly keyIsRowid: boolean
+  /** NOT NULL columns (quoted) with a DEFAULT, which REPLACE puts in place of NULL: its text if it is a literal. */
+  readonly defaults: ReadonlyMap<string, string | undefined>
   /** Besides the key. */
   readonly uniques: readonly UniqueForm[]
 }
+
+const LITERAL = /^(?:[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?|'(?:[^']|'')*'|[xX]'[0-9a-fA-F]*')$/
 
 /** Throws `bad-argument` if there is no such table, or if nothing can name its rows. */
 export function describeTable(db: Database, name: string): TableForm {
@@ -50,7 +54,7 @@ export function describeTable(db: Database, name: string): TableForm {
   const withoutRowid = listed[0] === 1n
   const strict = listed[1] === 1n
   const table = String(listed[3])
-  const infos = db.all("SELECT name, type, pk, hidden FROM pragma_table_xinfo(?, 'main') ORDER BY cid", [table])
+  const infos = db.all("SELECT name, type, pk, hidden, \"notnull\", dflt_value FROM pragma_table_xinfo(?, 'main') ORDER BY cid", [table])
   const allColumns = infos.map(([column]) => String(column))
   const stored = infos.filter(([, , , hidden]) => hidden === 0n)
   const columns = stored.map(([column, type]) => ({ name: String(column), affinity: affinityOf(String(type), strict) }))
@@ -70,6 +74,7 @@ export function describeTable(db: Database, name: string): TableForm {
     rowid,
     // An INTEGER PRIMARY KEY is the only declared key without an index.
     keyIsRowid: keySlots.length === 0 || (!withoutRowid && primary === undefined),
+    defaults: new Map(stored.filter(([, , , , notNull, text]) => notNull === 1n && text !== null).map(([column, , , , , text]) => [quoteName(String(column)), LITERAL.test(String(text)) ? String(text) : undefined])),
     uniques: indexes.filter(({ origin }) => origin !== 'pk').map(({ name: index, terms, where }) => ({ name: index, terms, where })),
   }
 }

@@ -191,7 +191,7 @@ function runSeed(seed: number, transactions: number): { readonly statements: num
       images.forEach((table, i) => table.apply(deltas.filter((delta) => delta.table === i + 1).map(({ key, after }) => ({ key, row: after, version: t }))))
       copy.exec('COMMIT')
       for (const { form, quarantinedCount } of images) {
-        expect(quarantinedCount).toBe(0)
+        if (quarantinedCount !== 0) throw new Error(`quarantined in ${form.name}: ${String(images.flatMap((i) => [...i.quarantined()].map(({ key, row, reason }) => `${reason}: ${String(key)} → ${row.map((v) => `${typeof v} ${String(v)}`).join(', ')}`)))} after\n${ran.join(';\n')}`)
         const [expected, found] = [dump(live, form), dump(copy, form)]
         try {
           expect(found).toEqual(expected)
