@@ -1,0 +1,89 @@
+/**
+ * One table between SQLite and the engine: which of SQLite's stored columns is sealed, which is plaintext, what its indexes hold. Rows go through it
+ * both ways: stored columns in SQLite's order here, plaintext values, body and index values there.
+ */
+import { SealError } from '../engine/errors.js'
+import { type SqlValue } from '../engine/codec/value.js'
+import { type ColumnId, type RowImage, type RowView } from '../engine/space/types.js'
+import { decodeRow, encodeBody } from './body.js'
+import { type SchemaObject, type TableData } from './catalog.js'
+import { canonicalKey, canonicalValue, type Collation } from './keys.js'
+import { foldName } from './sql/names.js'
+import { type Sqlite } from './sqlite.js'
+import { describeTable, type TableForm } from './sqlite/form.js'
+
+/** The rowid of a table without a declared key lies in the body, under an id that no column has. */
+const ROWID_COLUMN = 0
+
+export interface Row {
+  /** Canonical. */
+  readonly key: readonly SqlValue[]
+  /** Stored columns in SQLite's order (`TableForm.columns`). */
+  readonly values: readonly SqlValue[]
+}
+
+interface BlindIndex { readonly slots: readonly number[]; readonly collations: readonly Collation[] }
+
+export class Binding {
+  readonly id: number
+  readonly name: string
+  readonly form: TableForm
+  readonly data: TableData
+  /** Ascending ids of what the body holds, and where each lies in a row; −1 is the rowid. */
+  readonly #bodyIds: readonly ColumnId[]
+  readonly #bodySlots: readonly number[]
+  readonly #initial: readonly SqlValue[]
+  /** For each plaintext column of the shape its place in a row, −1 if it was dropped. */
+  readonly #plainSlots: readonly number[]
+  readonly #blind: readonly BlindIndex[]
+
+  /** Throws `bad-encoding` if what the catalog says is not what SQLite made of the table's text. */
+  constructor(db: Sqlite, object: SchemaObject & { readonly data: TableData }) {
+    const { data } = object
+    this.id = object.id
+    this.name = object.name
+    this.data = data
+    this.form = describeTable(db, object.name)
+    const { columns, keySlots } = this.form
+    const agrees = columns.length === data.columns.length && columns.every(({ name }, i) => foldName(name) === foldName(data.columns[i]?.name ?? ''))
+    if (!agrees) throw new SealError('bad-encoding', 'A table’s columns in the catalog are not those of its definition.', { table: object.id })
+    const slotOf = new Map(data.columns.map(({ id }, slot) => [id, slot]))
+    const body = data.columns.map(({ id, visibility }, slot) => ({ id, slot, visibility })).filter(({ visibility }) => visibility !== 'plaintext')
+    if (keySlots.length === 0) body.unshift({ id: ROWID_COLUMN, slot: -1, visibility: 'sealed' })
+    this.#bodyIds = body.map(({ id }) => id)
+    this.#bodySlots = body.map(({ slot }) => slot)
+    this.#initial = body.map(({ slot }) => data.columns[slot]?.initial ?? null)
+    this.#plainSlots = data.shape.plain.map(({ id }) => slotOf.get(id) ?? -1)
+    this.#blind = data.shape.indexes.flatMap((index, i) => (index.kind === 'plain' ? [] : [{ slots: index.columns.map((id) => slotOf.get(id) ?? -1), collations: data.collations[i] ?? [] }]))
+  }
+
+  /** A row of the engine as SQLite holds it. Throws what `decodeRow` throws: a body that is not one. */
+  open(row: Pick<RowView, 'plain' | 'body'>): Row {
+    const body = decodeRow(row.body, this.#bodyIds, this.#initial)
+    const values = new Array<SqlValue>(this.data.columns.length).fill(null)
+    let rowid: SqlValue = null
+    for (let i = 0; i < body.length; i++) {
+      const slot = this.#bodySlots[i] as number
+      if (slot < 0) rowid = body[i] as SqlValue
+      else values[slot] = body[i] as SqlValue
+    }
+    for (let i = 0; i < this.#plainSlots.length; i++) {
+      const slot = this.#plainSlots[i] as number
+      if (slot >= 0) values[slot] = row.plain[i] ?? null
+    }
+    return { key: this.keyOf(values, rowid), values }
+  }
+
+  /** `key` canonical. */
+  image({ key, values }: Row): RowImage {
+    const at = (slot: number): SqlValue => (slot < 0 ? null : (values[slot] as SqlValue))
+    const body = encodeBody(this.#bodyIds, this.#bodySlots.map((slot) => (slot < 0 ? (key[0] as SqlValue) : (values[slot] as SqlValue))))
+    const blind = this.#blind.map(({ slots, collations }) => slots.map((slot, i) => canonicalValue(at(slot), collations[i] ?? 'BINARY')))
+    return { plain: this.#plainSlots.map(at), blind, body }
+  }
+
+  keyOf(values: readonly SqlValue[], rowid: SqlValue): SqlValue[] {
+    const { keySlots, keyCollations } = this.form
+    return keySlots.length === 0 ? [rowid] : canonicalKey(keySlots.map((slot) => values[slot] as SqlValue), keyCollations)
+  }
+}
