@@ -5,7 +5,7 @@
  * source order and are always present: what is absent is null or an empty list. Parentheses that only group are not kept (the printer
  * puts back those that are needed); an operand's span therefore excludes its own parentheses, its parent's includes them.
  *
- * This file is over 400 lines because it is one vocabulary: splitting the union would hide what an exhaustive switch has to cover.
+ * Long, because it is one vocabulary: splitting the union would hide what an exhaustive switch has to cover.
  */
 
 /** Offsets in UTF-16 units, `[start, end)`. A node made by a rewriter has `NO_SPAN`. */

@@ -3,7 +3,7 @@
  *
  * The grammar's expression rule is flat, `operand (operator operand)*`, which keeps the parser's own stack shallow and fast. The
  * decisions here are those of SQLite's LALR tables: a prefix operator never pops, `BETWEEN x` is an open bracket until its AND, and
- * ESCAPE belongs to the nearest LIKE that has none. One `Fold` serves a whole parse; nested expressions work above a mark.
+ * ESCAPE belongs to the nearest LIKE that has none. One `Fold` serves a whole parse; nested expressions work above its `base`.
  */
 import type { BinaryOperator, Expr, Like, UnaryOperator } from './ast.js'
 import { BINARY, EQUALITY, NOT, SIGN } from './precedence.js'

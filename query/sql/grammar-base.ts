@@ -2,7 +2,7 @@
  * What every part of the grammar stands on: positions, names, bounds, and errors in our own words.
  *
  * The parser is one chevrotain parser, written as a chain of classes so that each file holds one part of the language:
- * base → expr → query → write → schema → statement. Decisions are LL(1); where SQLite needs more, a GATE looks further. Actions run
+ * base → window → expr → query → write → constraint → schema → statement. Decisions are LL(1); where SQLite needs more, a GATE looks further. Actions run
  * as the text is read. Chevrotain also runs every rule once with dummies to learn the grammar (`RECORDING_PHASE`), so code that
  * looks inside results stands aside then.
  */

@@ -1,12 +1,12 @@
-/** Expressions: the `expr`, `sortlist` and window parts of SQLite's grammar. Precedence is folded in `fold.ts`. */
+/** Expressions: the `expr` part of SQLite's grammar. Precedence is folded in `fold.ts`. */
 import type { IToken, ParserMethod, TokenType } from 'chevrotain'
 import { SealError } from '../../engine/errors.js'
 import { MAX_EXPRESSION_DEPTH } from '../../engine/limits.js'
 import type {
-  BinaryOperator, Call, Case, Cast, ColumnRef, CurrentTime, Exists, Expr, Frame, FrameBound, In, Literal, Name, OrderTerm,
-  Parameter, Raise, Select, SignedNumber, TypeName, When, WindowSpec,
+  BinaryOperator, Call, Case, Cast, ColumnRef, CurrentTime, Exists, Expr, In, Literal, Name, Parameter, Raise, Select,
+  SignedNumber, TypeName, When,
 } from './ast.js'
-import { GrammarBase } from './grammar-base.js'
+import { WindowGrammar } from './grammar-window.js'
 import { COLLATE, EQUALITY } from './precedence.js'
 import {
   BinaryOperatorToken, Blob, Comma, CurrentTimeToken, Dot, Idj, Ids, Integer, K, LikeToken, LParen, Minus, Nm, NumberToken,
@@ -20,7 +20,7 @@ const OPERATORS = new Map<TokenType, BinaryOperator>(VOCABULARY.flatMap((type) =
   return [[type, (text === '==' ? '=' : text === '<>' ? '!=' : text) as BinaryOperator]]
 }))
 
-export abstract class ExprGrammar extends GrammarBase {
+export abstract class ExprGrammar extends WindowGrammar {
   abstract readonly select: ParserMethod<[], Select>
   /** A table, with arguments or without, as the right side of IN. */
   abstract readonly inTable: ParserMethod<[], In['set']>
@@ -248,7 +248,8 @@ export abstract class ExprGrammar extends GrammarBase {
     const operand = this.SUBRULE(this.expr)
     this.CONSUME(K.AS)
     const typeStart = this.next()
-    const type = this.OPTION(() => this.SUBRULE(this.typeName)) ?? { kind: 'type-name', words: [], sizes: [], span: { start: typeStart, end: typeStart } }
+    const type: TypeName = this.OPTION(() => this.SUBRULE(this.typeName))
+      ?? { kind: 'type-name', words: [], sizes: [], span: { start: typeStart, end: typeStart } }
     this.CONSUME(RParen)
     return { kind: 'cast', operand, type, span: this.from(start) }
   })
@@ -315,108 +316,6 @@ export abstract class ExprGrammar extends GrammarBase {
     return { kind: 'raise', action: this.word(action), message, span: this.from(start) }
   })
 
-  // ---- order and windows -------------------------------------------------------------------------------------------------------
-
-  readonly orderBy: ParserMethod<[], OrderTerm[]> = this.rule('orderBy', () => {
-    this.CONSUME(K.ORDER)
-    this.CONSUME(K.BY)
-    return this.SUBRULE(this.orderTerms)
-  })
-
-  readonly orderTerms: ParserMethod<[], OrderTerm[]> = this.rule('orderTerms', () => {
-    const terms: OrderTerm[] = []
-    this.AT_LEAST_ONE_SEP({ SEP: Comma, DEF: () => {
-      const start = this.next()
-      const expr = this.SUBRULE(this.expr)
-      const direction = this.OPTION(() => this.SUBRULE(this.direction)) ?? null
-      const nulls = this.OPTION2(() => {
-        this.CONSUME(K.NULLS)
-        return this.OR<'first' | 'last'>([
-          { ALT: () => (this.CONSUME(K.FIRST), 'first') },
-          { ALT: () => (this.CONSUME(K.LAST), 'last') },
-        ])
-      }) ?? null
-      terms.push({ kind: 'order-term', expr, direction, nulls, span: this.from(start) })
-    } })
-    return terms
-  })
-
-  readonly direction: ParserMethod<[], 'asc' | 'desc'> = this.rule('direction', () => this.OR<'asc' | 'desc'>([
-    { ALT: () => (this.CONSUME(K.ASC), 'asc') },
-    { ALT: () => (this.CONSUME(K.DESC), 'desc') },
-  ]))
-
-  private readonly filter: ParserMethod<[], Expr> = this.rule('filter', () => {
-    this.CONSUME(K.FILTER)
-    this.CONSUME(LParen)
-    this.CONSUME(K.WHERE)
-    const expr = this.SUBRULE(this.expr)
-    this.CONSUME(RParen)
-    return expr
-  })
-
-  private readonly over: ParserMethod<[], Name | WindowSpec> = this.rule('over', () => {
-    this.CONSUME(K.OVER)
-    return this.OR<Name | WindowSpec>([
-      { ALT: () => this.SUBRULE(this.name) },
-      { ALT: () => this.SUBRULE(this.window) },
-    ])
-  })
-
-  readonly window: ParserMethod<[], WindowSpec> = this.rule('window', () => {
-    const start = this.next()
-    this.CONSUME(LParen)
-    const base = this.OPTION({ GATE: () => !FRAME_WORDS.has(this.at(1)) && this.at(1) !== K.PARTITION, DEF: () => this.SUBRULE(this.name) }) ?? null
-    const partitionBy = this.OPTION2(() => {
-      this.CONSUME(K.PARTITION)
-      this.CONSUME(K.BY)
-      return this.SUBRULE(this.exprList)
-    }) ?? []
-    const orderBy = this.OPTION3(() => this.SUBRULE(this.orderBy)) ?? []
-    const frame = this.OPTION4(() => this.SUBRULE(this.frame)) ?? null
-    this.CONSUME(RParen)
-    return { kind: 'window', base, partitionBy, orderBy, frame, span: this.from(start) }
-  })
-
-  private readonly frame: ParserMethod<[], Frame> = this.rule('frame', () => {
-    const start = this.next()
-    const unit = this.OR([{ ALT: () => this.CONSUME(K.ROWS) }, { ALT: () => this.CONSUME(K.RANGE) }, { ALT: () => this.CONSUME(K.GROUPS) }])
-    const between = this.OPTION(() => this.CONSUME(K.BETWEEN)) !== undefined
-    const from = this.SUBRULE(this.frameBound)
-    const to = this.OPTION2({ GATE: () => between, DEF: () => (this.CONSUME(K.AND), this.SUBRULE2(this.frameBound)) }) ?? null
-    this.ACTION(() => {
-      if (between && to === null) throw this.fail(['AND'])
-    })
-    const exclude = this.OPTION3(() => {
-      this.CONSUME(K.EXCLUDE)
-      return this.OR2<NonNullable<Frame['exclude']>>([
-        { ALT: () => (this.CONSUME(K.NO), this.CONSUME(K.OTHERS), 'no others') },
-        { ALT: () => (this.CONSUME(K.CURRENT), this.CONSUME(K.ROW), 'current row') },
-        { ALT: () => (this.CONSUME(K.GROUP), 'group') },
-        { ALT: () => (this.CONSUME(K.TIES), 'ties') },
-      ])
-    }) ?? null
-    return { kind: 'frame', unit: this.word(unit), from, to, exclude, span: this.from(start) }
-  })
-
-  private readonly frameBound: ParserMethod<[], FrameBound> = this.rule('frameBound', () => {
-    const start = this.next()
-    const offset = this.OR<Expr | 'unbounded' | null>([
-      { ALT: () => (this.CONSUME(K.UNBOUNDED), 'unbounded') },
-      { ALT: () => (this.CONSUME(K.CURRENT), this.CONSUME(K.ROW), null) },
-      { ALT: () => this.SUBRULE(this.expr) },
-    ])
-    const side = this.OPTION({ GATE: () => offset !== null, DEF: () => this.OR2<'preceding' | 'following'>([
-      { ALT: () => (this.CONSUME(K.PRECEDING), 'preceding') },
-      { ALT: () => (this.CONSUME(K.FOLLOWING), 'following') },
-    ]) })
-    this.ACTION(() => {
-      if (offset !== null && side === undefined) throw this.fail(['PRECEDING', 'FOLLOWING'])
-    })
-    const type = side === undefined ? 'current row' : offset === 'unbounded' ? `unbounded ${side}` as const : side
-    return { kind: 'frame-bound', type, offset: offset === 'unbounded' ? null : offset, span: this.from(start) }
-  })
-
   // ---- helpers -----------------------------------------------------------------------------------------------------------------
 
   protected literalOf(token: IToken): Literal {
@@ -447,6 +346,5 @@ export abstract class ExprGrammar extends GrammarBase {
   }
 }
 
-const FRAME_WORDS = new Set<TokenType>([K.ROWS, K.RANGE, K.GROUPS])
 /** Stands for a result while chevrotain records the grammar; never seen. */
 const NOTHING: Expr = { kind: 'literal', type: 'null', raw: '', span: { start: 0, end: 0 } }

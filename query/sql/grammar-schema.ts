@@ -1,8 +1,4 @@
-/**
- * Definitions: tables, indexes, views, triggers, virtual tables, ALTER, DROP, and SealDB's policies.
- *
- * Over 400 lines would need a reason; this stays under by leaving column and table constraints to `grammar-constraint.ts`.
- */
+/** Definitions: tables, indexes, views, triggers, virtual tables, ALTER, DROP, and SealDB's policies. */
 import type { ParserMethod } from 'chevrotain'
 import type {
   AlterAction, AlterTable, ColumnDef, CreateIndex, CreatePolicy, CreateTable, CreateTrigger, CreateView, CreateVirtualTable, Drop,

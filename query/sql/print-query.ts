@@ -12,7 +12,8 @@ import { printName } from './names.js'
 import { BINARY, COLLATE, EQUALITY, ESCAPE, NOT, PRIMARY, RELATION, SIGN } from './precedence.js'
 
 /** Words separated by spaces; what is absent is left out. */
-export const words = (...parts: readonly (string | null | false)[]): string => parts.filter((part) => part !== null && part !== false && part !== '').join(' ')
+export const words = (...parts: readonly (string | null | false)[]): string =>
+  parts.filter((part) => part !== null && part !== false && part !== '').join(' ')
 export const list = <T>(items: readonly T[], print: (item: T) => string): string => items.map(print).join(', ')
 export const bracketed = <T>(items: readonly T[], print: (item: T) => string): string => items.length === 0 ? '' : `(${list(items, print)})`
 const upper = (text: string | null): string => text === null ? '' : text.toUpperCase()
@@ -48,15 +49,17 @@ export function printExpr(e: Expr): string {
 }
 
 export function printSelect(select: Select): string {
-  const arms = select.cores.map((core, at) => words(at > 0 && upper(select.operators[at - 1] ?? null), core.kind === 'core' ? printCore(core) : printValues(core)))
+  const arms = select.cores.map((core, at) =>
+    words(at > 0 && upper(select.operators[at - 1] ?? null), core.kind === 'core' ? printCore(core) : printValues(core)))
   return words(printWith(select.with), ...arms, printOrderBy(select.orderBy), printLimit(select.limit))
 }
 
 export const printWith = (ctes: With | null): string =>
   ctes === null ? '' : words('WITH', ctes.recursive && 'RECURSIVE', list(ctes.ctes, printCte))
 
-export const printCte = ({ name, columns, materialized, select }: Cte): string =>
-  words(printName(name), bracketed(columns, printName), 'AS', materialized === false && 'NOT', materialized !== null && 'MATERIALIZED', `(${printSelect(select)})`)
+export const printCte = ({ name, columns, materialized, select }: Cte): string => words(
+  printName(name), bracketed(columns, printName), 'AS', materialized === false && 'NOT', materialized !== null && 'MATERIALIZED',
+  `(${printSelect(select)})`)
 
 export const printCore = (core: SelectCore): string => words(
   'SELECT', upper(core.quantifier), list(core.columns, printResult),

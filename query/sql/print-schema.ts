@@ -29,7 +29,8 @@ function columnConstraintBody(c: ColumnConstraint): string {
     case 'bare-constraint': return ''
     case 'not-null': return words('NOT NULL', onConflict(c.conflict))
     case 'null': return words('NULL', onConflict(c.conflict))
-    case 'primary-key-column': return words('PRIMARY KEY', c.direction !== null && c.direction.toUpperCase(), onConflict(c.conflict), c.autoincrement && 'AUTOINCREMENT')
+    case 'primary-key-column': return words(
+      'PRIMARY KEY', c.direction !== null && c.direction.toUpperCase(), onConflict(c.conflict), c.autoincrement && 'AUTOINCREMENT')
     case 'unique-column': return words('UNIQUE', onConflict(c.conflict))
     case 'default': return `DEFAULT ${printDefault(c.value)}`
     case 'collate-constraint': return `COLLATE ${printName(c.collation)}`
@@ -46,10 +47,12 @@ export const printTableConstraint = (c: TableConstraint): string => words(constr
 function tableConstraintBody(c: TableConstraint): string {
   switch (c.kind) {
     case 'bare-constraint': return ''
-    case 'primary-key': return words(`PRIMARY KEY (${list(c.columns, printOrderTerm)}${c.autoincrement ? ' AUTOINCREMENT' : ''})`, onConflict(c.conflict))
+    case 'primary-key': return words(
+      `PRIMARY KEY (${list(c.columns, printOrderTerm)}${c.autoincrement ? ' AUTOINCREMENT' : ''})`, onConflict(c.conflict))
     case 'unique': return words(`UNIQUE (${list(c.columns, printOrderTerm)})`, onConflict(c.conflict))
     case 'check': return columnConstraintBody(c)
-    case 'foreign-key': return words('FOREIGN KEY', bracketed(c.columns, printName), printReferences(c.target), c.deferral !== null && printDeferral(c.deferral))
+    case 'foreign-key': return words(
+      'FOREIGN KEY', bracketed(c.columns, printName), printReferences(c.target), c.deferral !== null && printDeferral(c.deferral))
   }
 }
 
@@ -67,7 +70,8 @@ export const printReferences = ({ table, columns, actions }: References): string
 export const printReferenceAction = ({ on, action, match }: ReferenceAction): string =>
   match !== null ? `MATCH ${printName(match)}` : `ON ${on.toUpperCase()} ${(action ?? 'no action').toUpperCase()}`
 
-const printDeferral = ({ not, initially }: Deferral): string => words(not && 'NOT', 'DEFERRABLE', initially !== null && `INITIALLY ${initially.toUpperCase()}`)
+const printDeferral = ({ not, initially }: Deferral): string =>
+  words(not && 'NOT', 'DEFERRABLE', initially !== null && `INITIALLY ${initially.toUpperCase()}`)
 const constraintName = (name: Name | null): string => name === null ? '' : `CONSTRAINT ${printName(name)}`
 export const onConflict = (conflict: Resolution | null): string => conflict === null ? '' : `ON CONFLICT ${conflict.toUpperCase()}`
 

@@ -1,13 +1,16 @@
 /** INSERT, UPDATE and DELETE back to SQL. */
 import type { Assignment, Delete, Insert, Resolution, ResultColumn, Star, Update, Upsert } from './ast.js'
 import { printName } from './names.js'
-import { bracketed, list, printExpr, printFrom, printOrderTerm, printResult, printSelect, printTable, printWhere, printWith, words } from './print-query.js'
+import {
+  bracketed, list, printExpr, printFrom, printOrderTerm, printResult, printSelect, printTable, printWhere, printWith, words,
+} from './print-query.js'
 
 export function printWrite(statement: Insert | Update | Delete): string {
   switch (statement.kind) {
     case 'insert': return words(
       printWith(statement.with), 'INSERT', or(statement.or), 'INTO', printTable(statement.target), bracketed(statement.columns, printName),
-      statement.source === null ? 'DEFAULT VALUES' : printSelect(statement.source), ...statement.upserts.map(printUpsert), returning(statement.returning))
+      statement.source === null ? 'DEFAULT VALUES' : printSelect(statement.source),
+      ...statement.upserts.map(printUpsert), returning(statement.returning))
     case 'update': return words(
       printWith(statement.with), 'UPDATE', or(statement.or), printTable(statement.target), 'SET', list(statement.set, printAssignment),
       statement.from !== null && `FROM ${printFrom(statement.from)}`, printWhere(statement.where), returning(statement.returning))
