@@ -50,7 +50,8 @@ class MemoryConnection implements Connection {
     this.buffered += copy.length
     queueMicrotask(() => {
       this.buffered -= copy.length
-      if (!this.#ended) this.other?.onFrame(copy)
+      // What was sent before closing still arrives, as over TCP.
+      if (this.other && !this.other.#ended) this.other.onFrame(copy)
     })
   }
 

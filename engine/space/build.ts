@@ -177,7 +177,14 @@ class DraftBuilder {
 
   private resealRow(id: number, table: Table, rowKey: Uint8Array, old: RowRecord): ResealRowOp | undefined {
     const content = this.openOld(id, table, rowKey, old)
-    return content && { op: 'reseal', table: id, rowKey, ...this.sealContent(id, rowKey, content) }
+    return content && this.resealOp(id, table, rowKey, old, content)
+  }
+
+  /** Unique tokens stay, those that stand for NULL too: they don't depend on the epoch. */
+  private resealOp(id: number, table: Table, rowKey: Uint8Array, old: RowRecord, content: RowContent): ResealRowOp {
+    const { tokens, sealed } = this.sealContent(id, rowKey, content)
+    const unique = new Set(table.shape.indexes.filter((i) => i.unique && table.record?.table?.indexes.some((o) => o.id === i.id)).map((i) => i.id))
+    return { op: 'reseal', table: id, rowKey, tokens: tokens.map((t) => (unique.has(t.index) && old.tokens.find((o) => o.index === t.index)) || t), sealed }
   }
 
   private openOld(id: number, table: Table, rowKey: Uint8Array, old: RowRecord): RowContent | undefined {
@@ -206,7 +213,7 @@ class DraftBuilder {
       if (content === undefined) throw new SealError('open-failed', 'A row that does not open stands in the way of an index; delete it first.', { table: id, version: old.version })
       const missing = table.shape.plain.length - old.plain.length
       const plain = missing > 0 ? [...old.plain, ...new Array<null>(missing).fill(null)] : old.plain
-      if (atLeast(this.bench.role, 'admin')) ops.push({ op: 'reseal', table: id, rowKey, ...this.sealContent(id, rowKey, content) })
+      if (atLeast(this.bench.role, 'admin')) ops.push(this.resealOp(id, table, rowKey, old, content))
       else ops.push(this.putOp('update', id, rowKey, plain, content))
     }
     return ops

@@ -64,6 +64,13 @@ export interface SpaceSync extends SpaceReader {
   receive(from: number, records: readonly Uint8Array[], note: Uint8Array): Promise<void>
   /** A checkpoint seen elsewhere (presence, another member): compared with ours; a contradiction becomes evidence. `consistency` as RFC 9162. */
   observe(note: Uint8Array, consistency?: readonly Uint8Array[]): Promise<'same' | 'behind' | 'ahead' | 'fork' | 'unknown'>
+  /** The verified head, and records of the verified log for a relay that has lost them. */
+  readonly head: Head
+  records(from: number, to: number): Promise<readonly Uint8Array[]>
+  compareHead(head: Head): 'same' | 'behind' | 'ahead' | 'different'
+  /** The relay's latest note under the verified head. */
+  readonly note: Uint8Array | undefined
+  raise(alert: Alert): void
   /** Sign a relay's fresh challenge with this device's key, bound to relay name and space. */
   signChallenge(relayName: string, challenge: Uint8Array): { readonly device: DeviceId; readonly signature: Uint8Array }
   /** Seal/open a presence message for the members' current devices (epoch key, signed, counter). */

@@ -15,7 +15,7 @@ import { LABELS } from '../crypto/labels.js'
 import { isSealError } from '../errors.js'
 import { MAX_INDEXES, MAX_POLICIES, MAX_VALUE_LENGTH } from '../limits.js'
 import { type ApplyEnv } from '../state/context.js'
-import { MAX_INDEX_ID, objectKey, ROW_PREFIX_LENGTH, rowStateKey, TOKEN_LENGTH } from '../state/keys.js'
+import { MAX_INDEX_ID, objectKey, ROW_PREFIX_LENGTH, rowPrefix, rowStateKey, TOKEN_LENGTH } from '../state/keys.js'
 import { type ObjectRecord, type PublicObject } from './catalog.js'
 import { type IndexToken, type RowRecord } from './row-record.js'
 import { type CatalogObject, type IndexShape, type RowView, type TableShape, type UnopenedRow } from './types.js'
@@ -54,7 +54,7 @@ export class RowSealer {
 
   /** The row part of a state key. Throws `key-too-long`, `no-secret`. */
   rowKey(table: number, shape: Pick<TableShape, 'key'>, generation: number, key: readonly SqlValue[]): Uint8Array {
-    if (shape.key === 'plain') return encodeTuple(key)
+    if (shape.key === 'plain') return encodeTuple(key, rowPrefix(table)).subarray(ROW_PREFIX_LENGTH)
     const secret = this.tokenKey(`row/${table}/${generation}`, () => deriveBlindKey(this.env.crypto, this.secrets.blinding(generation), this.env.spaceId, { kind: 'row', table }))
     return blindToken(this.env.crypto, secret, encodeEqual(key))
   }

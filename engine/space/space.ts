@@ -121,6 +121,10 @@ export class Space implements SpaceWriter, SpaceSync {
   get store(): Store {
     return this.#store
   }
+  /** The state of `current`, unopened: for building group ops. */
+  get currentState(): HeldState['tree'] {
+    return this.#current.held.tree
+  }
   /** The verified log's leaf hashes: for proofs and comparisons. */
   get log(): Follower['log'] {
     return this.#follower.log
@@ -159,11 +163,12 @@ export class Space implements SpaceWriter, SpaceSync {
   }
 
   /** Write ops of the group or of the space as a whole; built on the state they will be applied to. */
-  commitOps(build: (context: BuildContext) => readonly Op[]): Promise<Committed> {
-    return this.#lock.run(() => this.#write(build(this.#buildContext()), [], undefined))
+  commitOps(build: (context: BuildContext) => readonly Op[], withKeyring: 'with-keyring' | 'as-needed' = 'as-needed'): Promise<Committed> {
+    return this.#lock.run(() => this.#write(build(this.#buildContext()), [], undefined, withKeyring === 'with-keyring'))
   }
 
-  async #write(ops: readonly Op[], reads: readonly ReadClaim[], replay: Uint8Array | undefined): Promise<Committed> {
+  /** `withKeyring`: what was staged in the keyring becomes durable with the entry that publishes it. */
+  async #write(ops: readonly Op[], reads: readonly ReadClaim[], replay: Uint8Array | undefined, withKeyring = false): Promise<Committed> {
     if (this.#frozen !== undefined) throw readOnly(this.#frozen)
     if (this.#closed) throw new SealError('bad-argument', 'This space was closed.')
     const record = this.#sign(ops, reads)
@@ -176,7 +181,8 @@ export class Space implements SpaceWriter, SpaceSync {
     const pending = this.#track(record, applied.hash, replay)
     try {
       // Secrets of a new epoch are durable before the entry that starts it can leave the device.
-      const put = this.#openNewEpoch(applied.state as HeldState)
+      const opened = this.#openNewEpoch(applied.state as HeldState)
+      const put: Puts = withKeyring ? [[NAMES.keyring, this.#keyring.encode()]] : opened
       if (this.relay === undefined) await this.#appendOwn(applied, record, pending, put)
       else await this.#keepPending(applied, record, pending, replay, put)
     } catch (error) {
@@ -341,7 +347,7 @@ export class Space implements SpaceWriter, SpaceSync {
     if (state) {
       this.#keyring.open(state.tree)
       this.#setCurrent(this.#viewOf(state, kept))
-    }
+    } else this.#setCurrent(this.#verified)
     if (refused === undefined) return []
     const verdict = refused
     const dropped = this.#pending.splice(kept)
@@ -383,6 +389,25 @@ export class Space implements SpaceWriter, SpaceSync {
       const outcome = await this.#compareWithPast(statement)
       return outcome === 'fork' ? 'fork' : statement.size === this.head.size ? 'same' : 'behind'
     })
+  }
+
+  /** Another device's verified head, against the history verified here. */
+  compareHead(head: Head): 'same' | 'behind' | 'ahead' | 'different' {
+    if (head.size > this.head.size) return 'ahead'
+    if (head.size < this.#follower.log.start || head.size === 0) return 'behind'
+    if (!equalBytes(head.logRoot, this.#follower.log.root(head.size))) return 'different'
+    if (head.size < this.head.size) return 'behind'
+    return equalBytes(head.stateRoot, this.head.stateRoot) ? 'same' : 'different'
+  }
+
+  /** Records of the verified log, for a relay that has lost them. */
+  records(from: number, to: number): Promise<readonly Uint8Array[]> {
+    return this.#store.read(from, to)
+  }
+
+  /** Raise an alert that net has reason for. */
+  raise(alert: Alert): void {
+    this.#alert(alert)
   }
 
   signChallenge(relayName: string, challenge: Uint8Array): { readonly device: DeviceId; readonly signature: Uint8Array } {
@@ -442,6 +467,7 @@ export class Space implements SpaceWriter, SpaceSync {
   }
 
   #setCurrent(view: SpaceView): void {
+    if (view === this.#current) return
     if (this.#current !== this.#verified) this.#current.release()
     this.#current = view
   }
@@ -482,11 +508,6 @@ export class Space implements SpaceWriter, SpaceSync {
 
   #persistKeyring(): void {
     void this.#lock.run(() => this.#store.commit({ put: [[NAMES.keyring, this.#keyring.encode()]] })).catch((error: unknown) => this.#fail(error))
-  }
-
-  /** Put the keyring by now: after staging an agreement key, before its entry is written. */
-  async storeKeyring(): Promise<void> {
-    await this.#store.commit({ put: [[NAMES.keyring, this.#keyring.encode()]] })
   }
 
   #noticeRemoval(): void {

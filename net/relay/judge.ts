@@ -12,8 +12,10 @@ import { equalBytes } from '../../engine/codec/bytes.js'
 import { loadProvider } from '../../engine/crypto/load.js'
 import type { CryptoProvider } from '../../engine/crypto/provider.js'
 import { SealError } from '../../engine/errors.js'
+import { readGrave } from '../../engine/group/graves.js'
 import { openInvitations, readDevice } from '../../engine/group/roster.js'
 import { checkpointSigner, formatStateLine, originOfSpace, signCheckpoint } from '../../engine/log/checkpoint.js'
+import { decodeRecord } from '../../engine/space/entry.js'
 import { Follower, type HeldState } from '../../engine/space/follower.js'
 import { verifyHandshake } from '../../engine/space/handshake.js'
 import type { Head, Verdict } from '../../engine/space/types.js'
@@ -102,6 +104,17 @@ class FollowerLedger implements Ledger {
   invitation(id: number): Access | undefined {
     const open = openInvitations(this.#follower.state.tree, this.head.size).find((invitation) => invitation.id === id)
     return open && { publicKey: open.signing, reads: true, writes: true }
+  }
+
+  joining(record: Uint8Array): Uint8Array | undefined {
+    const decoded = decodeRecord(record)
+    const op = decoded.kind === 'entry' ? decoded.entry.ops[0] : undefined
+    return op?.op === 'join' ? Uint8Array.from(op.signing) : undefined
+  }
+
+  admitted(signing: Uint8Array): number | undefined {
+    const grave = readGrave(this.#follower.state.tree, signing)
+    return grave?.holder === 'device' && grave.use === 'signing' ? grave.id : undefined
   }
 
   consistency(from: number, to: number): readonly Uint8Array[] {

@@ -20,6 +20,10 @@ export interface Ledger {
   unmark(mark: LedgerMark): void
   device(id: number): Access | undefined
   invitation(id: number): Access | undefined
+  /** The signing key that a joining record asks to admit; undefined for any other record. */
+  joining(record: Uint8Array): Uint8Array | undefined
+  /** The device that was admitted with this signing key. */
+  admitted(signing: Uint8Array): number | undefined
   /** RFC 9162 consistency proof between two sizes of this log. */
   consistency(from: number, to: number): readonly Uint8Array[]
 }

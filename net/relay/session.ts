@@ -57,6 +57,8 @@ export class Session {
   #space: Uint8Array | undefined
   #room: Room | undefined
   #proved: Proved | undefined
+  /** Signing key of the device that this connection, let in by an invitation, has asked to admit. */
+  #joining: Uint8Array | undefined
   #inWork = 0
   #ended = false
   /** Frames are handled one after the other until the session is live; then requests run side by side. */
@@ -212,6 +214,8 @@ export class Session {
 
   async #append(room: Room, { request, records }: MessageOf<'append'>): Promise<void> {
     if (!this.#takeRecords(records.length)) return this.#refuse(request, 'rate', 'Too many entries; slow down and send them again.')
+    // Whoever joins has used the invitation up: from then on the connection is the new device's, whose key signed the join.
+    for (const record of records) if (this.#proved?.kind === 'invitation') this.#joining = room.ledger.joining(record) ?? this.#joining
     const placements = await room.append(records)
     for (const placement of placements) {
       this.#host.count('entries_in')
@@ -250,6 +254,8 @@ export class Session {
 
   #mayRead(): boolean {
     if (this.#host.unsafeSkipRelayAuth) return true
+    const admitted = this.#joining && this.#room?.ledger.admitted(this.#joining)
+    if (admitted !== undefined && this.#proved?.kind === 'invitation') this.#proved = { kind: 'device', id: admitted }
     const reads = this.#room !== undefined && this.#proved !== undefined && this.#access(this.#room, this.#proved)?.reads === true
     if (!reads) this.close(CLOSE.denied, 'no longer a member')
     return reads

@@ -1,0 +1,188 @@
+/**
+ * What a person does with a space's group: invite, remove, change roles, rotate, forget, leave, attach a relay. Each is one entry (forget:
+ * several), built on the state it will be applied to. With a relay, acts whose outcome others must be told of wait until they are in the log.
+ */
+import { SealError } from '../errors.js'
+import { buildInvite, buildNameReseals, buildProfile, buildRefresh, buildRole, type BuildContext } from '../group/builders.js'
+import { buildForget, buildLeave, buildRemoval, buildRotate, mustRotate, type RotateOptions } from '../group/build-epoch.js'
+import { formatLink } from '../group/link.js'
+import { holdingUpForget, newestEpoch, readDevice, readMeta } from '../group/roster.js'
+import { buildReseal } from './build.js'
+import type { RelayRecord } from './ops/space.js'
+import type { Space } from './space.js'
+import type { DeviceId, MemberId, Role, SettleState } from './types.js'
+
+export interface InviteOptions {
+  readonly role: Role
+  /** How many people may use the link. Default 1. */
+  readonly uses?: number
+  /** It ends after so many further entries of the log. Default 100,000. */
+  readonly expiresIn?: number
+  /** Address of the page that handles links; the secret goes into its fragment. */
+  readonly page?: string
+}
+
+const DEFAULT_EXPIRY = 100_000
+/** Ops of one entry of a reseal: a bounded entry, and steps that progress can be told of. */
+const RESEAL_STEP = 5_000
+
+/** An invitation link for one or more people. It is a bearer secret: send it over something private. */
+export async function invite(space: Space, options: InviteOptions): Promise<string> {
+  return makeLink(space, { kind: 'member', role: options.role, uses: options.uses ?? 1 }, options)
+}
+
+/** A link that admits a further device of this member. */
+export async function inviteDevice(space: Space, options: Omit<InviteOptions, 'role' | 'uses'> = {}): Promise<string> {
+  return makeLink(space, { kind: 'device', uses: 1 }, options)
+}
+
+export async function revokeInvitation(space: Space, invitation: number): Promise<void> {
+  await settle(space, () => [{ op: 'invite.revoke', invitation }])
+}
+
+export async function setRole(space: Space, member: MemberId, role: Role): Promise<void> {
+  await settle(space, (context) => [buildRole(context.state, member, role)])
+}
+
+/** Removes members or devices and starts the epoch that keeps them out. Returns the open invitations that ended: send those links again. */
+export async function remove(space: Space, who: { readonly members?: readonly MemberId[]; readonly devices?: readonly DeviceId[] }): Promise<{ readonly endedInvitations: readonly number[] }> {
+  let ended: readonly number[] = []
+  await settle(space, (context) => {
+    const ending = buildRemoval(context, who)
+    ended = ending.endedInvitations
+    return ending.ops
+  })
+  return { endedInvitations: ended }
+}
+
+/** Leave, with all devices or with this one. */
+export async function leave(space: Space, what: 'member' | 'device' = 'member'): Promise<void> {
+  await space.commitOps((context) => buildLeave(context, what).ops)
+}
+
+/** A new epoch: what is written from now on is sealed under a fresh secret. Heals after a compromise of this device. */
+export async function rotate(space: Space, options: RotateOptions = {}): Promise<void> {
+  await settle(space, (context) => [buildRotate(context, options)])
+}
+
+/** If somebody left and the epoch awaits its secret, make one. True if it was needed. */
+export async function rotateIfNeeded(space: Space): Promise<boolean> {
+  if (!space.writable || space.me.role === undefined || !mustRotate(stateOf(space))) return false
+  await settle(space, (context) => [buildRotate(context)])
+  return true
+}
+
+export interface ForgetProgress { readonly resealed: number }
+
+/**
+ * Forget what was sealed before the current epoch: everything live is sealed again, then old secrets are given up. Afterwards each device refreshes
+ * its agreement key (`refreshIfNeeded`); `pendingForget` names those that have not yet.
+ */
+export async function forget(space: Space, options: { readonly onProgress?: (progress: ForgetProgress) => void; readonly signal?: AbortSignal } = {}): Promise<{ readonly stuck: number; readonly endedInvitations: readonly number[] }> {
+  await rotate(space)
+  const cut = readMeta(stateOf(space)).epoch
+  let resealed = 0
+  for (;;) {
+    options.signal?.throwIfAborted()
+    let count = 0
+    let stuck = 0
+    await settleUnlessEmpty(space, (context) => {
+      const role = space.me.role
+      if (role === undefined) throw new SealError('read-only', 'This device was removed from the space.', { reason: 'removed' })
+      const bench = { env: space.env, state: space.currentState, device: context.device, role, secrets: context.keyring, random: context.random }
+      const reseal = buildReseal(bench, cut, RESEAL_STEP)
+      const names = buildNameReseals(context, cut)
+      stuck = reseal.stuck.length
+      count = reseal.ops.length + names.length
+      return [...reseal.ops, ...names]
+    })
+    if (stuck > 0 && count === 0) throw new SealError('rejected', `${stuck} sealed values don't open and can't be sealed again; delete them first.`, { code: 'rule', detail: 'stuck', stuck })
+    if (count === 0) break
+    resealed += count
+    options.onProgress?.({ resealed })
+  }
+  let ended: readonly number[] = []
+  await settle(space, (context) => {
+    const ending = buildForget(context, cut)
+    ended = ending.endedInvitations
+    return ending.ops
+  })
+  await refreshIfNeeded(space)
+  return { stuck: 0, endedInvitations: ended }
+}
+
+/** After a forget: publish a fresh agreement key, so that the old one, which opens what was forgotten, can be destroyed. */
+export async function refreshIfNeeded(space: Space): Promise<boolean> {
+  const device = readDevice(stateOf(space), space.me.device)
+  const { record } = newestEpoch(stateOf(space))
+  if (device === undefined || device.removedAt !== undefined || device.agreementEpoch >= record.lastForget) return false
+  await settle(space, (context) => {
+    const { op, seed } = buildRefresh(context)
+    context.keyring.stageAgreement(seed)
+    return [op]
+  }, 'with-keyring')
+  return true
+}
+
+/** Devices that still hold an agreement key from before the latest forget. */
+export function pendingForget(space: Space): readonly DeviceId[] {
+  return holdingUpForget(stateOf(space)).map(({ id }) => id)
+}
+
+export async function setProfile(space: Space, profile: { readonly name?: string; readonly device?: string }): Promise<void> {
+  await space.commitOps((context) => {
+    const member = readDevice(context.state, context.device)?.member ?? 0
+    return [
+      ...(profile.name === undefined ? [] : [buildProfile(context, 'member', member, profile.name)]),
+      ...(profile.device === undefined ? [] : [buildProfile(context, 'device', context.device, profile.device)]),
+    ]
+  })
+}
+
+/** Attach the space to a relay, or move it to another. Its key must have been seen: notes are checked against it from here on. */
+export async function attachRelay(space: Space, relay: RelayRecord): Promise<void> {
+  await space.commitOps(() => [{ op: 'relay', relay }])
+}
+
+type Ops = ReturnType<Parameters<Space['commitOps']>[0]>
+
+async function makeLink(space: Space, what: { readonly kind: 'member' | 'device'; readonly role?: Role; readonly uses: number }, options: Omit<InviteOptions, 'role'>): Promise<string> {
+  let made: { readonly invitation: number; readonly secret: Uint8Array } | undefined
+  await settle(space, (context) => {
+    const { op, secret } = buildInvite(context, { ...what, expiresAt: context.index + (options.expiresIn ?? DEFAULT_EXPIRY) })
+    made = { invitation: op.invitation, secret }
+    return [op]
+  })
+  if (made === undefined) throw new SealError('invariant', 'An invitation was written but not made.')
+  const { relay, note, head } = space
+  return formatLink(space.env.crypto, { spaceId: space.id, ...made, anchor: head, relay, note: relay && note }, options.page)
+}
+
+/** Write, and wait until it is in the verified log. Throws `rejected` if the log rejects it: somebody else was faster. */
+async function settle(space: Space, build: (context: BuildContext) => Ops, withKeyring: 'with-keyring' | 'as-needed' = 'as-needed'): Promise<SettleState> {
+  const committed = await space.commitOps(build, withKeyring)
+  const state = await committed.settled
+  if (state.kind === 'rejected') {
+    const verdict = state.verdict
+    const code = verdict.kind === 'applied' ? 'applied' : verdict.code
+    throw new SealError('rejected', `Somebody else changed the space first (${code}); try again.`, { code, index: state.index })
+  }
+  return state
+}
+
+async function settleUnlessEmpty(space: Space, build: (context: BuildContext) => Ops): Promise<void> {
+  const empty = new SealError('bad-argument', 'Nothing to write.')
+  try {
+    await settle(space, (context) => {
+      const ops = build(context)
+      if (ops.length === 0) throw empty
+      return ops
+    })
+  } catch (error) {
+    if (error !== empty) throw error
+  }
+}
+
+function stateOf(space: Space): Space['currentState'] {
+  return space.currentState
+}

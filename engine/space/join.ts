@@ -1,0 +1,168 @@
+/**
+ * Joining by a link. The newcomer follows the log from its genesis (whose hash is the space's id), checks it against the inviter's anchor in the
+ * link, writes the entry that admits its device, and waits until that is in the log. A relay that makes up a space, hides the anchor or
+ * serves another history is found out here.
+ */
+import { equalBytes } from '../codec/bytes.js'
+import { SealError } from '../errors.js'
+import { buildJoin } from '../group/builders.js'
+import type { InvitationLink, LinkRelay } from '../group/link.js'
+import { Keyring } from '../group/keyring.js'
+import { readGrave, type Grave } from '../group/graves.js'
+import { readMeta } from '../group/roster.js'
+import { deriveInvitationKeys } from '../group/secrets.js'
+import type { Store } from '../store/store.js'
+import { headOf } from './apply.js'
+import { buildRecord } from './build.js'
+import { openRelayNote } from './evidence.js'
+import { Follower } from './follower.js'
+import { signHandshake } from './handshake.js'
+import { openSpace, type Profile } from './open.js'
+import { encodeDeviceSecrets, encodeHead, NAMES } from './persist.js'
+import type { Space, SpaceOptions } from './space.js'
+
+/** What joining needs of the network. `pull` gives records from an index, and the relay's note for the size they lead to. */
+export interface JoinChannel {
+  pull(from: number): Promise<{ readonly records: readonly Uint8Array[]; readonly note: Uint8Array }>
+  append(record: Uint8Array): Promise<void>
+  /** Resolves when there may be more to pull. */
+  wait(): Promise<void>
+}
+
+/** Told while the log is followed. */
+export type JoinProgress = (entries: number) => void
+
+const TRIES = 5
+const WAITS = 20
+
+/** The signature that lets the bearer of a link in at the relay. */
+export function signInvitationChallenge(options: SpaceOptions, link: InvitationLink, relayName: string, nonce: Uint8Array): Uint8Array {
+  return signHandshake(deriveInvitationKeys(options.crypto, link.secret).signer, { relayName, space: link.spaceId, nonce })
+}
+
+/** Throws `bad-genesis`, `fork`, `bad-checkpoint`, `rollback` for a relay that lies; `rejected` for an invitation that admits nobody (any more). */
+export async function joinSpace(store: Store, options: SpaceOptions, link: InvitationLink, channel: JoinChannel, profile: Profile = {}, onProgress?: JoinProgress): Promise<Space> {
+  if (store.size > 0 || store.get(NAMES.device)) throw new SealError('bad-argument', 'This store holds a space already. Join with an empty store.')
+  const { relay } = link
+  if (!relay) throw new SealError('bad-argument', 'This link names no relay; the space must be attached to one before others can join.')
+  const signingSeed = options.random(32)
+  const agreementSeed = options.random(32)
+  const signer = options.crypto.signer(signingSeed)
+  const newcomer = new Newcomer(options, link, relay)
+  await newcomer.follow(channel, onProgress)
+  newcomer.checkAnchor()
+  for (let tries = 0; tries < TRIES; tries++) {
+    const follower = newcomer.follower
+    const base = follower.head
+    const op = buildJoin({
+      ...options, spaceId: link.spaceId, base, state: follower.state.tree, invitation: link.invitation, secret: link.secret, signer, agreementSeed,
+      ...(profile.name !== undefined && { memberName: profile.name }), ...(profile.device !== undefined && { deviceName: profile.device }),
+    })
+    const epoch = readMeta(follower.state.tree).epoch
+    const record = buildRecord(follower.env, { signer, base, device: 0, devicePrev: new Uint8Array(32), epoch, time: options.now() }, [op])
+    const trial = follower.judge(record)
+    if (trial.verdict.kind !== 'applied') throw refused(trial.verdict.detail ?? trial.verdict.code)
+    await channel.append(record)
+    const grave = await newcomer.awaitAdmission(channel, signer.publicKey)
+    if (!grave) continue // the group moved on in between: its epoch changed, or its roster
+    const keyring = new Keyring({ crypto: options.crypto, spaceId: link.spaceId }, agreementSeed)
+    keyring.open(newcomer.follower.state.tree)
+    await store.commit({
+      at: 0,
+      append: newcomer.records,
+      put: [
+        [NAMES.head, encodeHead(newcomer.follower.head)],
+        [NAMES.note, newcomer.note],
+        [NAMES.device, encodeDeviceSecrets({ spaceId: link.spaceId, device: grave.id, signingSeed })],
+        [NAMES.keyring, keyring.encode()],
+      ],
+    })
+    newcomer.follower.release()
+    return openSpace(store, options)
+  }
+  throw refused('busy')
+}
+
+class Newcomer {
+  readonly #options: SpaceOptions
+  readonly #link: InvitationLink
+  readonly #relay: LinkRelay
+  readonly records: Uint8Array[] = []
+  note: Uint8Array = new Uint8Array(0)
+  #follower: Follower | undefined
+
+  constructor(options: SpaceOptions, link: InvitationLink, relay: LinkRelay) {
+    this.#options = options
+    this.#link = link
+    this.#relay = relay
+  }
+
+  get follower(): Follower {
+    if (!this.#follower) throw new SealError('bad-genesis', 'The relay gave no entries of this space.')
+    return this.#follower
+  }
+
+  /** Follow the log to the relay's newest checkpoint. */
+  async follow(channel: JoinChannel, onProgress?: JoinProgress): Promise<void> {
+    for (;;) {
+      const from = this.records.length
+      const { records, note } = await channel.pull(from)
+      for (const record of records) this.#take(record)
+      onProgress?.(this.records.length)
+      const { crypto } = this.#options
+      const statement = openRelayNote(crypto, this.#link.spaceId, this.#relay, note)
+      if (statement.size < this.records.length) throw new SealError('bad-checkpoint', 'The relay’s checkpoint is older than the entries it gave.', { size: statement.size })
+      if (statement.size > this.records.length) {
+        if (records.length === 0) throw new SealError('rollback', 'The relay has signed for more entries than it gives.', { size: statement.size, found: this.records.length })
+        continue
+      }
+      const { logRoot, stateRoot } = this.follower.head
+      if (!equalBytes(logRoot, statement.logRoot) || !equalBytes(stateRoot, statement.stateRoot)) {
+        throw new SealError('bad-checkpoint', 'The relay’s checkpoint is not the head that its entries lead to.', { size: statement.size })
+      }
+      this.note = statement.note
+      return
+    }
+  }
+
+  /** The inviter's word: the same history, at the size at which the link was made. */
+  checkAnchor(): void {
+    const { anchor } = this.#link
+    if (this.records.length < anchor.size) {
+      throw new SealError('rollback', `The relay shows ${this.records.length} entries; the inviter had verified ${anchor.size}.`, { found: this.records.length, expected: anchor.size })
+    }
+    if (!equalBytes(this.follower.log.root(anchor.size), anchor.logRoot)) {
+      throw new SealError('fork', 'The relay shows another history than the one the inviter had verified.', { size: anchor.size })
+    }
+  }
+
+  async awaitAdmission(channel: JoinChannel, signing: Uint8Array): Promise<Grave | undefined> {
+    for (let waits = 0; waits < WAITS; waits++) {
+      const before = this.records.length
+      await this.follow(channel)
+      const grave = readGrave(this.follower.state.tree, signing)
+      if (grave?.holder === 'device') return grave
+      if (this.records.length > before && waits > 0) return undefined
+      await channel.wait()
+    }
+    return undefined
+  }
+
+  #take(record: Uint8Array): void {
+    if (this.#follower) this.#follower.follow(record, 'check')
+    else {
+      this.#follower = Follower.found(this.#options.crypto, record)
+      if (!equalBytes(this.#follower.env.spaceId, this.#link.spaceId)) throw new SealError('bad-genesis', 'The relay shows the genesis of another space than the link’s.')
+    }
+    this.records.push(record)
+    // The anchor's state root is checked on the way: later it can't be read off any more.
+    const { anchor } = this.#link
+    if (this.records.length === anchor.size && !equalBytes(headOf(this.follower.env, this.follower.state).stateRoot, anchor.stateRoot)) {
+      throw new SealError('fork', 'The relay’s history leads to another state than the one the inviter had verified.', { size: anchor.size })
+    }
+  }
+}
+
+function refused(detail: string): SealError {
+  return new SealError('rejected', `This invitation doesn't admit you: ${detail}. It may be used up, revoked or expired, or ended when somebody was removed; ask for a new link.`, { code: 'join', detail })
+}

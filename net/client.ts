@@ -1,0 +1,57 @@
+/**
+ * Getting in at a relay: hello, challenge, proof of a key. What the relay says of itself is compared with what the space or the link says.
+ */
+import { equalBytes } from '../engine/codec/bytes.js'
+import { SealError } from '../engine/errors.js'
+import { MAX_BATCH_RECORDS } from '../engine/limits.js'
+import { WIRE_VERSION, type MessageOf } from './messages.js'
+import { Rpc } from './rpc.js'
+import type { Dial } from './transport.js'
+
+export interface RelayIdentity {
+  readonly name: string
+  readonly publicKey: Uint8Array
+}
+
+/** What the relay says of itself, before anything is proved. */
+export interface Greeting extends RelayIdentity {
+  readonly rpc: Rpc
+  readonly nonce: Uint8Array
+  /** It holds this space. */
+  readonly known: boolean
+}
+
+/** Dial and say hello. With `expected`, a relay of another name or key is refused (`bad-key`): it can't sign for this space. */
+export async function greet(dial: Dial, url: string, space: Uint8Array, expected?: RelayIdentity, signal?: AbortSignal): Promise<Greeting> {
+  const rpc = new Rpc(await dial(url, signal))
+  try {
+    const { relay: name, publicKey, nonce, known } = await rpc.call({ kind: 'hello', version: WIRE_VERSION, space }, 'challenge')
+    if (expected && (expected.name !== name || !equalBytes(expected.publicKey, publicKey))) {
+      throw new SealError('bad-key', `The relay at ${url} is not the one this space is attached to: its name or key differs. An owner can move the space to it.`, { url, name, expected: expected.name })
+    }
+    return { rpc, name, publicKey, nonce, known }
+  } catch (error) {
+    rpc.close()
+    throw error
+  }
+}
+
+/** All records from `from` to the relay's head at the time, with its note for that head. */
+export async function pullAll(rpc: Rpc, from: number, onProgress?: (received: number) => void): Promise<{ readonly records: readonly Uint8Array[]; readonly note: Uint8Array; readonly size: number }> {
+  const records: Uint8Array[] = []
+  for (;;) {
+    const at = from + records.length
+    const answer: MessageOf<'entries'> = await rpc.call({ kind: 'pull', from: at, limit: MAX_BATCH_RECORDS }, 'entries')
+    if (answer.from !== at) throw new SealError('bad-frame', 'The relay gave other entries than were asked for.', { expected: at, found: answer.from })
+    for (const record of answer.records) records.push(record)
+    onProgress?.(records.length)
+    const size = sizeOfNote(answer.note)
+    if (answer.records.length === 0 || from + records.length >= size) return { records, note: answer.note, size }
+  }
+}
+
+/** The size line of a note, unverified: only to know whether to go on asking. */
+function sizeOfNote(note: Uint8Array): number {
+  const size = Number(new TextDecoder().decode(note.subarray(0, 200)).split('\n')[1])
+  return Number.isSafeInteger(size) ? size : 0
+}

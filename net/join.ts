@@ -1,0 +1,42 @@
+/** The network's part of joining by a link: a connection that was let in by the invitation's key. */
+import { SealError } from '../engine/errors.js'
+import type { InvitationLink } from '../engine/group/link.js'
+import type { JoinChannel } from '../engine/space/join.js'
+import { greet, pullAll } from './client.js'
+import type { Dial } from './transport.js'
+
+/** `sign`: the invitation key's answer to the relay's challenge. Close it when joined. */
+export async function joinChannel(
+  dial: Dial, link: InvitationLink, sign: (relayName: string, nonce: Uint8Array) => Uint8Array, onProgress?: (received: number) => void,
+): Promise<JoinChannel & { close(): void }> {
+  const { relay } = link
+  if (!relay) throw new SealError('bad-argument', 'This link names no relay; the space must be attached to one before others can join.')
+  const { rpc, name, nonce } = await greet(dial, relay.url, link.spaceId, relay)
+  await rpc.call({ kind: 'authInvitation', invitation: link.invitation, signature: sign(name, nonce) }, 'welcome')
+  let news = false
+  let wake: () => void = () => undefined
+  rpc.onPush = () => {
+    news = true
+    wake()
+  }
+  return {
+    pull: async (from) => pullAll(rpc, from, onProgress),
+    append: async (record) => {
+      const { refused } = await rpc.call({ kind: 'append', records: [record] }, 'appended')
+      if (refused !== '') throw new SealError('relay-refused', `The relay refuses to admit this device: ${refused}`, { code: refused })
+    },
+    wait: () =>
+      new Promise((resolve) => {
+        if (news || !rpc.open) setTimeout(resolve, 50)
+        else {
+          const timer = setTimeout(resolve, 1_000)
+          wake = () => {
+            clearTimeout(timer)
+            resolve()
+          }
+        }
+        news = false
+      }),
+    close: () => rpc.close(),
+  }
+}
