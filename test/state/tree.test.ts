@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { encodeHex } from '../../engine/codec/bytes.js'
 import { ReferenceState } from '../../engine/state/reference.js'
 import type { Edit } from '../../engine/state/edit.js'
+import { prove } from '../../engine/state/queries.js'
 import { StateTree } from '../../engine/state/tree.js'
 import type { StateReader } from '../../engine/state/view.js'
 import { anyBound, anyKey, anyValue, bytes, hash, plain, random, rows, treeOf } from './support.js'
@@ -211,5 +212,35 @@ describe('an insider who chooses keys', () => {
     expect(tree.root(backwards)).toEqual(tree.root(version))
     const none = tree.apply(twice, content.map(({ key }) => ({ key, value: null })))
     expect(tree.count(none)).toBe(0)
+  })
+})
+
+describe('costs, counted', () => {
+  it('are three hashes a row to build, those of one path to put, none to read', () => {
+    const content = rows(4000)
+    const { tree, version } = treeOf(content)
+    tree.root(version)
+    expect(tree.stats().hashes).toBe(3 * 4000 - 1)
+    const put = tree.apply(version, [{ key: content[5]!.key, value: bytes(1) }])
+    expect(tree.stats().hashes).toBe(3 * 4000 - 1)
+    tree.root(put)
+    expect(tree.stats().hashes - (3 * 4000 - 1)).toBeLessThan(24)
+    const before = tree.stats().hashes
+    expect([tree.count(put), tree.get(put, content[5]!.key), tree.root(put).length, [...tree.scan(put)].length, [...tree.diff(version, put)].length]).toEqual([4000, bytes(1), 32, 4000, 1])
+    expect(tree.stats().hashes).toBe(before)
+  })
+
+  it('stay within 150 bytes a row, 1 KB a point proof, 2 KB over the rows of a range of 100', () => {
+    const content = rows(20_000)
+    const tree = new StateTree(hash)
+    const version = tree.build(content)
+    const { nodeBytes, recordBytes, contentBytes } = tree.stats()
+    expect((nodeBytes + recordBytes - contentBytes) / content.length).toBeLessThan(150)
+    for (let i = 0; i < 19_000; i += 997) {
+      const row = content[i]!
+      expect(prove(tree, version, [{ kind: 'get', key: row.key }]).length - row.value.length).toBeLessThan(800)
+      const range = content.slice(i, i + 100).reduce((sum, { key, value }) => sum + key.length + value.length, 0)
+      expect(prove(tree, version, [{ kind: 'scan', lo: row.key, limit: 100 }]).length - range).toBeLessThan(2048)
+    }
   })
 })

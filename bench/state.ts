@@ -1,0 +1,90 @@
+/**
+ * Hot paths of the state tree at 1k, 10k and 100k rows (1M on request), with the node provider: the cost of an operation may grow no faster
+ * than log n. Rows are 12-byte keys and 200-byte values; a case named "… rows" does all of them in one run.
+ */
+import { compareBytes } from '../engine/codec/bytes.js'
+import { loadProvider } from '../engine/crypto/load.js'
+import type { Sha256 } from '../engine/crypto/provider.js'
+import { prove, verify, type Query } from '../engine/state/queries.js'
+import type { Row } from '../engine/state/read.js'
+import { StateTree } from '../engine/state/tree.js'
+import type { Version } from '../engine/state/view.js'
+import type { BenchSuite } from './crypto.js'
+
+const SIZES = [1_000, 10_000, 100_000]
+const PROOFS = 256
+
+/** One suite per operation, one case per size. */
+export async function suites({ million = false }: { readonly million?: boolean } = {}): Promise<readonly BenchSuite[]> {
+  const hash = await loadProvider('node')
+  const prepared = (million ? [...SIZES, 1_000_000] : SIZES).map((size) => ({ size, operations: operations(hash, size) }))
+  const names = Object.keys(prepared[0]?.operations ?? {})
+  return names.map((name) => ({
+    name: `state: ${name}`,
+    cases: prepared.map(({ size, operations: of }) => ({ name: `${size} rows`, run: of[name] as () => unknown })),
+  }))
+}
+
+/** Bytes of proofs, and memory beyond keys and values: what is pinned rather than timed. */
+export async function sizes(count: number): Promise<{ readonly pointProof: number; readonly rangeProof: number; readonly overheadPerRow: number }> {
+  const rows = makeRows(count)
+  const tree = new StateTree(await loadProvider('node'))
+  const version = tree.build(rows)
+  const { nodeBytes, recordBytes, contentBytes } = tree.stats()
+  const picked = Array.from({ length: PROOFS }, (_, i) => rows[(i * 7919) % (count - 100)] as Row)
+  const point = picked.map(({ key, value }) => prove(tree, version, [{ kind: 'get', key }]).length - value.length)
+  const range = picked.map(({ key }) => prove(tree, version, [{ kind: 'scan', lo: key, limit: 100 }]).length - 100 * 212)
+  return { pointProof: Math.max(...point), rangeProof: Math.max(...range), overheadPerRow: (nodeBytes + recordBytes - contentBytes) / count }
+}
+
+type Operations = Readonly<Record<string, () => unknown>>
+
+function operations(hash: Sha256, count: number): Operations {
+  const rows = makeRows(count)
+  const tree = new StateTree(hash)
+  let version = tree.build(rows)
+  const root = tree.root(version)
+  let turn = 0
+  const pick = (): Row => rows[(turn++ * 7919) % count] as Row
+  const proofs = Array.from({ length: PROOFS }, () => {
+    const query: Query = { kind: 'get', key: pick().key }
+    return { query, proof: prove(tree, version, [query]) }
+  })
+  const held = tree.retain(version)
+  const put = (edits: readonly Row[]): void => {
+    const next: Version = tree.apply(version, edits)
+    tree.root(next)
+    tree.release(version)
+    version = next
+  }
+  return {
+    'build all rows, with the root': () => {
+      const fresh = new StateTree(hash)
+      return fresh.root(fresh.build(rows))
+    },
+    'put one, with the root': () => put([pick()]),
+    'put 100 at once, with the root': () => put(unique(Array.from({ length: 100 }, pick))),
+    'get': () => tree.get(held, pick().key),
+    'count a range': () => tree.count(held, { lo: pick().key }),
+    'scan 100': () => [...tree.scan(held, { lo: pick().key, limit: 100 })],
+    'prove one': () => prove(tree, held, [{ kind: 'get', key: pick().key }]),
+    'prove a range of 100': () => prove(tree, held, [{ kind: 'scan', lo: pick().key, limit: 100 }]),
+    'verify one': () => {
+      const { query, proof } = proofs[turn++ % PROOFS] as (typeof proofs)[number]
+      return verify(hash, root, [query], proof)
+    },
+  }
+}
+
+function makeRows(count: number): readonly Row[] {
+  const rows = Array.from({ length: count }, (_, i) => {
+    const key = Uint8Array.of(0x40, 7, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    new DataView(key.buffer).setUint32(3, Math.imul(i, 2654435761) >>> 0)
+    return { key, value: new Uint8Array(200).fill(i) }
+  })
+  return rows.sort((a, b) => compareBytes(a.key, b.key))
+}
+
+function unique(rows: readonly Row[]): readonly Row[] {
+  return [...new Set(rows)]
+}
