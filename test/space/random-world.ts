@@ -2,7 +2,7 @@
 import { concatBytes } from '../../engine/codec/bytes.js'
 import { type CatalogObject, type Draft, type PolicyExpression, type RowChange } from '../../engine/space/types.js'
 import { isSealError } from '../../engine/errors.js'
-import { insert, policy, remove, table, update, World, type Person } from './support.js'
+import { insert, policy, remove, table, update, World, type Person } from './world.js'
 
 const OWNER: PolicyExpression = { kind: '=', left: { kind: 'column', of: 'row', column: 1 }, right: { kind: 'member' } }
 const LISTED: PolicyExpression = { kind: 'exists', table: 1, prefix: [{ kind: 'member' }] }
