@@ -8,6 +8,7 @@
  * Words of a node: 0 references (free: next free slot + 1) · 1 high count (16 bits), hashed (1), kind (3), bit or key length (12) · 2 left or record ·
  * 3 right or value length · 4 low count · 5–12 hash.
  */
+import { EMPTY_BYTES } from '../codec/bytes.js'
 import type { Sha256 } from '../crypto/provider.js'
 import { bitOf, firstDifference, firstPaddedDifference } from './bits.js'
 import { Records } from './records.js'
@@ -37,6 +38,14 @@ const LEAF_TAG = 0x10
 const INNER_TAG = 0x11
 const EMPTY_TAG = 0x12
 
+/** What is hashed, for a moment: from byte 1, so that the two hashes of an inner node are aligned words. */
+const scratch = new Uint8Array(320)
+const scratchWords = new Uint32Array(scratch.buffer)
+/** Views of the scratch by length: making one costs a fifth of hashing it. */
+const messages: (Uint8Array | undefined)[] = []
+
+const NO_WORDS = new Uint32Array(0)
+
 interface Chunk {
   readonly id: number
   words: Uint32Array
@@ -60,16 +69,12 @@ export class Arena {
   readonly #chunks: (Chunk | undefined)[] = []
   readonly #vacant: number[] = []
   readonly #open: Chunk[] = []
-  /** What is hashed: from byte 1, so that the two hashes of an inner node are aligned words. */
-  readonly #scratch = new Uint8Array(320)
-  readonly #scratchWords = new Uint32Array(this.#scratch.buffer)
-  /** Views of the scratch by length: making one costs a fifth of hashing it. */
-  readonly #messages: (Uint8Array | undefined)[] = []
 
-  constructor(hash: Sha256) {
+  /** `expected`: about how many nodes it will have, to begin with. */
+  constructor(hash: Sha256, expected = FIRST_CHUNK) {
     this.#hash = hash
     this.emptyHash = emptyHashOf(hash)
-    this.#addChunk()
+    this.#addChunk(Math.min(CHUNK, expected + 1))
     this.#allocate() // slot 0 is NONE
     this.liveNodes = 0
   }
@@ -263,7 +268,6 @@ export class Arena {
   }
 
   #hashLeaf(ref: Ref): void {
-    const scratch = this.#scratch
     const record = this.#word(ref, 2)
     const bytes = this.#records.bytesOf(record)
     const start = this.#records.startOf(record)
@@ -281,7 +285,6 @@ export class Arena {
   }
 
   #hashInner(ref: Ref, left: Ref, right: Ref): void {
-    const scratch = this.#scratch
     const bit = this.bit(ref)
     scratch[1] = INNER_TAG
     scratch[2] = bit >>> 8
@@ -294,7 +297,7 @@ export class Arena {
   }
 
   #finishHash(ref: Ref, end: number): void {
-    const message = (this.#messages[end] ??= this.#scratch.subarray(1, end))
+    const message = (messages[end] ??= scratch.subarray(1, end))
     this.#hash.sha256Into(message, 0, message.length, this.#bytesOf(ref), (ref & 4095) * WORDS * 4 + HASH_AT)
     this.hashes++
     const words = this.#wordsOf(ref)
@@ -303,7 +306,6 @@ export class Arena {
   }
 
   #writeCount(ref: Ref, at: number): void {
-    const scratch = this.#scratch
     const high = this.#word(ref, 1) >>> 16
     const low = this.#word(ref, 4)
     scratch[at] = high >>> 8
@@ -317,7 +319,7 @@ export class Arena {
   #copyHash(ref: Ref, to: number): void {
     const words = this.#wordsOf(ref)
     const from = (ref & 4095) * WORDS + 5
-    for (let i = 0; i < 8; i++) this.#scratchWords[to + i] = words[from + i] as number
+    for (let i = 0; i < 8; i++) scratchWords[to + i] = words[from + i] as number
   }
 
   // Slots
@@ -369,10 +371,10 @@ export class Arena {
     }
   }
 
-  #addChunk(): Chunk {
+  #addChunk(slots = CHUNK): Chunk {
     const id = this.#vacant.pop() ?? this.#chunks.length
-    const chunk: Chunk = { id, words: new Uint32Array(0), bytes: new Uint8Array(0), slots: 0, live: 0, used: 0, free: 0, open: true }
-    this.#resize(chunk, id === 0 ? FIRST_CHUNK : CHUNK)
+    const chunk: Chunk = { id, words: NO_WORDS, bytes: EMPTY_BYTES, slots: 0, live: 0, used: 0, free: 0, open: true }
+    this.#resize(chunk, slots)
     this.#chunks[id] = chunk
     this.#open.push(chunk)
     return chunk
@@ -381,7 +383,7 @@ export class Arena {
   /** A tree of a few nodes (a proof) should not pay for a chunk of thousands: the first chunk grows. */
   #resize(chunk: Chunk, slots: number): void {
     const words = new Uint32Array(slots * WORDS)
-    words.set(chunk.words.subarray(0, Math.min(chunk.words.length, words.length)))
+    if (chunk.used > 0 && slots > 0) words.set(chunk.words)
     this.nodeBytes += words.byteLength - chunk.words.byteLength
     chunk.words = words
     chunk.bytes = new Uint8Array(words.buffer)

@@ -58,7 +58,7 @@ export function decodeProof(hash: Sha256, root: Uint8Array, proof: Uint8Array): 
   if (proof.length > MAX_PROOF_LENGTH) throw tooLong(proof.length)
   const input = new Bytes(proof)
   if (input.u8() !== FORMAT) throw input.bad(`Expected read proof format ${FORMAT}`)
-  const nodes = new Arena(hash)
+  const nodes = new Arena(hash, Math.ceil(proof.length / 16)) // of a point proof; of others a beginning
   const found = input.remaining === 0 ? NONE : new Decoder(nodes, input).decode()
   input.end()
   if (!equalBytes(nodes.hashView(found), root)) throw new SealError('bad-proof', 'Expected a proof of the trusted state root, found one of another.')
