@@ -1,6 +1,6 @@
 /** The entry points of the package, one line each: the build, the exports of package.json and the architecture test read this list. */
 export const browserEntries: Readonly<Record<string, string>> = {
-  index: 'index.browser.ts',
+  index: 'index.ts',
   verify: 'engine/verify.ts',
   'store/memory': 'engine/store/memory.ts',
   'store/indexeddb': 'engine/store/indexeddb.ts',

@@ -1,7 +1,7 @@
 /** WebSocket transport for browsers (and any platform with a global `WebSocket`). */
 import { cannotConnect, type Closing, type Connection, type Dial } from './transport.js'
 
-export const dialBrowser: Dial = (url, signal) =>
+export const dial: Dial = (url, signal) =>
   new Promise((resolve, reject) => {
     const socket = new WebSocket(url)
     socket.binaryType = 'arraybuffer'

@@ -5,7 +5,7 @@ import { WebSocket } from 'ws'
 import { MAX_FRAME_LENGTH } from '../engine/limits.js'
 import { cannotConnect, type Closing, type Connection, type Dial } from './transport.js'
 
-export const dialNode: Dial = (url, signal) =>
+export const dial: Dial = (url, signal) =>
   new Promise((resolve, reject) => {
     const socket = new WebSocket(url, { perMessageDeflate: false, maxPayload: MAX_FRAME_LENGTH, handshakeTimeout: 15_000, skipUTF8Validation: false })
     const abort = (): void => socket.terminate()

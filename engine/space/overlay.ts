@@ -15,8 +15,10 @@ export class Overlay {
   private pending = new Map<string, StateEdit>()
   /** Versions between `before` and the last one, to be released. */
   private readonly between: StateView[] = []
-  /** Kind and id (or the whole key, if shorter) of pending edits: whether a range read needs them. */
-  private readonly pendingPrefixes = new Set<string>()
+  /** Kinds and ids of pending edits: whether a range read needs them. */
+  private readonly pendingPlaces = new Set<number>()
+  private lastKey: Uint8Array | undefined
+  private lastName = ''
 
   constructor(before: StateView) {
     this.before = before
@@ -24,22 +26,22 @@ export class Overlay {
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
-    const name = keyName(key)
+    const name = this.nameOf(key)
     const edit = this.edits.get(name)
     if (edit !== undefined || this.edits.has(name)) return edit
     return this.tree.get(key)
   }
 
   put(key: Uint8Array, value: Uint8Array | undefined): void {
-    const name = keyName(key)
+    const name = this.nameOf(key)
     this.edits.set(name, value)
     this.pending.set(name, { key, value })
-    this.pendingPrefixes.add(keyName(key.subarray(0, ROW_PREFIX_LENGTH)))
+    this.pendingPlaces.add(placeOf(key))
   }
 
   /** True if this entry has put or deleted the key itself. */
   touched(key: Uint8Array): boolean {
-    return this.edits.has(keyName(key))
+    return this.edits.has(this.nameOf(key))
   }
 
   deletePrefix(prefix: Uint8Array): void {
@@ -76,7 +78,7 @@ export class Overlay {
     if (this.pending.size === 0) return
     this.advance(this.tree.apply([...this.pending.values()]))
     this.pending = new Map()
-    this.pendingPrefixes.clear()
+    this.pendingPlaces.clear()
   }
 
   private advance(next: StateView): void {
@@ -85,14 +87,29 @@ export class Overlay {
     this.between.push(this.tree)
   }
 
+  /** An op asks for the same key several times in a row. */
+  private nameOf(key: Uint8Array): string {
+    if (key !== this.lastKey) {
+      this.lastKey = key
+      this.lastName = keyName(key)
+    }
+    return this.lastName
+  }
+
   /** A range within one kind and id needs only edits there; any other range, all of them. */
   private inTheWay(lo: Uint8Array, hi: Uint8Array | undefined): boolean {
     if (this.pending.size === 0) return false
     const start = lo.subarray(0, ROW_PREFIX_LENGTH)
     const end = prefixEnd(start)
     const within = lo.length >= ROW_PREFIX_LENGTH && hi !== undefined && end !== undefined && compareBytes(hi, end) <= 0
-    return !within || this.pendingPrefixes.has(keyName(start))
+    return !within || this.pendingPlaces.has(placeOf(start))
   }
+}
+
+/** Kind and id of a key as one number; a shorter key reads as 0 past its end, which no range within an id begins with. */
+function placeOf(key: Uint8Array): number {
+  const id = (((key[1] ?? 0) << 24) | ((key[2] ?? 0) << 16) | ((key[3] ?? 0) << 8) | (key[4] ?? 0)) >>> 0
+  return (key[0] ?? 0) * 0x1_0000_0000 + id
 }
 
 /** One character a byte: a Map key. */

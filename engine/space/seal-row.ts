@@ -11,7 +11,7 @@ import { encodeTuple } from '../codec/tuple.js'
 import { readValue, writeValue, type SqlValue } from '../codec/value.js'
 import { encodeSealContext, NONCE_LENGTH, openValue, sealValue } from '../crypto/aead.js'
 import { blindToken, deriveBlindKey } from '../crypto/blind.js'
-import { LABELS } from '../crypto/labels.js'
+import { labelPrefix, LABELS } from '../crypto/labels.js'
 import { isSealError } from '../errors.js'
 import { MAX_INDEXES, MAX_POLICIES, MAX_VALUE_LENGTH } from '../limits.js'
 import { type ApplyEnv } from '../state/context.js'
@@ -46,6 +46,8 @@ export class RowSealer {
   private readonly env: ApplyEnv
   private readonly secrets: Secrets
   private readonly tokenKeys = new Map<string, Uint8Array>()
+  /** The AAD of the last row without its key. */
+  private frame: { readonly table: number; readonly epoch: number; readonly device: number; readonly before: Uint8Array; readonly after: Uint8Array } | undefined
 
   constructor(env: ApplyEnv, secrets: Secrets) {
     this.env = env
@@ -139,8 +141,22 @@ export class RowSealer {
     }
   }
 
+  /** `encodeSealContext` of a row. Rows of one table, epoch and device differ in the key alone, and this is done for each. */
   private rowContext(table: number, key: Uint8Array, epoch: number, device: number): Uint8Array {
-    return encodeSealContext({ label: LABELS.sealedRow, space: this.env.spaceId, table, key, epoch, device, columns: [] })
+    if (key.length > 127) return encodeSealContext({ label: LABELS.sealedRow, space: this.env.spaceId, table, key, epoch, device, columns: [] })
+    let frame = this.frame
+    if (frame?.table !== table || frame.epoch !== epoch || frame.device !== device) {
+      const bytes = encodeSealContext({ label: LABELS.sealedRow, space: this.env.spaceId, table, key: EMPTY_BYTES, epoch, device, columns: [] })
+      const keyAt = labelPrefix(LABELS.sealedRow).length + 32 + new Writer().varint(table).length
+      this.frame = frame = { table, epoch, device, before: bytes.subarray(0, keyAt), after: bytes.subarray(keyAt + 1) }
+    }
+    const { before, after } = frame
+    const aad = new Uint8Array(before.length + 1 + key.length + after.length)
+    aad.set(before)
+    aad[before.length] = key.length
+    aad.set(key, before.length + 1)
+    aad.set(after, before.length + 1 + key.length)
+    return aad
   }
 
   private objectContext(id: number, epoch: number, device: number): Uint8Array {
@@ -189,13 +205,16 @@ function integral(value: SqlValue): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= -TWO_63 && value < TWO_63
 }
 
+const scratch = new Writer(1_024)
+
+/** Valid until the next call. */
 function encodeContent(content: RowContent): Uint8Array {
-  const w = new Writer(64 + content.body.length)
+  const w = scratch.reset()
   w.list(content.key, MAX_KEY_VALUES, (x, value) => writeValue(x, value))
   w.list(content.blind, MAX_INDEXES, (x, b) => {
     x.varint(b.index).list(b.values, MAX_INDEXES, (y, value) => writeValue(y, value))
   })
-  return w.raw(content.body).finish()
+  return w.raw(content.body).view()
 }
 
 function decodeContent(bytes: Uint8Array): RowContent {

@@ -17,7 +17,8 @@ import { StateTree } from '../state/tree.js'
 import type { Store } from '../store/store.js'
 import { Follower, type HeldState } from './follower.js'
 import { decodeHead, encodeHead } from './persist.js'
-import type { Head } from './types.js'
+import type { Head, View } from './types.js'
+import type { SpaceView } from './view.js'
 
 const VERSION = 1
 const CHUNK_BYTES = 256 * 1024
@@ -76,4 +77,59 @@ export async function readStoredSnapshot(store: Store, env: ApplyEnv): Promise<F
     if (isSealError(error, 'bad-encoding')) throw new SealError('store-corrupt', 'The stored snapshot is malformed.', {}, { cause: error })
     throw error
   }
+}
+
+/** Writes the stored snapshot when enough has happened since the last one, so that opening stays quick. */
+export class Snapshots {
+  readonly #space: Snapshottable
+  #last: number | undefined
+
+  constructor(space: Snapshottable) {
+    this.#space = space
+  }
+
+  /** Call after the verified head moved. */
+  async afterChange(): Promise<void> {
+    if (this.#space.head.size - (await this.#lastSize()) >= SNAPSHOT_EVERY) await this.#write()
+  }
+
+  /** Before closing: a smaller gain is worth it then. */
+  async finish(): Promise<void> {
+    if (this.#space.head.size - (await this.#lastSize()) >= SNAPSHOT_AT_CLOSE) await this.#write()
+  }
+
+  async #lastSize(): Promise<number> {
+    if (this.#last === undefined) {
+      const stored = await this.#space.store.readSnapshot()
+      this.#last = 0
+      if (stored) {
+        const m = new Reader(stored.meta)
+        if (m.u8() === VERSION) this.#last = decodeHead(m.bytes(MAX_HEAD)).size
+      }
+    }
+    return this.#last
+  }
+
+  async #write(): Promise<void> {
+    const { head, log, store } = this.#space
+    const view = this.#space.verified.retain()
+    try {
+      // The view is of this head: nothing was awaited in between.
+      await writeStoredSnapshot(store, head, (view as SpaceView).held, log)
+      this.#last = head.size
+    } finally {
+      view.release()
+    }
+  }
+}
+
+/** Entries between two snapshots, and at closing. */
+const SNAPSHOT_EVERY = 5_000
+const SNAPSHOT_AT_CLOSE = 200
+
+export interface Snapshottable {
+  readonly head: Head
+  readonly log: LogTree
+  readonly store: Store
+  readonly verified: View
 }

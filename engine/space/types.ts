@@ -166,8 +166,8 @@ export interface View {
   tableTag(table: ObjectId): Uint8Array
   count(table: ObjectId): number
   rows(table: ObjectId, range?: RowRange): IterableIterator<RowView | UnopenedRow>
-  /** Row keys whose stored row differs between `older` and this view, with the row as it is now, or `gone` as it was. Cost ∝ changes. */
-  changes(older: View, table: ObjectId): IterableIterator<{ readonly rowKey: Uint8Array; readonly row?: RowView | UnopenedRow; readonly gone?: RowView | UnopenedRow }>
+  /** Row keys whose stored row differs between `older` and this view, with the row as it is now; if it is gone or does not open, also as it was. Cost ∝ changes. */
+  changes(older: View, table: ObjectId): IterableIterator<{ readonly rowKey: Uint8Array; readonly row?: RowView | UnopenedRow; readonly before?: RowView | UnopenedRow }>
   members(): readonly MemberView[]
   devices(): readonly DeviceView[]
   /** Another claim on this view: it stays readable until each claim was released. The space holds one while the view is its own. */

@@ -75,7 +75,7 @@ export class SpaceView implements View {
     return readRows(this.held.tree, this.#sealer, table, range)
   }
 
-  *changes(older: View, table: ObjectId): IterableIterator<{ readonly rowKey: Uint8Array; readonly row?: RowView | UnopenedRow; readonly gone?: RowView | UnopenedRow }> {
+  *changes(older: View, table: ObjectId): IterableIterator<{ readonly rowKey: Uint8Array; readonly row?: RowView | UnopenedRow; readonly before?: RowView | UnopenedRow }> {
     if (!(older instanceof SpaceView) || older.#parts.states !== this.#parts.states) {
       throw new SealError('bad-argument', 'Expected a view of the same open space.')
     }
@@ -85,8 +85,8 @@ export class SpaceView implements View {
     for (const change of this.#parts.states.diff(...versions, { lo, ...(hi && { hi }) })) {
       const rowKey = rowKeyOf(change.key)
       const row = change.after === undefined ? undefined : readRow(this.held.tree, this.#sealer, table, rowKey)
-      const gone = row === undefined ? readRow(older.held.tree, older.#sealer, table, rowKey) : undefined
-      yield { rowKey, ...(row && { row }), ...(gone && { gone }) }
+      const before = row === undefined || 'reason' in row ? readRow(older.held.tree, older.#sealer, table, rowKey) : undefined
+      yield { rowKey, ...(row && { row }), ...(before && { before }) }
     }
   }
 

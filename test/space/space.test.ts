@@ -1,11 +1,12 @@
 /** The rim on its own: a space without a relay, written, closed, opened again. */
 import { describe, expect, it } from 'vitest'
 import { isSealError } from '../../engine/errors.js'
+import { audit } from '../../engine/space/audit.js'
 import { createSpace, openSpace } from '../../engine/space/open.js'
 import { writeStoredSnapshot } from '../../engine/space/snapshot.js'
 import { SpaceView } from '../../engine/space/view.js'
 import { memoryStore } from '../../engine/store/memory.js'
-import { createTable, optionsOf, put, rows, taskTable } from './rim-support.js'
+import { createTable, crypto, optionsOf, put, rows, taskTable } from './rim-support.js'
 
 const bodies = (view: { rows: (table: number) => Iterable<object> }, table: number): string[] =>
   [...view.rows(table)].map((row) => new TextDecoder().decode((row as { body: Uint8Array }).body))
@@ -78,5 +79,27 @@ describe('a space without a relay', () => {
     await space.store.commit({ at: space.head.size, append: [new Uint8Array(100)] })
     await space.close()
     await expect(openSpace(await location.open(), optionsOf('g'))).rejects.toMatchObject({ code: 'store-corrupt' })
+  })
+})
+
+describe('the audit', () => {
+  it('finds a sound store sound, and a damaged one not', async () => {
+    const store = await memoryStore().open()
+    const space = await createSpace(store, optionsOf('audit'), { name: 'Ada' })
+    await space.commit(createTable(taskTable(1), 'table:task'), space.current)
+    await space.commit(rows(put('insert', 1, 1n, 0n, 'x'), put('insert', 1, 2n, 0n, 'y')), space.current)
+    await writeStoredSnapshot(store, space.head, (space.verified as SpaceView).held, space.log)
+    const sound = await audit(store, crypto)
+    expect(sound).toMatchObject({ applied: 4, rejected: {}, ignored: {}, tables: 1, rows: 2, problems: [] })
+    expect(sound.head).toEqual(space.head)
+    const [last] = await store.read(3, 4)
+    const flipped = Uint8Array.from(last as Uint8Array)
+    flipped[flipped.length - 1] = (flipped[flipped.length - 1] as number) ^ 1
+    await store.commit({ at: 4, keep: [0, 3] })
+    await store.commit({ at: 3, append: [flipped] })
+    const damaged = await audit(store, crypto)
+    expect(damaged.ignored).toEqual({ signature: 1 })
+    expect(damaged.problems).toHaveLength(2)
+    await space.close()
   })
 })

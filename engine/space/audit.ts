@@ -1,0 +1,117 @@
+/**
+ * The audit: a store read from entry zero, everything recomputed, nothing believed. Every signature singly, every verdict, every root; then that
+ * the store's verified head, its snapshot and its pending entries are what they claim to be, and that rows, indexes and counters of the
+ * resulting state agree with each other.
+ */
+import { equalBytes } from '../codec/bytes.js'
+import type { CryptoProvider } from '../crypto/provider.js'
+import { isSealError, SealError } from '../errors.js'
+import type { StateReader } from '../state/context.js'
+import { KEY_KIND, prefixEnd } from '../state/keys.js'
+import type { Store } from '../store/store.js'
+import { decodeObject } from './catalog.js'
+import { decodeRecord } from './entry.js'
+import { Follower } from './follower.js'
+import { decodeDeviceSecrets, decodeHead, decodeOutboxItem, NAMES } from './persist.js'
+import { readStoredSnapshot } from './snapshot.js'
+import type { Head, Verdict } from './types.js'
+
+export interface AuditReport {
+  readonly spaceId: Uint8Array
+  readonly head: Head
+  readonly applied: number
+  /** Count per code. */
+  readonly rejected: Readonly<Record<string, number>>
+  readonly ignored: Readonly<Record<string, number>>
+  readonly pending: number
+  readonly tables: number
+  readonly rows: number
+  /** What does not hold, in words. Empty: sound. */
+  readonly problems: readonly string[]
+}
+
+const BATCH = 1_000
+
+/** Throws `store-corrupt` if the store can't be read; whatever else is wrong is a problem of the report. */
+export async function audit(store: Store, crypto: CryptoProvider, onProgress?: (entries: number, of: number) => void): Promise<AuditReport> {
+  if (store.first > 0) throw new SealError('out-of-scope', `The entries before ${store.first} are not held here; audit a store that has them.`, { first: store.first })
+  const [genesis] = store.size > 0 ? await store.read(0, 1) : []
+  if (!genesis) throw new SealError('bad-argument', 'This store holds no space.')
+  const follower = Follower.found(crypto, genesis)
+  const problems: string[] = []
+  const tally = new Tally()
+  tally.add({ kind: 'applied' })
+  const stored = store.get(NAMES.head)
+  const claimed = stored && decodeHead(stored)
+  for (let from = 1; from < store.size; from += BATCH) {
+    for (const record of await store.read(from, Math.min(store.size, from + BATCH))) tally.add(follower.follow(record, 'check').verdict)
+    onProgress?.(follower.head.size, store.size)
+  }
+  if (claimed && !sameHead(claimed, follower.head)) problems.push(`The stored head (size ${claimed.size}) is not the one its entries lead to (size ${follower.head.size}).`)
+  const device = store.get(NAMES.device)
+  if (device && !equalBytes(decodeDeviceSecrets(device).spaceId, follower.env.spaceId)) problems.push('The device secrets are of another space.')
+  await checkSnapshot(store, follower, problems)
+  const outbox = store.names(NAMES.outbox)
+  for (const name of outbox) {
+    if (decodeRecord(decodeOutboxItem(store.get(name) as Uint8Array).record).kind !== 'entry') problems.push(`The pending entry ${name} is malformed.`)
+  }
+  const counts = checkState(follower.state.tree, problems)
+  const report = { spaceId: follower.env.spaceId, head: follower.head, ...tally, pending: outbox.length, ...counts, problems }
+  follower.release()
+  return report
+}
+
+class Tally {
+  applied = 0
+  readonly rejected: Record<string, number> = {}
+  readonly ignored: Record<string, number> = {}
+
+  add(verdict: Verdict): void {
+    if (verdict.kind === 'applied') this.applied++
+    else this[verdict.kind][verdict.code] = (this[verdict.kind][verdict.code] ?? 0) + 1
+  }
+}
+
+async function checkSnapshot(store: Store, follower: Follower, problems: string[]): Promise<void> {
+  try {
+    const snapshot = await readStoredSnapshot(store, follower.env)
+    if (!snapshot) return
+    const { size, logRoot } = snapshot.head
+    if (size > follower.head.size || !equalBytes(follower.log.root(size), logRoot)) problems.push(`The snapshot (size ${size}) is of another history.`)
+    else if (size === follower.head.size && !sameHead(snapshot.head, follower.head)) problems.push('The snapshot holds another state.')
+    snapshot.release()
+  } catch (error) {
+    if (!isSealError(error, 'store-corrupt')) throw error
+    problems.push(error.message)
+  }
+}
+
+/** Rows against indexes: every table has as many index entries as rows in each index, and each names a row that is there. */
+function checkState(tree: StateReader, problems: string[]): { readonly tables: number; readonly rows: number } {
+  let tables = 0
+  let rows = 0
+  for (const { key, value } of kind(tree, KEY_KIND.object)) {
+    if (!decodeObject(value).table) continue
+    tables++
+    const id = key.slice(1, 5)
+    const prefix = Uint8Array.of(KEY_KIND.row, ...id)
+    const rowCount = tree.count(prefix, prefixEnd(prefix))
+    rows += rowCount
+    const indexes = Uint8Array.of(KEY_KIND.index, ...id)
+    for (const entry of tree.scan(indexes, prefixEnd(indexes))) {
+      const row = new Uint8Array(prefix.length + entry.value.length)
+      row.set(prefix)
+      row.set(entry.value, prefix.length)
+      if (tree.get(row) === undefined) problems.push(`An index entry of table ${new DataView(id.buffer).getUint32(0)} names a row that is not there.`)
+    }
+  }
+  return { tables, rows }
+}
+
+function kind(tree: StateReader, code: number): Iterable<{ readonly key: Uint8Array; readonly value: Uint8Array }> {
+  return tree.scan(Uint8Array.of(code), Uint8Array.of(code + 1))
+}
+
+function sameHead(a: Head, b: Head): boolean {
+  return a.size === b.size && equalBytes(a.logRoot, b.logRoot) && equalBytes(a.stateRoot, b.stateRoot)
+}
