@@ -3,6 +3,7 @@ import { concatBytes, EMPTY_BYTES } from '../codec/bytes.js'
 import { deriveEpochSecrets } from '../crypto/kdf.js'
 import { newEpochSecret, proveDelivery } from '../crypto/verifiable.js'
 import { SealError } from '../errors.js'
+import { repairKey } from '../state/keys.js'
 import { sealBox } from './boxes.js'
 import { type BuildContext, ownDevice } from './builders.js'
 import { epochSpaceId } from './contexts.js'
@@ -12,7 +13,7 @@ import type { ForgetOp } from './ops/forget.js'
 import type { DeviceRemoveOp, MemberRemoveOp } from './ops/remove.js'
 import type { LinkRepairOp } from './ops/repair.js'
 import type { RotateOp } from './ops/rotate.js'
-import type { RepairKind } from './repairs.js'
+import { REPAIR_KINDS, type RepairKind } from './repairs.js'
 import { isVoid, listInvitations, newestEpoch, readDevice, readMeta, recipientsAt, type Recipient } from './roster.js'
 import { commitBlinding, commitEpoch } from './secrets.js'
 
@@ -77,6 +78,14 @@ export function buildRepair(ctx: BuildContext, epoch: number, kind: RepairKind):
   const content = kind === 'link' ? linkContent(ctx, record.linksFrom, epoch, record.reason === 'forget') : blindingContent(ctx, record.generations)
   const place = { kind, spaceId: ctx.spaceId, epoch, creator: ctx.device }
   return { op: 'link.repair', epoch, kind, box: sealBox(ctx.crypto, ctx.keyring.linkSecret(epoch), place, ctx.random(24), content) }
+}
+
+/** Repairs of what the newest epoch carries wrongly and this keyring knows better, unless this member gave its word already. */
+export function buildRepairs(ctx: BuildContext): LinkRepairOp[] {
+  const { member } = ownDevice(ctx)
+  const given = ({ epoch, kind }: { epoch: number; kind: RepairKind }) => ctx.state.get(repairKey(epoch, REPAIR_KINDS.indexOf(kind), member)) !== undefined
+  const wrong = ctx.keyring.check(ctx.state).flatMap(({ epoch, kind }) => (kind === 'commitment' ? [] : [{ epoch, kind }]))
+  return wrong.filter((problem) => !given(problem)).map(({ epoch, kind }) => buildRepair(ctx, epoch, kind))
 }
 
 /** `cut`: of a forget in the same entry. */

@@ -9,23 +9,19 @@
 import { equalBytes } from '../codec/bytes.js'
 import { decodeCanonical, encodeCanonical } from '../codec/canonical.js'
 import { deriveEpochSecrets, deriveTableKey } from '../crypto/kdf.js'
-import type { CryptoProvider } from '../crypto/provider.js'
 import { type AgreementKey, agreementKey, openPair } from '../crypto/verifiable.js'
-import { isSealError, SealError } from '../errors.js'
+import { SealError } from '../errors.js'
 import { MAX_ID } from '../state/keys.js'
-import { type BoxKind, openBox } from './boxes.js'
+import type { BoxKind } from './boxes.js'
+import { type Carried, carriedBoxes, isCommitted, type KeyringEnv, openBlinding, openLink } from './carried.js'
 import { epochSpaceId } from './contexts.js'
 import { type EpochRecord, readEpoch } from './epochs.js'
 import { readGrave } from './graves.js'
-import { decodeHistory, type HistoryItem, splitSecrets } from './history.js'
-import { listRepairs } from './repairs.js'
+import type { HistoryItem } from './history.js'
 import { type GroupReader, newestEpoch, readDevice, readMeta, readPairOf } from './roster.js'
-import { commitBlinding, commitEpochSecret } from './secrets.js'
+import { commitBlinding } from './secrets.js'
 
-export interface KeyringEnv {
-  readonly crypto: CryptoProvider
-  readonly spaceId: Uint8Array
-}
+export type { KeyringEnv } from './carried.js'
 
 /**
  * Something in the state that does not hold what it should. `device` made it.
@@ -122,11 +118,33 @@ export class Keyring {
     const problems: KeyringProblem[] = []
     this.#dropUndelivered(epoch)
     this.#openOwn(state, problems)
+    // What those who were there don't need may still lock out those who come: it is checked as soon as the epoch is open.
+    problems.push(...this.check(state))
     this.#followLinks(state, problems, probe)
     this.#openBlinding(state, problems)
     if (this.#holdsAll(state, readMeta(state).firstEpoch, epoch + 1) && record.generations.every((g) => this.#blinding.has(g.generation))) {
       this.#complete = record.c0.slice()
     }
+    return problems
+  }
+
+  /**
+   * What the newest epoch carries that contradicts what this keyring holds already, where no repair has put it right yet: whoever knows
+   * better gives one (`buildRepairs`). Says nothing of what the keyring could not know.
+   */
+  check(state: GroupReader): readonly KeyringProblem[] {
+    const { epoch, record } = newestEpoch(state)
+    const link = this.#epochs.get(epoch)?.link
+    if (link === undefined) return []
+    const problems: KeyringProblem[] = []
+    const carried = record.linksFrom >= readMeta(state).firstEpoch && this.#holdsAll(state, record.linksFrom, epoch)
+    const sameItem = (item: HistoryItem) => this.#isHeld(item)
+    const rightLink = (each: Carried) => openLink(this.#env, link, epoch, record.linksFrom, each)?.every(sameItem) === true
+    if (record.link.length > 0 && carried && !carriedBoxes(state, epoch, record, 'link').some(rightLink)) problems.push({ kind: 'link', epoch, device: record.author })
+    const known = record.generations.every(({ generation }) => this.#blinding.has(generation))
+    const rightBlinding = (each: Carried) =>
+      openBlinding(this.#env, link, epoch, record, each)?.every((secret, i) => this.#isBlinding(record, i, secret)) === true
+    if (known && !carriedBoxes(state, epoch, record, 'blinding').some(rightBlinding)) problems.push({ kind: 'blinding', epoch, device: record.author })
     return problems
   }
 
@@ -254,7 +272,7 @@ export class Keyring {
     if (held?.link !== undefined && equalBytes(held.c0, record.c0)) return
     const { crypto, spaceId } = this.#env
     const secrets = deriveEpochSecrets(crypto, openPair(crypto, pair, own.key), epochSpaceId(spaceId, epoch), epoch)
-    if (!this.#matches(epoch, record, secrets)) problems.push({ kind: 'commitment', epoch, device: record.author })
+    if (!isCommitted(this.#env, epoch, record, secrets)) problems.push({ kind: 'commitment', epoch, device: record.author })
     this.#keep(epoch, record, secrets)
   }
 
@@ -284,14 +302,14 @@ export class Keyring {
   #openLink(state: GroupReader, epoch: number, record: EpochRecord, problems: KeyringProblem[], probe: EpochProbe | undefined): void {
     const link = this.#epochs.get(epoch)?.link
     if (link === undefined) return
-    for (const { device, box } of this.#boxes(state, epoch, record, 'link')) {
-      const items = this.#openHistory(link, epoch, record.linksFrom, device, box)
+    for (const carried of carriedBoxes(state, epoch, record, 'link')) {
+      const items = openLink(this.#env, link, epoch, record.linksFrom, carried)
       const doubtful = items === undefined ? [] : items.filter((item) => !this.#take(state, item))
       if (items !== undefined && doubtful.length === 0) return
       // The link and the epoch it leads to contradict each other. Only what was sealed there tells which of them lies.
       const vindicated = doubtful.length > 0 && doubtful.every((item) => probe?.(item.epoch, item.data) === true)
       if (!vindicated) {
-        problems.push({ kind: 'link', epoch, device })
+        problems.push({ kind: 'link', epoch, device: carried.device })
         continue
       }
       for (const item of doubtful) {
@@ -304,16 +322,11 @@ export class Keyring {
     }
   }
 
-  #openHistory(link: Uint8Array, epoch: number, from: number, creator: number, box: Uint8Array): HistoryItem[] | undefined {
-    const { crypto, spaceId } = this.#env
-    return orUndefined(() => decodeHistory(openBox(crypto, link, { kind: 'link', spaceId, epoch, creator }, box), from, epoch))
-  }
-
   /** Keep the secrets of an item if its epoch commits to them. One that is forgotten meanwhile is passed over. */
   #take(state: GroupReader, item: HistoryItem): boolean {
     const record = readEpoch(state, item.epoch)
     if (record === undefined) return true
-    if (!this.#matches(item.epoch, record, item)) return false
+    if (!isCommitted(this.#env, item.epoch, record, item)) return false
     this.#keep(item.epoch, record, item)
     return true
   }
@@ -327,17 +340,16 @@ export class Keyring {
       const record = readEpoch(state, epoch)
       const link = this.#epochs.get(epoch)?.link
       if (record === undefined || link === undefined) return
-      for (const { device, box } of this.#boxes(state, epoch, record, 'blinding')) {
+      for (const carried of carriedBoxes(state, epoch, record, 'blinding')) {
         if (missing().length === 0) return
-        if (!this.#takeBlinding(link, epoch, record, device, box)) problems.push({ kind: 'blinding', epoch, device })
+        if (!this.#takeBlinding(record, openBlinding(this.#env, link, epoch, record, carried))) problems.push({ kind: 'blinding', epoch, device: carried.device })
       }
     }
   }
 
-  #takeBlinding(link: Uint8Array, epoch: number, record: EpochRecord, creator: number, box: Uint8Array): boolean {
+  #takeBlinding(record: EpochRecord, secrets: readonly Uint8Array[] | undefined): boolean {
     const { crypto, spaceId } = this.#env
-    const secrets = orUndefined(() => splitSecrets(openBox(crypto, link, { kind: 'blinding', spaceId, epoch, creator }, box)))
-    if (secrets?.length !== record.generations.length) return false
+    if (secrets === undefined) return false
     let sound = true
     record.generations.forEach(({ generation, commitment }, i) => {
       const secret = secrets[i] as Uint8Array
@@ -347,17 +359,15 @@ export class Keyring {
     return sound
   }
 
-  /** The author's box, then the repairs by others. */
-  #boxes(state: GroupReader, epoch: number, record: EpochRecord, kind: BoxKind): { readonly device: number; readonly box: Uint8Array }[] {
-    const original = { device: record.author, box: kind === 'link' ? record.link : record.blinding }
-    return [original, ...listRepairs(state, epoch, kind)]
+  #isBlinding(record: EpochRecord, i: number, secret: Uint8Array): boolean {
+    const held = this.#blinding.get(record.generations[i]?.generation ?? 0)
+    return held !== undefined && equalBytes(held, secret)
   }
 
-  #matches(epoch: number, record: EpochRecord, secrets: { readonly data: Uint8Array; readonly link: Uint8Array | undefined }): boolean {
-    const { crypto, spaceId } = this.#env
-    const { data, link } = record.commitments
-    if (!equalBytes(commitEpochSecret(crypto, spaceId, epoch, 0, secrets.data), data)) return false
-    return secrets.link === undefined || equalBytes(commitEpochSecret(crypto, spaceId, epoch, 1, secrets.link), link)
+  #isHeld(item: HistoryItem): boolean {
+    const held = this.#epochs.get(item.epoch)
+    if (held === undefined || !equalBytes(held.data, item.data)) return false
+    return item.link === undefined || held.link === undefined || equalBytes(held.link, item.link)
   }
 
   #keep(epoch: number, record: EpochRecord, secrets: { readonly data: Uint8Array; readonly link: Uint8Array | undefined }): void {
@@ -371,16 +381,6 @@ export class Keyring {
   #clearTableKeys(): void {
     for (const key of this.#tableKeys.values()) key.fill(0)
     this.#tableKeys.clear()
-  }
-}
-
-/** What hostile bytes make fail to open is undefined; anything else is thrown on. */
-function orUndefined<T>(open: () => T): T | undefined {
-  try {
-    return open()
-  } catch (error) {
-    if (isSealError(error) && (error.family === 'hostile' || error.code === 'unsupported-version')) return undefined
-    throw error
   }
 }
 

@@ -5,6 +5,7 @@
 import type { StateReader } from '../state/context.js'
 import { deviceKey, epochKey, invitationKey, KEY_KIND, keyId, memberKey, metaKey, pairKey } from '../state/keys.js'
 import { decodeDevice, decodeMember, decodeMeta, type DeviceRecord, type MemberRecord, type Meta } from '../state/roster.js'
+import { equalBytes } from '../codec/bytes.js'
 import { SealError } from '../errors.js'
 import { decodeEpoch, type EpochRecord } from './epochs.js'
 import { decodeInvitation, type InvitationRecord } from './invites.js'
@@ -107,6 +108,11 @@ export function newestEpoch(state: Pick<GroupReader, 'get'>): { readonly epoch: 
     if (bytes !== undefined) return { epoch: candidate, record: decodeEpoch(bytes) }
   }
   throw new SealError('bad-argument', 'Expected the state of a space, found no epoch.')
+}
+
+/** True if two states are in the same epoch, by the same delivery: a keyring opened for one needs nothing for the other. */
+export function sameEpoch(a: Pick<GroupReader, 'get'>, b: Pick<GroupReader, 'get'>): boolean {
+  return readMeta(a).epoch === readMeta(b).epoch && equalBytes(newestEpoch(a).record.c0, newestEpoch(b).record.c0)
 }
 
 /** Devices that still hold an agreement key from before the latest forget: until none does, what it forgot can be opened by them. */

@@ -1,6 +1,6 @@
 /** The keyring: links and boxes that lie (attack B27), repairs, branches that do not survive, and what is stored. */
 import { beforeEach, describe, expect, it } from 'vitest'
-import { buildRepair, buildRotate } from '../../engine/group/build-epoch.js'
+import { buildRepair, buildRepairs, buildRotate } from '../../engine/group/build-epoch.js'
 import { openBox, sealBox } from '../../engine/group/boxes.js'
 import { type EpochProbe, Keyring } from '../../engine/group/keyring.js'
 import { encodeHistory } from '../../engine/group/history.js'
@@ -120,6 +120,33 @@ describe('a blinding box', () => {
     world.must(first, [buildRepair(world.ctx(first), 2, 'blinding')])
     keyring.open(world.state.tree)
     expect(keyring.blinding(1)).toEqual(first.keyring.blinding(1))
+  })
+})
+
+describe('those who were there', () => {
+  it('see a lie at once, though they need nothing, and put it right', () => {
+    const op = lie('blinding', () => new Uint8Array(32).fill(3))
+    const lies = { ...op, link: flip(op.link, 60) }
+    expect(world.submit(mallory, [lies])).toEqual({ kind: 'applied' })
+    const both = [{ kind: 'link', epoch: 2, device: mallory.device }, { kind: 'blinding', epoch: 2, device: mallory.device }]
+    expect(first.keyring.open(world.state.tree)).toEqual(both)
+    expect(third.keyring.open(world.state.tree)).toEqual(both)
+    const repairs = buildRepairs(world.ctx(first))
+    expect(repairs.map(({ kind }) => kind)).toEqual(['link', 'blinding'])
+    world.must(first, repairs)
+    for (const each of [first, third]) expect(buildRepairs(world.ctx(each))).toEqual([])
+    const keyring = newcomer()
+    keyring.open(world.state.tree)
+    expect(keyring.epochs).toEqual([1, 2])
+    expect(keyring.blinding(1)).toEqual(first.keyring.blinding(1))
+  })
+
+  it('have nothing to say of what is right', () => {
+    world.must(mallory, [buildRotate(world.ctx(mallory))])
+    for (const each of [first, third]) {
+      expect(each.keyring.open(world.state.tree)).toEqual([])
+      expect(buildRepairs(world.ctx(each))).toEqual([])
+    }
   })
 })
 
