@@ -92,7 +92,9 @@ describe('damage to the file store', () => {
     for (const tail of [Buffer.alloc(1), Buffer.alloc(5000), Buffer.alloc(100, 0xff), Buffer.from(record(3, 3000))]) {
       expect(await outcome(changed(files, active, (content) => Buffer.concat([content, tail])))).toEqual({ contents: whole, torn: true })
     }
-    const store = await open(changed(files, active, (content) => Buffer.concat([content, Buffer.alloc(64)])))
+    const disk = new SimulatedDisk(changed(files, active, (content) => Buffer.concat([content, Buffer.alloc(64)])))
+    const store = await fileStoreIn(disk, { ...OPTIONS, key: KEY }).open()
+    expect(disk.files().get(active)?.length).toBe(to)
     expect(store.torn).toEqual({ file: active, offset: to, length: 64, problem: expect.any(String) })
     await store.close()
   })

@@ -13,7 +13,7 @@ export type Fault =
   | 'crash' // the process dies before it
   | 'crash-done' // the process dies after it
 
-/** What a crash leaves of what was not synced: nothing, everything, or some sectors and a prefix of the renames. */
+/** What a crash leaves of what was not synced: nothing, everything, or some sectors and some of the changes of names. */
 export type Survival = 'lose' | 'keep' | 'torn'
 
 interface Inode {
@@ -53,7 +53,7 @@ export class SimulatedDisk implements Directory {
   crash(survival: Survival, random: () => number = () => 0): SimulatedDisk {
     this.dead = true
     const names: Names = new Map(survival === 'keep' ? this.names : this.durableNames)
-    if (survival === 'torn') for (const change of this.changes.slice(0, Math.floor(random() * (this.changes.length + 1)))) change(names)
+    if (survival === 'torn') for (const change of this.changes) if (random() < 0.5) change(names)
     const files = new Map<string, Uint8Array>()
     for (const [name, inode] of names) if (!name.startsWith('lock-')) files.set(name, survivor(inode, survival, random))
     return new SimulatedDisk(files)

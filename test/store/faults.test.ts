@@ -79,7 +79,7 @@ async function run(at: StoreLocation, script: readonly Op[], options: { readonly
       } catch (error) {
         if (!isSealError(error, 'store-failed')) throw error
         if (error.facts['outcome'] === 'unknown') perhaps = op
-        if (!options.reopen) break
+        if (!options.reopen) return { done, perhaps }
         if (error.facts['reopen'] === true || perhaps) {
           await store.close().catch(() => undefined)
           store = await open()
@@ -151,6 +151,60 @@ describe('faults of the disk under the file store', () => {
       }
     })
   }
+
+  for (const fault of ['fail', 'fail-done', 'short', 'gate'] as const satisfies readonly Fault[]) {
+    it(`leaves nothing of what it called absent, if the machine dies right after a fault: ${fault}`, async () => {
+      const steps = await stepsOf('always')
+      for (let step = 0; step < steps; step++) {
+        for (const survival of ['lose', 'keep'] as const) {
+          const disk = new SimulatedDisk()
+          disk.plan = { step, fault }
+          const { done, perhaps } = await run(fileStoreIn(disk, OPTIONS), SCRIPT, { reopen: false })
+          const store = await fileStoreIn(disk.crash(survival), OPTIONS).open()
+          const found = await contents(store)
+          if (!(perhaps && same(found, await expected([...done, perhaps])))) expect(found, `step ${step}: ${disk.trace[step]}, ${survival}`).toEqual(await expected(done))
+          await store.close()
+        }
+      }
+    })
+  }
+
+  it('takes back a whole commit that was written with one that did not fit', async () => {
+    const disk = new SimulatedDisk()
+    const store = await fileStoreIn(disk, OPTIONS).open()
+    disk.plan = { step: disk.steps, fault: 'short' }
+    const commits = await Promise.allSettled([store.commit({ at: 0, append: [record(0, 20)] }), store.commit({ at: 1, append: [record(1, 400)] })])
+    for (const result of commits) expect(result).toMatchObject({ status: 'rejected', reason: { code: 'store-failed', facts: { outcome: 'absent', errno: 'ENOSPC' } } })
+    for (const survival of ['keep', 'lose'] as const) {
+      const again = await fileStoreIn(disk.crash(survival), OPTIONS).open()
+      expect([again.size, again.torn]).toEqual([0, undefined])
+    }
+  })
+
+  it('takes no more commits after a failed fsync, until it is opened again', async () => {
+    const disk = new SimulatedDisk()
+    const store = await fileStoreIn(disk, OPTIONS).open()
+    await store.commit({ at: 0, append: [record(0)] })
+    disk.plan = { step: disk.steps + 1, fault: 'gate' }
+    await expect(store.commit({ at: 1, append: [record(1)] })).rejects.toMatchObject({ code: 'store-failed', facts: { outcome: 'unknown', reopen: true } })
+    for (const call of [() => store.commit({ at: 1, append: [record(1)] }), () => store.compact()]) {
+      await expect(call()).rejects.toMatchObject({ code: 'store-failed', facts: { outcome: 'absent', reopen: true } })
+    }
+    expect([store.size, await store.read(0, 1)]).toEqual([1, [record(0)]])
+    await store.close()
+    const again = await fileStoreIn(disk, OPTIONS).open()
+    expect(again.size).toBe(2) // it had arrived, and now it is durable:
+    expect((await fileStoreIn(disk.crash('lose'), OPTIONS).open()).size).toBe(2)
+  })
+
+  it('without fsync, has files durable once another has begun', async () => {
+    const disk = new SimulatedDisk()
+    const store = await fileStoreIn(disk, { ...OPTIONS, fsync: 'never' }).open()
+    for (let i = 0; i < 6; i++) await store.commit({ at: i, append: [record(i, 400)] })
+    const again = await fileStoreIn(disk.crash('lose'), OPTIONS).open()
+    expect(again.size).toBeGreaterThan(2)
+    expect(await again.read(0, again.size)).toEqual(Array.from({ length: again.size }, (_, i) => record(i, 400)))
+  })
 
   for (const survival of ['lose', 'keep', 'torn'] as const satisfies readonly Survival[]) {
     it(`comes back after a crash at any step: ${survival}`, async () => {
