@@ -130,8 +130,12 @@ export class SchemaReader {
 }
 
 function keepIfSame(before: SchemaObject | undefined, now: SchemaObject): SchemaObject {
-  if (before === undefined || before.parent !== now.parent) return now
-  return encodeHex(encodeSealed(before)) === encodeHex(encodeSealed(now)) && sameShape(before, now) ? before : now
+  return before !== undefined && sameObject(before, now) ? before : now
+}
+
+/** The catalog would say the same of both. */
+export function sameObject(a: SchemaObject, b: SchemaObject): boolean {
+  return a === b || (a.parent === b.parent && encodeHex(encodeSealed(a)) === encodeHex(encodeSealed(b)) && sameShape(a, b))
 }
 
 function sameShape(a: SchemaObject, b: SchemaObject): boolean {

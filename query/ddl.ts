@@ -6,7 +6,7 @@ import { SealError } from '../engine/errors.js'
 import { type SqlValue } from '../engine/codec/value.js'
 import { MAX_INDEXES, MAX_PLAIN_COLUMNS } from '../engine/limits.js'
 import { type CatalogChange, type IndexShape, type ObjectId, type PlainColumn, type PlainType } from '../engine/space/types.js'
-import { findObject, nameOf, toCatalogObject, type Column, type ObjectType, type Schema, type SchemaObject, type TableData, type Visibility } from './catalog.js'
+import { findObject, nameOf, sameObject, toCatalogObject, type Column, type ObjectType, type Schema, type SchemaObject, type TableData, type Visibility } from './catalog.js'
 import { type Collation } from './keys.js'
 import { type ColumnDef, type Statement } from './sql/ast.js'
 import { foldName } from './sql/names.js'
@@ -91,7 +91,7 @@ function replacements(before: Schema, after: Schema): CatalogChange[] {
   const moved: { readonly object: SchemaObject; readonly from: string; readonly to: string }[] = []
   for (const object of after.values()) {
     const old = before.get(object.id)
-    if (old === undefined || old === object) continue
+    if (old === undefined || sameObject(old, object)) continue
     const [from, to] = [nameOf(old), nameOf(object)]
     if (from === to) changes.push({ kind: 'replace', object: toCatalogObject(object) })
     else moved.push({ object, from, to })

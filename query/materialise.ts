@@ -1,0 +1,345 @@
+/**
+ * SQLite as the mirror of one view: the schema as the catalog has it, and of the tables that are loaded exactly the rows of the view that open and fit.
+ * Rows enter SQLite here and nowhere else. It moves from view to view by difference, before anything is read.
+ *
+ * A table is loaded when a statement first needs it. What was loaded within a transaction goes with it if that is rolled back.
+ */
+import { encodeHex, equalBytes } from '../engine/codec/bytes.js'
+import { type SqlValue } from '../engine/codec/value.js'
+import { invariant, isSealError } from '../engine/errors.js'
+import { type ObjectId, type RowView, type UnopenedRow, type View } from '../engine/space/types.js'
+import { Binding } from './binding.js'
+import { type Capture } from './capture.js'
+import { findObject, isTable, SchemaReader, SEQUENCE, type BrokenObject, type Schema, type SchemaObject } from './catalog.js'
+import { TableImages, type Image, type QuarantineReason } from './images.js'
+import { keyIdentity } from './keys.js'
+import { type Sqlite } from './sqlite.js'
+import { quoteName } from './sqlite/names.js'
+
+/** A row that the space holds and that no query sees: `reason` says why. */
+export interface QuarantinedRow {
+  readonly table: ObjectId
+  readonly rowKey: Uint8Array | undefined
+  readonly key: readonly SqlValue[] | undefined
+  readonly version: number
+  readonly reason: QuarantineReason | 'body' | string
+}
+
+interface Loaded {
+  readonly images: TableImages
+  /** Rows that don't open, by row key. */
+  readonly unopened: Map<string, { readonly rowKey: Uint8Array; readonly version: number; readonly reason: string }>
+}
+
+export class Mirror {
+  readonly db: Sqlite
+  readonly #capture: Capture
+  readonly #reader = new SchemaReader()
+  readonly #loaded = new Map<ObjectId, Loaded>()
+  readonly #bindings = new WeakMap<SchemaObject, Binding>()
+  readonly #refused = new Map<ObjectId, string>()
+  #view: View
+  /** What SQLite has; the catalog has more if SQLite refuses some. */
+  #schema: Schema = new Map()
+  #catalog: Schema = this.#schema
+  #broken: readonly BrokenObject[] = []
+  /** Counts changes of SQLite's schema: statements and plans from before are stale. */
+  generation = 0
+  /** Counts moments from which a table that was loaded is so no more. */
+  epoch = 0
+
+  /** Takes a claim on `view`. */
+  constructor(db: Sqlite, capture: Capture, view: View) {
+    this.db = db
+    this.#capture = capture
+    this.#view = view.retain()
+    this.#moveSchema(view)
+  }
+
+  get view(): View {
+    return this.#view
+  }
+  get schema(): Schema {
+    return this.#schema
+  }
+  /** Catalog objects that are not what they say, or that SQLite refuses. */
+  get broken(): readonly BrokenObject[] {
+    return [...this.#broken, ...[...this.#refused].map(([id, reason]) => ({ id, reason }))]
+  }
+
+  isLoaded(table: ObjectId): boolean {
+    return this.#loaded.has(table)
+  }
+  get allLoaded(): boolean {
+    for (const [id, object] of this.#schema) if (isTable(object) && !this.#loaded.has(id)) return false
+    return true
+  }
+  loadedTables(): ObjectId[] {
+    return [...this.#loaded.keys()]
+  }
+
+  /** How a table of SQLite's present schema maps to the engine. */
+  binding(object: SchemaObject): Binding {
+    invariant(isTable(object), 'only tables are bound')
+    let binding = this.#bindings.get(object)
+    if (binding === undefined) this.#bindings.set(object, (binding = new Binding(this.db, object)))
+    return binding
+  }
+
+  /** Move to `next`; no transaction is open. The cost is that of what changed. */
+  moveTo(next: View): void {
+    if (next === this.#view) return
+    const before = this.#view
+    next.retain()
+    try {
+      this.#moveSchema(next)
+      this.#transact(() => {
+        for (const [id, loaded] of this.#loaded) this.#applyChanges(id, loaded, before, next)
+        this.#refreshSequence(next, before)
+      })
+    } catch (error) {
+      next.release()
+      this.unload(this.loadedTables())
+      throw error
+    }
+    this.#view = next
+    before.release()
+  }
+
+  /** Fill tables that a statement needs; within a transaction, too. Those that `schema` does not have are nobody's. */
+  load(tables: Iterable<ObjectId>, schema: Schema = this.#schema): ObjectId[] {
+    const missing = [...tables].filter((id) => !this.#loaded.has(id) && schema.get(id)?.data !== undefined)
+    if (missing.length === 0) return []
+    const fill = (): void => {
+      for (const id of missing) this.#fill(schema.get(id) as SchemaObject)
+      this.#refreshSequence(this.#view)
+    }
+    try {
+      if (this.db.inTransaction) this.#capture.pause(fill)
+      else this.#transact(fill)
+    } catch (error) {
+      this.unload(missing)
+      throw error
+    }
+    return missing
+  }
+
+  /** What was loaded is not to be trusted any more: fill it again when it is needed. */
+  unload(tables: Iterable<ObjectId>): void {
+    this.epoch++
+    for (const id of tables) {
+      this.#loaded.get(id)?.images.close()
+      this.#loaded.delete(id)
+    }
+  }
+
+  /** A table that this transaction made: all that will be in it is there. */
+  created(object: SchemaObject): void {
+    this.#loaded.set(object.id, this.#newLoaded(object))
+  }
+
+  /**
+   * The transaction that SQLite has committed is `next` (whose claim is given away), by this schema. `altered`: tables whose definition it changed.
+   */
+  adopt(next: View, schema: Schema): void {
+    const before = this.#view
+    const old = this.#schema
+    this.#view = next
+    if (schema !== old) {
+      this.#schema = schema
+      // What SQLite refuses is in the catalog still.
+      this.#catalog = this.#refused.size === 0 ? schema : new Map([...schema, ...[...this.#catalog].filter(([id]) => this.#refused.has(id))])
+      this.#reader.adopt(next, this.#catalog)
+    }
+    for (const [id, loaded] of [...this.#loaded]) {
+      const object = schema.get(id)
+      if (object === undefined) this.unload([id])
+      else if (object !== old.get(id) && old.has(id)) {
+        // New statements for the new definition; what was kept out has to be tried against it.
+        const again = loaded.images.quarantinedCount > 0 || loaded.unopened.size > 0
+        this.unload([id])
+        if (!again) this.#loaded.set(id, this.#newLoaded(object))
+      } else if (loaded.images.quarantinedCount > 0 || loaded.unopened.size > 0) {
+        this.#transact(() => this.#applyChanges(id, loaded, before, next))
+      }
+    }
+    before.release()
+  }
+
+
+  isHeld(table: ObjectId, key: readonly SqlValue[]): boolean {
+    const images = this.#loaded.get(table)?.images
+    if (images === undefined || images.quarantinedCount === 0) return false
+    const identity = keyIdentity(key)
+    for (const held of images.quarantined()) if (keyIdentity(held.key) === identity) return true
+    return false
+  }
+
+  quarantined(): QuarantinedRow[] {
+    const rows: QuarantinedRow[] = []
+    for (const [table, { images, unopened }] of this.#loaded) {
+      for (const { key, version, reason } of images.quarantined()) rows.push({ table, key, rowKey: undefined, version, reason })
+      for (const { rowKey, version, reason } of unopened.values()) rows.push({ table, key: undefined, rowKey, version, reason })
+    }
+    return rows
+  }
+
+  close(): void {
+    this.unload(this.loadedTables())
+    this.#view.release()
+  }
+
+  // ---- rows ------------------------------------------------------------------------------------------------------------------------
+
+  #newLoaded(object: SchemaObject): Loaded {
+    const versionOf = (key: readonly SqlValue[]): number => {
+      for (const row of this.#arriving.rows(object.id, { kind: 'key', key })) return row.version
+      return Number.MAX_SAFE_INTEGER
+    }
+    return { images: new TableImages(this.db, this.binding(object).form, versionOf), unopened: new Map() }
+  }
+
+  /** The view that is being applied. */
+  get #arriving(): View {
+    return this.#target ?? this.#view
+  }
+  #target: View | undefined
+
+  #fill(object: SchemaObject): void {
+    const loaded = this.#newLoaded(object)
+    const binding = this.binding(object)
+    loaded.images.clear()
+    if (object.name !== SEQUENCE) loaded.images.load(this.#images(binding, loaded, this.#view.rows(object.id)))
+    this.#loaded.set(object.id, loaded)
+  }
+
+  *#images(binding: Binding, loaded: Loaded, rows: Iterable<RowView | UnopenedRow>): IterableIterator<Image> {
+    for (const row of rows) {
+      const image = this.#imageOf(binding, loaded, row)
+      if (image !== undefined) yield image
+    }
+  }
+
+  #imageOf(binding: Binding, loaded: Loaded, row: RowView | UnopenedRow): Image | undefined {
+    if ('reason' in row) {
+      loaded.unopened.set(encodeHex(row.rowKey), row)
+      return undefined
+    }
+    try {
+      const { key, values } = binding.open(row)
+      return { key, row: values, version: row.version }
+    } catch (error) {
+      if (!isSealError(error) || error.family !== 'hostile') throw error
+      loaded.unopened.set(encodeHex(row.rowKey), { rowKey: row.rowKey, version: row.version, reason: 'body' })
+      return undefined
+    }
+  }
+
+  #applyChanges(table: ObjectId, loaded: Loaded, before: View, next: View): void {
+    if (equalBytes(before.tableTag(table), next.tableTag(table))) return
+    const object = this.#schema.get(table)
+    if (object === undefined || object.name === SEQUENCE) return
+    const binding = this.binding(object)
+    const images: Image[] = []
+    for (const change of next.changes(before, table)) {
+      loaded.unopened.delete(encodeHex(change.rowKey))
+      const image = change.row && this.#imageOf(binding, loaded, change.row)
+      if (image !== undefined) images.push(image)
+      else if (change.before && !('reason' in change.before)) {
+        const old = this.#openOrNot(binding, change.before)
+        if (old) images.push({ key: old, row: undefined, version: change.before.version })
+      }
+    }
+    this.#target = next
+    try {
+      loaded.images.apply(images)
+    } finally {
+      this.#target = undefined
+    }
+  }
+
+  #openOrNot(binding: Binding, row: RowView): readonly SqlValue[] | undefined {
+    try {
+      return binding.open(row).key
+    } catch (error) {
+      if (isSealError(error) && error.family === 'hostile') return undefined
+      throw error
+    }
+  }
+
+  /** AUTOINCREMENT's counters, which SQLite itself moves when rows arrive: as the view has them. */
+  #refreshSequence(view: View, before?: View): void {
+    const object = findObject(this.#schema, 'table', SEQUENCE)
+    if (object === undefined) return
+    const moved = before === undefined || [...this.#loaded.keys()].some((id) => !equalBytes(before.tableTag(id), view.tableTag(id)))
+    if (!moved && this.#loaded.has(object.id)) return
+    const loaded = this.#loaded.get(object.id) ?? this.#newLoaded(object)
+    this.#loaded.set(object.id, loaded)
+    loaded.images.clear()
+    loaded.images.load(this.#images(this.binding(object), loaded, view.rows(object.id)))
+  }
+
+  #transact(work: () => void): void {
+    this.db.exec('BEGIN')
+    try {
+      work()
+      this.db.exec('COMMIT')
+    } catch (error) {
+      if (this.db.inTransaction) this.db.exec('ROLLBACK')
+      throw error
+    }
+  }
+
+  // ---- the schema ------------------------------------------------------------------------------------------------------------------
+
+  #moveSchema(next: View): void {
+    const from = this.#schema
+    const { schema: to, broken } = this.#reader.of(next)
+    this.#broken = broken
+    if (to === this.#catalog) return
+    this.#catalog = to
+    this.#refused.clear()
+    this.#capture.uninstall()
+    this.generation++
+    const there = this.#dropChanged(from, to)
+    const accepted = new Map<ObjectId, SchemaObject>()
+    for (const [id, object] of to) {
+      const refusal = there.has(id) ? undefined : this.#create(object)
+      if (refusal === undefined) accepted.set(id, object)
+      else this.#refused.set(id, refusal)
+    }
+    this.#schema = accepted
+  }
+
+  /** Drops what is not in `to` as it was, and gives what stays. */
+  #dropChanged(from: Schema, to: Schema): ReadonlySet<ObjectId> {
+    const stays = (object: SchemaObject): boolean => {
+      const now = to.get(object.id)
+      return now !== undefined && now.sql === object.sql && now.name === object.name && now.table === object.table
+    }
+    const there = new Set([...from.values()].filter(stays).map(({ id }) => id))
+    // SQLite drops what belongs to a table or view along with it.
+    for (const object of from.values()) if (object.parent !== undefined && !there.has(object.parent)) there.delete(object.id)
+    for (const type of ['trigger', 'view', 'index', 'table'] as const) {
+      for (const object of from.values()) {
+        if (object.type !== type || there.has(object.id) || object.name === SEQUENCE) continue
+        this.db.silently(() => this.db.exec(`DROP ${type.toUpperCase()} IF EXISTS main.${quoteName(object.name)}`))
+        if (type === 'table') this.unload([object.id])
+      }
+    }
+    return there
+  }
+
+  /** The reason why SQLite does not have it, if it does not. */
+  #create(object: SchemaObject): string | undefined {
+    try {
+      // SQLite makes this one itself, with the first AUTOINCREMENT.
+      this.db.exec(object.name === SEQUENCE ? 'CREATE TABLE main.sealdb_first(id INTEGER PRIMARY KEY AUTOINCREMENT); DROP TABLE main.sealdb_first' : object.sql)
+      if (isTable(object)) this.binding(object)
+      return undefined
+    } catch (error) {
+      if (isSealError(error, 'sql-error') || isSealError(error, 'bad-encoding') || isSealError(error, 'bad-argument')) return error.code
+      throw error
+    }
+  }
+}

@@ -1,0 +1,374 @@
+/**
+ * One connection: statements compiled and run, and the transaction around them. Synchronous but for the commit. Nothing here retries or queues:
+ * that is database.ts.
+ *
+ * BEGIN … SQLite runs, triggers note keys … COMMIT: first the draft is committed to the space, then SQLite commits, so what SQLite shows is never
+ * ahead of what is durable and signed.
+ */
+import { SealError } from '../engine/errors.js'
+import { type SpaceWriter } from '../engine/space/port.js'
+import { type Committed, type Head, type ObjectId, type Read, type View } from '../engine/space/types.js'
+import { Capture } from './capture.js'
+import { type Schema } from './catalog.js'
+import { compile, type Compiled } from './compile.js'
+import { schemaAfter } from './ddl.js'
+import { Mirror } from './materialise.js'
+import { type Reach, Roots } from './reach.js'
+import { foldName } from './sql/names.js'
+import { findAll } from './sql/visit.js'
+import { type Sqlite, type Statement } from './sqlite.js'
+import { bindNamed, bindPositional, type Parameters, type ResultValue, type SqlValue } from './values.js'
+import { draftOf } from './write.js'
+
+/** How many prepared texts are kept. */
+const MAX_PREPARED = 256
+
+export interface Outcome<Row> {
+  readonly columns: readonly string[]
+  readonly rows: Row[]
+  /** Rows that an INSERT, UPDATE or DELETE changed, without triggers and cascades. */
+  readonly changes: number
+  readonly lastInsertRowid: number | bigint
+  readonly head: Head
+}
+export type ObjectRow = Record<string, ResultValue>
+
+const NOTHING: Reach = { reads: new Set(), writes: new Set(), all: false }
+
+interface Savepoint { readonly name: string; readonly schema: Schema; readonly loaded: number }
+
+/** A transaction that is open. */
+interface Open {
+  readonly view: View
+  readonly before: Schema
+  schema: Schema
+  readonly firstNew: ObjectId
+  nextNew: ObjectId
+  readonly savepoints: Savepoint[]
+  /** Loaded since it began, in order. */
+  readonly loaded: ObjectId[]
+  /** Tables that statements read, if reads are to be declared. */
+  readonly reads: Set<ObjectId> | undefined
+}
+
+export class Session {
+  readonly space: SpaceWriter
+  readonly db: Sqlite
+  readonly mirror: Mirror
+  readonly #capture: Capture
+  readonly #prepared = new Map<string, Prepared>()
+  #roots: Roots | undefined
+  #generation = -1
+  #open: Open | undefined
+  /** Set while a commit is under way: the space's state right after it. */
+  #own: View | undefined
+  #expecting = false
+  readonly #off: () => void
+
+  constructor(space: SpaceWriter, db: Sqlite) {
+    this.space = space
+    this.db = db
+    this.#capture = new Capture(db)
+    this.mirror = new Mirror(db, this.#capture, space.current)
+    this.#off = space.on('change', () => {
+      if (this.#expecting && this.#own === undefined) this.#own = space.current.retain()
+    })
+  }
+
+  get inTransaction(): boolean {
+    return this.#open !== undefined
+  }
+
+  /** The schema that statements see now. */
+  get schema(): Schema {
+    return this.#open?.schema ?? this.mirror.schema
+  }
+
+  /** A statement of this text, prepared for the present schema. Throws `sql-syntax`, `sql-limit`, `unsupported-sql`. */
+  prepare(text: string): Prepared {
+    const known = this.#prepared.get(text)
+    if (known !== undefined) return known
+    const prepared: Prepared = { ...compile(text), statement: undefined, generation: -1, epoch: -1, reach: undefined, names: undefined }
+    if (this.#prepared.size >= MAX_PREPARED) {
+      const [oldest] = this.#prepared.keys()
+      this.#prepared.get(oldest as string)?.statement?.finalize()
+      this.#prepared.delete(oldest as string)
+    }
+    this.#prepared.set(text, prepared)
+    return prepared
+  }
+
+  /** Outside of a transaction: bring the mirror to the present state. The check on every read. */
+  sync(): void {
+    if (this.#open === undefined && this.mirror.view !== this.space.current) this.mirror.moveTo(this.space.current)
+  }
+
+  /** True if a read can run as it is: the mirror is at the present state and holds what the statement reads. */
+  isWarm(prepared: Prepared): boolean {
+    return this.#open === undefined && prepared.kind === 'read' && this.mirror.view === this.space.current
+      && prepared.generation === this.mirror.generation && prepared.epoch === this.mirror.epoch
+  }
+
+  // ---- transactions ------------------------------------------------------------------------------------------------------------------
+
+  begin(options: { readonly serializable?: boolean } = {}): void {
+    if (this.#open !== undefined) throw new SealError('sql-error', 'cannot start a transaction within a transaction', { name: 'SQLITE_ERROR', result: 1 })
+    this.sync()
+    this.db.exec('BEGIN')
+    const { view, schema } = this.mirror
+    const firstNew = view.nextObject
+    this.#open = { view: view.retain(), before: schema, schema, firstNew, nextNew: firstNew, savepoints: [], loaded: [], reads: options.serializable === true ? new Set() : undefined }
+    this.#watch(this.#open)
+    this.#capture.begin()
+  }
+
+  /** The entry that was written; undefined if nothing changed. If it fails, the transaction is rolled back. */
+  async commit(replay?: Uint8Array): Promise<Committed | undefined> {
+    const open = this.#transaction()
+    let committed: Committed | undefined
+    try {
+      const reads = [...(open.reads ?? [])].filter((table) => open.before.has(table)).map((table): Read => ({ kind: 'table', table }))
+      const draft = draftOf(this.mirror, this.#capture, { ...open, after: open.schema, reads, replay })
+      if (draft !== undefined) {
+        this.#expecting = true
+        committed = await this.space.commit(draft, open.view)
+      }
+    } catch (error) {
+      this.#expecting = false
+      this.#own?.release()
+      this.#own = undefined
+      this.rollback()
+      throw error
+    }
+    this.#expecting = false
+    // The point of no return: the entry is durable, and SQLite's commit in memory can't be refused.
+    this.db.exec('COMMIT')
+    this.#open = undefined
+    open.view.release()
+    if (this.#own !== undefined) this.mirror.adopt(this.#own, open.schema)
+    this.#own = undefined
+    return committed
+  }
+
+  rollback(): void {
+    const open = this.#transaction()
+    this.#capture.abandon()
+    if (this.db.inTransaction) this.db.exec('ROLLBACK')
+    this.#open = undefined
+    this.mirror.unload(open.loaded)
+    if (open.schema !== open.before) this.#schemaMoved()
+    // Its triggers were rolled back with it.
+    this.#capture.uninstall()
+    open.view.release()
+  }
+
+  /** A statement may have ended SQLite's transaction (OR ROLLBACK): then this one is over, too. True if so. */
+  wasRolledBack(): boolean {
+    if (this.#open === undefined || this.db.inTransaction) return false
+    this.rollback()
+    return true
+  }
+
+  savepoint(name: string): void {
+    const open = this.#transaction()
+    this.db.exec(`SAVEPOINT ${quote(name)}`)
+    open.savepoints.push({ name: foldName(name), schema: open.schema, loaded: open.loaded.length })
+  }
+
+  /** True if the transaction's first savepoint was released. */
+  release(name: string): boolean {
+    const open = this.#transaction()
+    this.db.exec(`RELEASE ${quote(name)}`)
+    const at = open.savepoints.findLastIndex((savepoint) => savepoint.name === foldName(name))
+    open.savepoints.splice(Math.max(at, 0))
+    return at === 0
+  }
+
+  rollbackTo(name: string): void {
+    const open = this.#transaction()
+    this.db.exec(`ROLLBACK TO ${quote(name)}`)
+    const at = open.savepoints.findLastIndex((savepoint) => savepoint.name === foldName(name))
+    const savepoint = open.savepoints[at]
+    if (savepoint === undefined) return
+    open.savepoints.splice(at + 1)
+    this.mirror.unload(open.loaded.splice(savepoint.loaded))
+    if (open.schema !== savepoint.schema) {
+      open.schema = savepoint.schema
+      this.#schemaMoved()
+    }
+    this.#rewatch(open)
+  }
+
+  // ---- statements --------------------------------------------------------------------------------------------------------------------
+
+  /** Run one statement to its end. Writes and definitions need a transaction. */
+  run(prepared: Prepared, parameters: Parameters | undefined): Outcome<ObjectRow> {
+    return this.#run(prepared, parameters, (statement) => statement.resultObject())
+  }
+
+  runRaw(prepared: Prepared, parameters: Parameters | undefined): Outcome<SqlValue[]> {
+    return this.#run(prepared, parameters, (statement) => statement.row())
+  }
+
+  #run<Row>(prepared: Prepared, parameters: Parameters | undefined, read: (statement: Statement) => Row): Outcome<Row> {
+    if (prepared.kind === 'schema') this.#beforeDefinition(prepared)
+    else this.#ready(prepared)
+    const statement = prepared.statement ?? this.#prepareStatement(prepared)
+    bind(prepared, statement, parameters)
+    const rows: Row[] = []
+    try {
+      while (statement.step()) rows.push(read(statement))
+    } finally {
+      statement.reset()
+    }
+    const isWrite = prepared.kind === 'write'
+    const outcome = {
+      columns: statement.columns,
+      rows,
+      changes: isWrite ? this.db.changes : 0,
+      lastInsertRowid: isWrite ? toNumber(this.db.lastInsertRowid) : 0,
+      head: (this.#open?.view ?? this.mirror.view).head,
+    }
+    if (prepared.kind === 'schema') this.#afterDefinition(prepared)
+    // Settings act when they are prepared, and change what other statements touch.
+    if (prepared.ast.kind === 'pragma') this.#forgetStatements()
+    return outcome
+  }
+
+  /** The statement's tables are loaded, and watched if it writes. */
+  #ready(prepared: Prepared): void {
+    const { mirror } = this
+    if (prepared.generation === mirror.generation && prepared.epoch === mirror.epoch && this.#open?.reads === undefined) return
+    if (prepared.generation !== mirror.generation) {
+      prepared.statement?.finalize()
+      prepared.statement = undefined
+      prepared.reach = undefined
+    }
+    if (!mirror.allLoaded || this.#open?.reads !== undefined) {
+      const reach = this.reach(prepared)
+      this.#load(reach.all ? this.schema.keys() : new Set([...reach.reads, ...reach.writes]))
+      for (const table of this.#open?.reads !== undefined ? [...reach.reads, ...reach.writes] : []) this.#open?.reads?.add(table)
+    }
+    prepared.generation = mirror.generation
+    prepared.epoch = mirror.epoch
+  }
+
+  reach(prepared: Prepared): Reach {
+    const { ast } = prepared
+    if (ast.kind === 'pragma') return { ...NOTHING, all: foldName(ast.name.text).includes('_check') }
+    if (ast.kind === 'explain') return NOTHING
+    if (this.#generation !== this.mirror.generation || this.#roots === undefined) {
+      this.#roots = new Roots(this.db, this.schema)
+      this.#generation = this.mirror.generation
+    }
+    return (prepared.reach ??= this.#roots.reach(this.db, prepared.sql))
+  }
+
+  #load(tables: Iterable<ObjectId>): void {
+    const loaded = this.mirror.load(tables, this.schema)
+    if (loaded.length === 0 || this.#open === undefined) return
+    this.#open.loaded.push(...loaded)
+    this.#watch(this.#open)
+  }
+
+  #prepareStatement(prepared: Prepared): Statement {
+    return (prepared.statement = this.db.prepare(prepared.sql))
+  }
+
+  /** All rows are there: a definition may look at any of them, and ALTER is not to meet our triggers. */
+  #beforeDefinition(prepared: Prepared): void {
+    const open = this.#transaction()
+    prepared.statement?.finalize()
+    prepared.statement = undefined
+    const { ast } = prepared
+    const looks = ast.kind !== 'create-view' && ast.kind !== 'create-trigger' && !(ast.kind === 'create-table' && ast.as === null)
+    if (looks) this.#load(this.schema.keys())
+    if (ast.kind === 'alter-table') {
+      this.#forgetStatements()
+      this.#capture.install([])
+    }
+    void open
+  }
+
+  #afterDefinition(prepared: Prepared): void {
+    const open = this.#transaction()
+    const before = open.schema
+    open.schema = schemaAfter(this.db, before, prepared.ast, () => open.nextNew++)
+    this.#schemaMoved()
+    for (const object of open.schema.values()) {
+      if (object.type !== 'table' || before.has(object.id)) continue
+      this.mirror.created(object)
+      open.loaded.push(object.id)
+    }
+    this.#watch(open)
+    if (prepared.ast.kind === 'create-table' && prepared.ast.as !== null) {
+      for (const object of open.schema.values()) if (object.type === 'table' && !before.has(object.id)) this.#capture.touchAll(object.id)
+    }
+  }
+
+  /** What was prepared for another schema is of no use. */
+  #schemaMoved(): void {
+    this.mirror.generation++
+    this.#forgetStatements()
+  }
+
+  #forgetStatements(): void {
+    for (const prepared of this.#prepared.values()) {
+      prepared.statement?.finalize()
+      prepared.statement = undefined
+      prepared.reach = undefined
+      prepared.generation = -1
+    }
+  }
+
+  /** Every table that a statement can write is loaded, so those are watched. */
+  #watch({ schema }: Open): void {
+    this.#capture.install([...schema.values()].flatMap((object) =>
+      (object.data !== undefined && !object.name.startsWith('sqlite_') && this.mirror.isLoaded(object.id) ? [{ id: object.id, name: object.name, version: object.data }] : [])))
+  }
+
+  #rewatch(open: Open): void {
+    this.#capture.install([])
+    this.#watch(open)
+  }
+
+  #transaction(): Open {
+    if (this.#open === undefined) throw new SealError('sql-error', 'cannot commit - no transaction is active', { name: 'SQLITE_ERROR', result: 1 })
+    return this.#open
+  }
+
+  close(): void {
+    this.#off()
+    if (this.#open !== undefined) this.rollback()
+    this.mirror.close()
+    this.db.close()
+  }
+}
+
+/** A compiled text and what it needs to run; belongs to one session. */
+export type Prepared = Compiled & {
+  statement: Statement | undefined
+  generation: number
+  epoch: number
+  reach: Reach | undefined
+  names: readonly string[] | undefined
+}
+
+function bind(prepared: Prepared, statement: Statement, parameters: Parameters | undefined): void {
+  if (parameters === undefined) {
+    if (statement.parameterCount > 0) bindPositional(statement, [])
+  } else if (Array.isArray(parameters)) bindPositional(statement, parameters)
+  else {
+    prepared.names ??= [...new Set(findAll(prepared.ast, 'parameter').map(({ name }) => name))]
+    bindNamed(statement, prepared.names, parameters as { readonly [name: string]: unknown })
+  }
+}
+
+function toNumber(rowid: bigint): number | bigint {
+  const number = Number(rowid)
+  return Number.isSafeInteger(number) ? number : rowid
+}
+
+function quote(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}

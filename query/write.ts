@@ -1,0 +1,112 @@
+/**
+ * What a transaction did, as a draft for the engine: the schema that it leaves, the rows that it leaves, and what it must have read for that to hold.
+ */
+import { SealError } from '../engine/errors.js'
+import { type SqlValue } from '../engine/codec/value.js'
+import { type Draft, type ObjectId, type Read, type RowChange, type View } from '../engine/space/types.js'
+import { type Binding, type Row } from './binding.js'
+import { sameRow, type BaseRows, type Capture, type RowDelta } from './capture.js'
+import { isTable, SEQUENCE, type Schema } from './catalog.js'
+import { catalogChanges, mustRewrite } from './ddl.js'
+import { keyIdentity } from './keys.js'
+import { type Mirror } from './materialise.js'
+import { quoteName } from './sqlite/names.js'
+
+export interface Transaction {
+  readonly view: View
+  readonly before: Schema
+  readonly after: Schema
+  readonly firstNew: ObjectId
+  readonly nextNew: ObjectId
+  readonly reads: readonly Read[]
+  readonly replay: Uint8Array | undefined
+}
+
+/** Undefined if nothing changed. SQLite's transaction is open and stays so. */
+export function draftOf(mirror: Mirror, capture: Capture, transaction: Transaction): Draft | undefined {
+  const { view, before, after, firstNew, nextNew, reads, replay } = transaction
+  const base = new BaseOfView(mirror, transaction)
+  const deltas = capture.collect(base)
+  const catalog = before === after ? [] : catalogChanges(before, after, firstNew, nextNew)
+  const rows = deltas.map((delta) => changeOf(mirror.binding(objectOf(after, delta.table)), delta, base.has(delta.table, delta.key)))
+  for (const object of after.values()) {
+    if (object.name === SEQUENCE && isTable(object)) rows.push(...sequenceChanges(mirror, transaction, object.id))
+    else if (mustRewrite(before.get(object.id), object)) rows.push(...rewrites(mirror.binding(object), view, deltas))
+  }
+  if (catalog.length === 0 && rows.length === 0) return undefined
+  return { catalog, rows, reads, ...(replay && { replay }) }
+}
+
+function objectOf(schema: Schema, table: ObjectId): Parameters<Mirror['binding']>[0] {
+  const object = schema.get(table)
+  if (object === undefined) throw new SealError('invariant', 'A table was captured that is not in the schema. Please report this.', { table })
+  return object
+}
+
+function changeOf(binding: Binding, { table, key, after }: RowDelta, exists: boolean): RowChange {
+  if (after === undefined) return { kind: 'delete', table, key }
+  return { kind: exists ? 'update' : 'insert', table, key, row: binding.image({ key, values: after }) }
+}
+
+/** Rows as they were when the transaction began. Those in quarantine were not there, to SQL; the engine has them all the same. */
+class BaseOfView implements BaseRows {
+  readonly #mirror: Mirror
+  readonly #transaction: Transaction
+  readonly #seen = new Set<string>()
+
+  constructor(mirror: Mirror, transaction: Transaction) {
+    this.#mirror = mirror
+    this.#transaction = transaction
+  }
+
+  row(table: ObjectId, key: readonly SqlValue[]): readonly SqlValue[] | undefined {
+    const { before, after, view } = this.#transaction
+    if (!before.has(table)) return undefined
+    for (const row of view.rows(table, { kind: 'key', key })) {
+      this.#seen.add(name(table, key))
+      if ('reason' in row || this.#mirror.isHeld(table, key)) return undefined
+      return this.#mirror.binding(objectOf(after, table)).open(row).values
+    }
+    return undefined
+  }
+
+  /** True if the engine has a row there, whether it opens or not. After `row` was asked. */
+  has(table: ObjectId, key: readonly SqlValue[]): boolean {
+    return this.#seen.has(name(table, key))
+  }
+}
+
+const name = (table: ObjectId, key: readonly SqlValue[]): string => `${table}/${keyIdentity(key)}`
+
+/** All other rows of a table, under its new shape. */
+function rewrites(binding: Binding, view: View, deltas: readonly RowDelta[]): RowChange[] {
+  const table = binding.id
+  const written = new Set(deltas.filter((delta) => delta.table === table).map(({ key }) => keyIdentity(key)))
+  const changes: RowChange[] = []
+  for (const row of view.rows(table)) {
+    if ('reason' in row) throw new SealError('open-failed', 'A row that does not open stands in the way of this change of the table.', { table, version: row.version })
+    const opened = binding.open(row)
+    if (!written.has(keyIdentity(opened.key))) changes.push({ kind: 'update', table, key: opened.key, row: binding.image(opened) })
+  }
+  return changes
+}
+
+/** No trigger can watch SQLite's own table, but it is small: all of it is compared. */
+function sequenceChanges(mirror: Mirror, { view, before, after }: Transaction, table: ObjectId): RowChange[] {
+  const binding = mirror.binding(objectOf(after, table))
+  const old = new Map<string | number, Row>()
+  for (const row of before.has(table) ? view.rows(table) : []) {
+    if ('reason' in row) continue
+    const opened = binding.open(row)
+    old.set(keyIdentity(opened.key), opened)
+  }
+  const changes: RowChange[] = []
+  for (const [rowid, ...values] of mirror.db.all(`SELECT rowid, name, seq FROM main.${quoteName(SEQUENCE)}`)) {
+    const key = [rowid as SqlValue]
+    const was = old.get(keyIdentity(key))
+    old.delete(keyIdentity(key))
+    if (!sameRow(was?.values, values)) changes.push({ kind: was === undefined ? 'insert' : 'update', table, key, row: binding.image({ key, values }) })
+  }
+  for (const { key } of old.values()) changes.push({ kind: 'delete', table, key })
+  return changes
+}
