@@ -14,7 +14,7 @@ import type { CryptoProvider, Signer } from '../crypto/provider.js'
 import { SealError, invariant, isSealError } from '../errors.js'
 import type { BuildContext } from '../group/builders.js'
 import type { Keyring } from '../group/keyring.js'
-import { newestEpoch, readDevice, readMember, readMeta } from '../group/roster.js'
+import { newestEpoch, readDevice, readMember, readMeta, sameEpoch } from '../group/roster.js'
 import type { ApplyEnv } from '../state/context.js'
 import { pointerKey, relayKey } from '../state/keys.js'
 import { decodePointer } from '../state/roster.js'
@@ -499,7 +499,7 @@ export class Space implements SpaceWriter, SpaceSync {
 
   /** If the epoch moved: open it, and give what has to be stored. */
   #openNewEpoch(state: HeldState): Puts {
-    if (readMeta(state.tree).epoch === readMeta(this.#current.held.tree).epoch && readMeta(state.tree).epoch === readMeta(this.#verified.held.tree).epoch) return []
+    if (sameEpoch(state.tree, this.#current.held.tree) && sameEpoch(state.tree, this.#verified.held.tree)) return []
     for (const problem of this.#keyring.open(state.tree)) {
       this.#alert({ code: 'bad-link', message: `Device ${problem.device} made a ${problem.kind} of epoch ${problem.epoch} that does not hold what it should.`, facts: { ...problem } })
     }
