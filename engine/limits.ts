@@ -82,3 +82,5 @@ export const PARSE_CACHE_SIZE = 512
 export const PARSE_CACHE_TEXT = 64 * 1024
 /** Longest invitation link, page included: what mail programs and chats pass on whole, and some. */
 export const MAX_INVITATION_LINK_LENGTH = 16 * 1024
+/** Rows that the statements of one transaction may touch, changed in the end or not: ten times what an entry may change. Each is a key in memory. */
+export const MAX_TOUCHED_ROWS = 1_000_000

@@ -11,6 +11,7 @@
 import { type SqlValue } from '../engine/codec/value.js'
 import { equalBytes } from '../engine/codec/bytes.js'
 import { SealError } from '../engine/errors.js'
+import { MAX_TOUCHED_ROWS } from '../engine/limits.js'
 import { canonicalKey, keyIdentity } from './keys.js'
 import { CONSTRAINT_NOTNULL, resultName, type Sqlite, type Statement } from './sqlite.js'
 import { type Arguments } from './sqlite/functions.js'
@@ -52,10 +53,14 @@ interface Installed {
 export class Capture {
   readonly #db: Sqlite
   readonly #tables = new Map<number, Installed>()
+  readonly #limit: number
   #active = false
+  #count = 0
 
-  constructor(db: Sqlite) {
+  /** A statement that touches more than `limit` rows in a transaction fails with `too-large`: an exponential tangle of triggers ends there. */
+  constructor(db: Sqlite, limit: number = MAX_TOUCHED_ROWS) {
     this.#db = db
+    this.#limit = limit
     db.createProcedure('sealdb_touch', (args) => {
       if (this.#active) this.#touch(args)
     })
@@ -104,6 +109,7 @@ export class Capture {
   begin(): void {
     if (!this.#db.inTransaction) throw new SealError('bad-argument', 'Expected an open transaction.')
     for (const { touched } of this.#tables.values()) touched.clear()
+    this.#count = 0
     this.#active = true
   }
 
@@ -158,6 +164,8 @@ export class Capture {
   }
 
   #touch(args: Arguments): void {
+    // Counted by calls, not by rows: one row touched without end is a tangle, too.
+    if (++this.#count > this.#limit) throw new SealError('too-large', `A transaction touches at most ${this.#limit} rows.`, { limit: this.#limit })
     const { touched, form } = this.#installed(args.safeInteger(0) ?? -1)
     // For every row written: one integer, the most common key, takes the short way.
     const integer = args.count === 2 ? args.safeInteger(1) : undefined

@@ -139,6 +139,24 @@ test('a transaction that a statement ended is noticed', () => {
   expect(capture.collect(none)).toEqual([{ table: 1, key: [7n], before: undefined, after: [7n] }])
 })
 
+test('triggers that feed each other without end are stopped', () => {
+  db.exec(`CREATE TABLE t(v); CREATE TABLE c(v); CREATE TRIGGER a AFTER INSERT ON t BEGIN INSERT INTO c SELECT v FROM t; END; CREATE TRIGGER b AFTER UPDATE ON t BEGIN INSERT INTO t SELECT v FROM t; END`)
+  const capture = new Capture(db, 1000)
+  capture.install([{ id: 1, name: 't' }, { id: 2, name: 'c' }])
+  db.exec('BEGIN; INSERT INTO t SELECT value FROM json_each(\'[1,2,3,4,5]\'); COMMIT; BEGIN')
+  capture.begin()
+  let error: unknown
+  try {
+    db.exec('UPDATE t SET v = v')
+  } catch (caught) {
+    error = caught
+  }
+  expect(isSealError(error, 'too-large')).toBe(true)
+  // The statement is undone, the transaction is not.
+  expect(capture.collect({ row: (_, [key]) => (Number(key) <= 5 ? [key as SqlValue] : undefined) })).toEqual([])
+  db.exec('ROLLBACK')
+})
+
 test('triggers of ours leave no mark: schema, counters, last rowid', () => {
   db.exec('CREATE TABLE t(id INTEGER PRIMARY KEY, u UNIQUE); CREATE TABLE "odd ""t"(id INTEGER PRIMARY KEY)')
   const capture = new Capture(db)
