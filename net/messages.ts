@@ -5,7 +5,7 @@
  * A message that is not exactly what this table says is `bad-frame`, and its connection ends.
  */
 import { SealError } from '../engine/errors.js'
-import { MAX_BATCH_RECORDS, MAX_COUNT, MAX_ENTRY_LENGTH, MAX_NOTE_LENGTH, MAX_PRESENCE_LENGTH, MAX_CHUNK_LENGTH, MAX_PROOF_LENGTH } from '../engine/limits.js'
+import { MAX_BATCH_RECORDS, MAX_COUNT, MAX_ENTRY_LENGTH, MAX_NOTE_LENGTH, MAX_PRESENCE_LENGTH } from '../engine/limits.js'
 import { decodeFrame, encodeFrame, type WireValue } from './wire.js'
 
 export const WIRE_VERSION = 1
@@ -21,6 +21,8 @@ const list = (count: number, max: number): Field<readonly Uint8Array[]> => ({
   check: (v): v is readonly Uint8Array[] => Array.isArray(v) && v.length <= count && v.every((item) => item instanceof Uint8Array && item.length <= max),
 })
 const hash = bytes(32, 32)
+/** A genesis is one op of fixed size; whoever sends it has proved nothing yet. */
+const MAX_GENESIS_LENGTH = 64 * 1024
 
 /** Tag and fields of every message. Tags are never reused. */
 const TABLE = {
@@ -31,7 +33,7 @@ const TABLE = {
   /** Prove the key of an open invitation: reads without joining. */
   authInvitation: { tag: 3, fields: { invitation: uint, signature: bytes(64, 64) } },
   /** Bring a space that the relay does not hold: its genesis record. */
-  create: { tag: 4, fields: { genesis: bytes(MAX_ENTRY_LENGTH) } },
+  create: { tag: 4, fields: { genesis: bytes(MAX_GENESIS_LENGTH) } },
   // relay → client
   challenge: { tag: 5, fields: { relay: text(255), publicKey: hash, nonce: hash, known: flag } },
   welcome: { tag: 6, fields: { size: uint, note: bytes(MAX_NOTE_LENGTH) } },
@@ -43,18 +45,16 @@ const TABLE = {
   presence: { tag: 13, fields: { message: bytes(MAX_PRESENCE_LENGTH) } },
   /** The relay's latest note and the proof that it extends the head of `size`. */
   checkpoint: { tag: 14, fields: { size: uint } },
-  snapshot: { tag: 15, fields: { size: uint, chunk: uint } },
-  read: { tag: 16, fields: { size: uint, query: bytes(MAX_CHUNK_LENGTH) } },
   ping: { tag: 17, fields: {} },
   // relay → client
-  /** Records `[from, from + records.length)` and the relay's note for the size they lead to. Request 0: pushed. */
+  /** Records `[from, from + records.length)` and the relay's note for the size they lead to, or, in answer to a pull, on the way to: then pull on.
+   * Request 0: pushed. */
   entries: { tag: 20, fields: { from: uint, records: list(MAX_BATCH_RECORDS, MAX_ENTRY_LENGTH), note: bytes(MAX_NOTE_LENGTH) } },
-  /** A courtesy: where the records came to lie. Clients believe only the log. */
-  appended: { tag: 21, fields: { index: uint, refused: text(255) } },
+  /** A courtesy, one for each `append`: how many were stored, where the first of them lies, and why the first that was not stored was refused
+   * ('' if none). Clients believe only the log. */
+  appended: { tag: 21, fields: { index: uint, stored: uint, refused: text(255) } },
   presenceFrom: { tag: 22, fields: { message: bytes(MAX_PRESENCE_LENGTH) } },
   checkpointIs: { tag: 23, fields: { note: bytes(MAX_NOTE_LENGTH), consistency: list(64, 32) } },
-  snapshotChunk: { tag: 24, fields: { size: uint, chunk: uint, chunks: uint, note: bytes(MAX_NOTE_LENGTH), data: bytes(MAX_CHUNK_LENGTH) } },
-  readProof: { tag: 25, fields: { size: uint, proof: bytes(MAX_PROOF_LENGTH) } },
   pong: { tag: 26, fields: {} },
   refused: { tag: 27, fields: { code: text(64), message: text(1024) } },
 } as const

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { WebSocketServer } from 'ws'
+import { type WebSocket, WebSocketServer } from 'ws'
 import { MAX_FRAME_LENGTH } from '../engine/limits.js'
 import { createJudge, type Verify } from './relay/judge.js'
 import { Relay, type RelayOptions } from './relay/relay.js'
@@ -16,9 +16,10 @@ import { wrapSocket } from './ws-node.js'
 
 export { memoryRelayStore } from './relay/stores/memory.js'
 export { fileRelayStore } from './relay/stores/file.js'
+export { postgresRelayStore } from './relay/stores/postgres.js'
 export type { RelayStore } from './relay/store.js'
 
-export interface ServerOptions extends Partial<Pick<RelayOptions, 'limits' | 'maxSpaces' | 'maxConnections' | 'unsafeSkipRelayAuth' | 'log'>> {
+export interface ServerOptions extends Partial<Pick<RelayOptions, 'limits' | 'unsafeSkipRelayAuth' | 'log'>> {
   /** Default: in memory. */
   readonly store?: RelayStore
   /** Default 0: any free port. */
@@ -30,6 +31,11 @@ export interface ServerOptions extends Partial<Pick<RelayOptions, 'limits' | 'ma
   readonly verify?: Verify
   readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer }
 }
+
+/** Milliseconds between two pings, between two sweeps, and for the closing handshakes at the end. */
+const PULSE = 30_000
+const SWEEP = 5_000
+const GOODBYE = 1_000
 
 export interface RunningRelay {
   readonly url: string
@@ -57,7 +63,16 @@ export async function startRelay(options: ServerOptions = {}): Promise<RunningRe
   server.headersTimeout = 10_000
   server.requestTimeout = 15_000
   const sockets = new WebSocketServer({ server, perMessageDeflate: false, maxPayload: MAX_FRAME_LENGTH })
-  sockets.on('connection', (socket, request) => relay.accept(wrapSocket(socket, request.socket.remoteAddress ?? 'unknown')))
+  sockets.on('connection', (socket, request) => {
+    watchPulse(socket)
+    relay.accept(wrapSocket(socket, request.socket.remoteAddress ?? 'unknown'))
+  })
+  const beat = setInterval(() => {
+    for (const socket of sockets.clients) checkPulse(socket)
+  }, PULSE)
+  const sweep = setInterval(() => void relay.sweep().catch((error: unknown) => options.log?.('sweep-failed', { message: String(error) })), SWEEP)
+  beat.unref()
+  sweep.unref()
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, host, () => {
@@ -71,8 +86,13 @@ export async function startRelay(options: ServerOptions = {}): Promise<RunningRe
     port: bound,
     relay,
     close: async () => {
+      clearInterval(beat)
+      clearInterval(sweep)
       await relay.drain()
       sockets.close()
+      // Who answers the goodbye has heard it; who does not is cut off.
+      const goodbyes = [...sockets.clients].map((socket) => new Promise<void>((resolve) => socket.once('close', () => resolve())))
+      await Promise.race([Promise.all(goodbyes), new Promise((resolve) => setTimeout(resolve, GOODBYE))])
       for (const socket of sockets.clients) socket.terminate()
       await new Promise<void>((resolve) => {
         server.close(() => resolve())
@@ -80,6 +100,19 @@ export async function startRelay(options: ServerOptions = {}): Promise<RunningRe
       })
     },
   }
+}
+
+/** Sockets that have answered since the last look. A peer that vanished without a word is found out by its silence. */
+const alive = new WeakSet<WebSocket>()
+
+function watchPulse(socket: WebSocket): void {
+  alive.add(socket)
+  socket.on('pong', () => alive.add(socket))
+}
+
+function checkPulse(socket: WebSocket): void {
+  if (!alive.delete(socket)) return socket.terminate()
+  socket.ping()
 }
 
 function answer(relay: Relay, request: IncomingMessage, response: ServerResponse): void {

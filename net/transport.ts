@@ -2,7 +2,10 @@
  * The transport port: one ordered, message-based connection, and an in-memory pair of them for tests and for two spaces in one process.
  * WebSocket transports are in `ws-node.ts` and `ws-browser.ts`; one conformance suite covers all (`test/net/transport.test.ts`).
  */
+import { encodeUtf8 } from '../engine/codec/bytes.js'
 import { SealError } from '../engine/errors.js'
+
+const MAX_REASON_LENGTH = 123
 
 /** Why a connection ended: a WebSocket close code (RFC 6455 §7.4) and a short reason. */
 export interface Closing { readonly code: number; readonly reason: string }
@@ -67,6 +70,15 @@ class MemoryConnection implements Connection {
     this.#ended = true
     this.onClose(closing)
   }
+}
+
+/** At most 123 bytes of UTF-8 (RFC 6455 §5.5), cut between characters. */
+export function shortReason(reason: string): string {
+  const bytes = encodeUtf8(reason.toWellFormed())
+  if (bytes.length <= MAX_REASON_LENGTH) return reason
+  let end = MAX_REASON_LENGTH
+  while (((bytes[end] as number) & 0xc0) === 0x80) end--
+  return new TextDecoder().decode(bytes.subarray(0, end))
 }
 
 /** The error of a dial that failed, the same for every transport. */

@@ -1,5 +1,5 @@
 /** WebSocket transport for browsers (and any platform with a global `WebSocket`). */
-import { cannotConnect, type Closing, type Connection, type Dial } from './transport.js'
+import { cannotConnect, shortReason, type Closing, type Connection, type Dial } from './transport.js'
 
 export const dial: Dial = (url, signal) =>
   new Promise((resolve, reject) => {
@@ -7,6 +7,7 @@ export const dial: Dial = (url, signal) =>
     socket.binaryType = 'arraybuffer'
     const abort = (): void => socket.close()
     signal?.addEventListener('abort', abort, { once: true })
+    if (signal?.aborted) abort()
     const closedEarly = (): void => {
       signal?.removeEventListener('abort', abort)
       reject(cannotConnect(url))
@@ -29,7 +30,7 @@ function wrap(socket: WebSocket, peer: string): Connection {
       return socket.bufferedAmount
     },
     // Browsers allow only 1000 and 3000–4999 here (WHATWG WebSockets §3).
-    close: (code, reason) => socket.close(code === 1000 || code >= 3000 ? code : 3000, reason.slice(0, 120)),
+    close: (code, reason) => socket.close(code === 1000 || code >= 3000 ? code : 3000, shortReason(reason)),
     onFrame: () => undefined,
     onClose: (_: Closing) => undefined,
   }

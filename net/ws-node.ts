@@ -3,13 +3,14 @@
  */
 import { WebSocket } from 'ws'
 import { MAX_FRAME_LENGTH } from '../engine/limits.js'
-import { cannotConnect, type Closing, type Connection, type Dial } from './transport.js'
+import { cannotConnect, shortReason, type Closing, type Connection, type Dial } from './transport.js'
 
 export const dial: Dial = (url, signal) =>
   new Promise((resolve, reject) => {
     const socket = new WebSocket(url, { perMessageDeflate: false, maxPayload: MAX_FRAME_LENGTH, handshakeTimeout: 15_000, skipUTF8Validation: false })
     const abort = (): void => socket.terminate()
     signal?.addEventListener('abort', abort, { once: true })
+    if (signal?.aborted) abort()
     let failure: Error | undefined
     socket.on('error', (error) => { failure = error }) // always followed by 'close'
     const closedEarly = (): void => {
@@ -49,7 +50,7 @@ export function wrapSocket(socket: WebSocket, peer: string): Connection {
       return socket.bufferedAmount
     },
     close: (code, reason) => {
-      socket.close(code, reason.slice(0, 120))
+      socket.close(code, shortReason(reason))
       // A peer that never answers the closing handshake must not keep the socket.
       setTimeout(() => socket.terminate(), 2_000).unref()
     },

@@ -67,9 +67,9 @@ class FollowerLedger implements Ledger {
     return this.#follower.head
   }
 
-  advance(record: Uint8Array): { readonly kind: 'taken' } | { readonly kind: 'refused'; readonly reason: string } {
+  advance(record: Uint8Array, restored: boolean): { readonly kind: 'taken' } | { readonly kind: 'refused'; readonly reason: string } {
     const outcome = this.#follower.judge(record)
-    if (this.#takes(outcome.verdict)) {
+    if (this.#takes(outcome.verdict, restored)) {
       this.#follower.adopt(outcome)
       return { kind: 'taken' }
     }
@@ -98,12 +98,12 @@ class FollowerLedger implements Ledger {
     const device = readDevice(this.#follower.state.tree, id)
     if (!device) return undefined
     const current = device.removedAt === undefined
-    return { publicKey: device.signing, reads: current, writes: current }
+    return { publicKey: device.signing, served: current }
   }
 
   invitation(id: number): Access | undefined {
     const open = openInvitations(this.#follower.state.tree, this.head.size).find((invitation) => invitation.id === id)
-    return open && { publicKey: open.signing, reads: true, writes: true }
+    return open && { publicKey: open.signing, served: true }
   }
 
   joining(record: Uint8Array): Uint8Array | undefined {
@@ -117,13 +117,17 @@ class FollowerLedger implements Ledger {
     return grave?.holder === 'device' && grave.use === 'signing' ? grave.id : undefined
   }
 
+  headAt(size: number, stateRoot: Uint8Array): Head {
+    return { size, logRoot: this.#follower.log.root(size), stateRoot }
+  }
+
   consistency(from: number, to: number): readonly Uint8Array[] {
     return from === 0 || from === to ? [] : this.#follower.log.consistencyProof(from, to)
   }
 
-  #takes(verdict: Verdict): boolean {
+  #takes(verdict: Verdict, restored: boolean): boolean {
     if (this.#verify === 'unsafe-none') return true
-    return verdict.kind === 'applied' || (verdict.kind === 'rejected' && this.#verify === 'group')
+    return verdict.kind === 'applied' || (verdict.kind === 'rejected' && (this.#verify === 'group' || restored))
   }
 }
 

@@ -4,13 +4,16 @@
  */
 import type { Head } from '../../engine/space/types.js'
 
-/** The key that a connection must prove, and whether it may read and write now. */
-export interface Access { readonly publicKey: Uint8Array; readonly reads: boolean; readonly writes: boolean }
+/** The key that a connection must prove, and whether it is served now. */
+export interface Access { readonly publicKey: Uint8Array; readonly served: boolean }
 
 export interface Ledger {
   readonly head: Head
-  /** Take the record as the next of the log. `refused` (a verdict's words) leaves the ledger as it was. */
-  advance(record: Uint8Array): { readonly kind: 'taken' } | { readonly kind: 'refused'; readonly reason: string }
+  /**
+   * Take the record as the next of the log. `refused` (a verdict's words) leaves the ledger as it was. `restored`: it was in the log before,
+   * perhaps of a relay that checked less; then a rejected one is taken, too, since those after it build on it.
+   */
+  advance(record: Uint8Array, restored: boolean): { readonly kind: 'taken' } | { readonly kind: 'refused'; readonly reason: string }
   /** Take a record that is already in the log, whatever its verdict. */
   follow(record: Uint8Array): void
   /** A mark to come back to with `reset`, if what came after could not be stored. */
@@ -24,6 +27,8 @@ export interface Ledger {
   joining(record: Uint8Array): Uint8Array | undefined
   /** The device that was admitted with this signing key. */
   admitted(signing: Uint8Array): number | undefined
+  /** A former head of this log, if the state root after it was `stateRoot`. */
+  headAt(size: number, stateRoot: Uint8Array): Head
   /** RFC 9162 consistency proof between two sizes of this log. */
   consistency(from: number, to: number): readonly Uint8Array[]
 }

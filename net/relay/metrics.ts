@@ -1,11 +1,12 @@
 /** Counters of a relay, as Prometheus text (exposition format 0.0.4). No labels: nothing about a space or a person. */
 const HELP = {
-  entries_in: 'Entries taken or refused.',
+  entries_in: 'Entries stored.',
+  entries_refused: 'Entries refused.',
   entries_out: 'Messages of entries sent.',
   frames_in: 'Frames received.',
   presence: 'Presence messages passed on.',
   refused: 'Connections that proved no current key.',
-  malformed: 'Connections ended for a malformed frame.',
+  malformed: 'Connections ended for a malformed frame or a forged record.',
   slow: 'Connections ended for reading too slowly.',
   flood: 'Connections ended for sending too much.',
 } as const
@@ -19,8 +20,8 @@ export class Metrics {
     this.#gauges = gauges
   }
 
-  count(metric: Metric): void {
-    this.#counts.set(metric, (this.#counts.get(metric) ?? 0) + 1)
+  count(metric: Metric, by = 1): void {
+    this.#counts.set(metric, (this.#counts.get(metric) ?? 0) + by)
   }
   get(metric: Metric): number {
     return this.#counts.get(metric) ?? 0

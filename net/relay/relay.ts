@@ -4,20 +4,20 @@
  */
 import { encodeHex } from '../../engine/codec/bytes.js'
 import { SealError } from '../../engine/errors.js'
+import { MAX_FRAME_LENGTH } from '../../engine/limits.js'
 import type { Head } from '../../engine/space/types.js'
-import { encodeMessage } from '../messages.js'
 import type { Connection } from '../transport.js'
-import { Bucket } from './bucket.js'
+import { Bucket, type Rate } from './bucket.js'
 import type { Ledger } from './ledger.js'
 import { Metrics } from './metrics.js'
-import { Room, type Announcement } from './room.js'
+import { Room } from './room.js'
 import { CLOSE, Session, type SessionHost, type SessionLimits } from './session.js'
 import type { RelayStore } from './store.js'
 
 /** How a relay judges and signs; made by `judge.ts` from the engine. */
 export interface RelayJudge {
   readonly publicKey: Uint8Array
-  /** A ledger of the space that this genesis record founds. Throws `bad-argument`/hostile if the genesis is not of that space. */
+  /** A ledger of the space that this genesis record founds. Throws `bad-genesis` if it is not of that space. */
   found(space: Uint8Array, genesis: Uint8Array): Ledger
   sign(space: Uint8Array, head: Head): Uint8Array
   verifyChallenge(relayName: string, publicKey: Uint8Array, space: Uint8Array, nonce: Uint8Array, signature: Uint8Array): boolean
@@ -29,39 +29,61 @@ export interface RelayOptions {
   /** Its name in checkpoints and challenges, e.g. `relay.example.org`. */
   readonly name: string
   readonly random: (length: number) => Uint8Array
+  /** Milliseconds, for limits only. */
   readonly now: () => number
-  readonly limits?: Partial<SessionLimits>
+  readonly limits?: Partial<RelayLimits>
   /** Serve anybody who knows a space's id. For experiments. */
   readonly unsafeSkipRelayAuth?: boolean
-  /** Most spaces this relay takes; a new one beyond it is refused. */
-  readonly maxSpaces?: number
-  readonly maxConnections?: number
   readonly log?: (event: string, facts: Readonly<Record<string, string | number>>) => void
 }
 
-export const DEFAULT_LIMITS: SessionLimits = {
+export interface RelayLimits extends SessionLimits {
+  /** Most spaces this relay takes; a new one beyond it is refused. */
+  readonly maxSpaces: number
+  readonly maxConnections: number
+  /** New connections, and new spaces, of one address. */
+  readonly connects: Rate
+  readonly creates: Rate
+  /** Bytes of requests in work, all connections together. */
+  readonly maxInWorkTotal: number
+  /** Spaces that nobody listens to are let go of beyond so many in memory. */
+  readonly maxIdleRooms: number
+}
+
+export const DEFAULT_LIMITS: RelayLimits = {
   maxBuffered: 16 * 1024 * 1024,
   records: { perSecond: 50_000, burst: 100_000 },
   messages: { perSecond: 5_000, burst: 20_000 },
   answerBytes: 1024 * 1024,
   maxInWork: 1_000,
+  maxInWorkBytes: 2 * MAX_FRAME_LENGTH,
+  handshakeTime: 15_000,
+  maxSpaces: 100_000,
+  maxConnections: 10_000,
+  connects: { perSecond: 100, burst: 2_000 },
+  creates: { perSecond: 1, burst: 1_000 },
+  maxInWorkTotal: 512 * 1024 * 1024,
+  maxIdleRooms: 100,
 }
-
-interface Open { readonly room: Room; readonly sessions: Set<Session> }
+/** Buckets kept before those that say nothing are forgotten. */
+const MAX_BUCKETS = 10_000
 
 export class Relay {
   readonly metrics: Metrics
   readonly #options: RelayOptions
-  readonly #limits: SessionLimits
-  readonly #rooms = new Map<string, Promise<Open | undefined>>()
+  readonly #limits: RelayLimits
+  readonly #rooms = new Map<string, Promise<Room | undefined>>()
+  readonly #closings = new Map<string, Promise<void>>()
   readonly #sessions = new Set<Session>()
   readonly #buckets = new Map<string, Bucket>()
+  #inWork = 0
+  #spaces: number | undefined
   #draining = false
 
   constructor(options: RelayOptions) {
     this.#options = options
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits }
-    this.metrics = new Metrics(() => ({ connections: this.#sessions.size, rooms: this.#rooms.size }))
+    this.metrics = new Metrics(() => ({ connections: this.#sessions.size, rooms: this.#rooms.size, bytes_in_work: this.#inWork }))
   }
 
   get publicKey(): Uint8Array {
@@ -71,111 +93,136 @@ export class Relay {
   /** Serve a connection until it ends. */
   accept(connection: Connection): void {
     if (this.#draining) return connection.close(CLOSE.draining, 'the relay is shutting down')
-    if (this.#sessions.size >= (this.#options.maxConnections ?? 10_000)) return connection.close(CLOSE.flood, 'too many connections')
-    const session: Session = new Session(this.#host(() => session), connection)
-    session.onPresence = (frame) => void this.#presence(session, frame)
+    if (this.#sessions.size >= this.#limits.maxConnections || !this.#bucket(`connect ${connection.peer}`, this.#limits.connects).take(1)) {
+      this.metrics.count('flood')
+      return connection.close(CLOSE.flood, 'too many connections')
+    }
+    const session: Session = new Session(this.#host(connection.peer), connection)
     this.#sessions.add(session)
+  }
+
+  /** To be called every few seconds: ends handshakes that take too long, lets go of spaces that nobody listens to. */
+  async sweep(): Promise<void> {
+    for (const session of [...this.#sessions]) session.checkHandshake()
+    let idle = this.#rooms.size - this.#limits.maxIdleRooms
+    for (const [name, opening] of [...this.#rooms]) {
+      if (idle <= 0) return
+      const room = await opening.catch(() => undefined) // a failed load forgets itself
+      if (!room?.idle) continue
+      idle--
+      await this.#letGo(name, room)
+    }
   }
 
   /** Stop taking connections, finish what is being stored, close everything. */
   async drain(): Promise<void> {
+    if (this.#draining) return
     this.#draining = true
-    for (const loading of [...this.#rooms.values()]) {
-      const open = await loading.catch(() => undefined) // a room that failed to load has nothing to finish
-      await open?.room.drain()
-    }
+    for (const opening of [...this.#rooms.values()]) await (await opening.catch(() => undefined))?.close() // what failed to load has nothing to finish
+    // Answers to what was just stored go out before the goodbye.
+    await new Promise<void>((resolve) => setImmediate(resolve))
     for (const session of [...this.#sessions]) session.close(CLOSE.draining, 'the relay is shutting down')
     await this.#options.store.close()
   }
 
-  #host(self: () => Session): SessionHost {
-    const { judge, name } = this.#options
+  #host(peer: string): SessionHost {
+    const { judge, name, random, now } = this.#options
     return {
       name,
       publicKey: judge.publicKey,
       limits: this.#limits,
       unsafeSkipRelayAuth: this.#options.unsafeSkipRelayAuth ?? false,
-      now: this.#options.now,
-      random: this.#options.random,
+      now,
+      random,
       verifyChallenge: (publicKey, space, nonce, signature) => judge.verifyChallenge(name, publicKey, space, nonce, signature),
-      find: async (space) => (await this.#find(space))?.room,
-      create: (space, genesis) => this.#create(space, genesis),
-      recordBucket: (space, device) => this.#bucket(`${encodeHex(space)}/${device}`),
-      join: (session) => void this.#join(session),
-      leave: () => void this.#leave(self()),
-      count: (metric) => this.metrics.count(metric),
+      find: (space) => this.#find(space),
+      create: (space, genesis) => this.#create(space, genesis, peer),
+      recordBucket: (space, device) => this.#bucket(`records ${encodeHex(space)}/${device === 0 ? peer : device}`, this.#limits.records),
+      reserve: (bytes) => {
+        if (this.#inWork + bytes > this.#limits.maxInWorkTotal) return false
+        this.#inWork += bytes
+        return true
+      },
+      giveBack: (bytes) => { this.#inWork -= bytes },
+      leave: (session) => { this.#sessions.delete(session) },
+      count: (metric, by) => this.metrics.count(metric, by),
       log: (event, facts) => this.#options.log?.(event, facts),
     }
   }
 
-  async #join(session: Session): Promise<void> {
-    if (session.space) (await this.#find(session.space))?.sessions.add(session)
-  }
-
-  async #leave(session: Session): Promise<void> {
-    this.#sessions.delete(session)
-    if (session.space) (await this.#rooms.get(encodeHex(session.space))?.catch(() => undefined))?.sessions.delete(session)
-  }
-
-  #find(space: Uint8Array): Promise<Open | undefined> {
+  #find(space: Uint8Array): Promise<Room | undefined> {
     const name = encodeHex(space)
     const known = this.#rooms.get(name)
     if (known) return known
-    const loading = this.#load(space)
+    const loading = this.#load(space, name)
     this.#rooms.set(name, loading)
     // Neither a space that isn't here nor a failed load is remembered.
-    void loading.then((open) => open ?? this.#rooms.delete(name), () => this.#rooms.delete(name))
+    const forget = (): void => { if (this.#rooms.get(name) === loading) this.#rooms.delete(name) }
+    loading.then((room) => { if (!room) forget() }, forget)
     return loading
   }
 
-  async #load(space: Uint8Array): Promise<Open | undefined> {
+  async #load(space: Uint8Array, name: string): Promise<Room | undefined> {
+    await this.#closings.get(name)?.catch(() => undefined) // whoever closes it reports that
     const log = await this.#options.store.open(space)
-    const [genesis] = (await log.refresh()) > 0 ? await log.read(0, 1, Number.MAX_SAFE_INTEGER) : []
-    if (!genesis) {
+    if (!log) return undefined
+    try {
+      const [genesis] = await log.read(0, 1, Number.MAX_SAFE_INTEGER)
+      if (!genesis) throw new SealError('store-corrupt', 'The store has a log without a genesis.')
+      const room: Room = new Room({
+        log,
+        ledger: this.#options.judge.found(space, genesis),
+        sign: (head) => this.#options.judge.sign(space, head),
+        onBroken: (error) => this.#broken(name, room, error),
+      })
+      await room.start()
+      return room
+    } catch (error) {
       await log.close()
-      return undefined
+      throw error
     }
-    return this.#open(space, this.#options.judge.found(space, genesis), log)
   }
 
-  async #open(space: Uint8Array, ledger: Ledger, log: Awaited<ReturnType<RelayStore['open']>>): Promise<Open> {
-    const sessions = new Set<Session>()
-    const announce = (announcement: Announcement): void => {
-      if (sessions.size === 0) return
-      const frame = encodeMessage({ kind: 'entries', request: 0, ...announcement })
-      for (const session of [...sessions]) session.announce(announcement, frame)
+  /** Its store failed: everybody connects again, and the first of them opens the log afresh. */
+  #broken(name: string, room: Room, error: unknown): void {
+    this.#options.log?.('space-failed', { message: error instanceof Error ? error.message : String(error) })
+    void this.#letGo(name, room).catch((failure: unknown) => this.#options.log?.('close-failed', { message: String(failure) }))
+    for (const listener of [...room.listeners]) if (listener instanceof Session) listener.close(CLOSE.failed, 'the relay failed; try again')
+  }
+
+  async #letGo(name: string, room: Room): Promise<void> {
+    this.#rooms.delete(name)
+    // Whoever asks meanwhile waits until the log is closed, then opens it anew.
+    const closing = room.close()
+    this.#closings.set(name, closing)
+    try {
+      await closing
+    } finally {
+      if (this.#closings.get(name) === closing) this.#closings.delete(name)
     }
-    const room = new Room({ ledger, log, announce, sign: (head) => this.#options.judge.sign(space, head) })
-    await room.start()
-    return { room, sessions }
   }
 
   /** A space that this relay does not hold yet. Its id is the hash of its genesis, so nobody can bring another in its place. */
-  async #create(space: Uint8Array, genesis: Uint8Array): Promise<Room> {
+  async #create(space: Uint8Array, genesis: Uint8Array, peer: string): Promise<Room> {
     const existing = await this.#find(space)
-    if (existing) return existing.room
-    if (this.#rooms.size >= (this.#options.maxSpaces ?? 100_000)) throw new SealError('relay-refused', 'This relay takes no more spaces.', { code: 'quota' })
+    if (existing) return existing
+    this.#spaces ??= (await this.#options.store.spaces()).length
+    if (this.#spaces >= this.#limits.maxSpaces || !this.#bucket(`create ${peer}`, this.#limits.creates).take(1)) {
+      throw new SealError('relay-refused', 'This relay takes no more spaces now.', { code: 'quota' })
+    }
     this.#options.judge.found(space, genesis) // refuses what is not the genesis of that space
-    const log = await this.#options.store.open(space)
-    await log.append(0, [genesis]) // 'taken': another process was first, with the same bytes
-    await log.close()
-    const open = await this.#find(space)
-    if (!open) throw new SealError('store-failed', 'The space was stored but cannot be read back.')
-    return open.room
+    this.#spaces++
+    await this.#options.store.found(space, genesis)
+    const room = await this.#find(space)
+    if (!room) throw new SealError('store-failed', 'The space was stored but cannot be read back.', { outcome: 'unknown' })
+    return room
   }
 
-  async #presence(from: Session, frame: Uint8Array): Promise<void> {
-    if (!from.space) return
-    const open = await this.#find(from.space)
-    for (const session of open?.sessions ?? []) if (session !== from) session.presence(frame)
-  }
-
-  #bucket(name: string): Bucket {
+  #bucket(name: string, rate: Rate): Bucket {
     let bucket = this.#buckets.get(name)
     if (!bucket) {
-      // Forget the buckets that say nothing, before there are too many.
-      if (this.#buckets.size > 10_000) for (const [key, value] of this.#buckets) if (value.idle) this.#buckets.delete(key)
-      bucket = new Bucket(this.#limits.records, this.#options.now)
+      if (this.#buckets.size > MAX_BUCKETS) for (const [key, value] of this.#buckets) if (value.idle) this.#buckets.delete(key)
+      bucket = new Bucket(rate, this.#options.now)
       this.#buckets.set(name, bucket)
     }
     return bucket

@@ -3,48 +3,64 @@
  * whatever has queued up while the last group was being stored is judged in order, stored as one group, then announced. Nothing is
  * announced or acknowledged before it is durable.
  */
+import { equalBytes } from '../../engine/codec/bytes.js'
 import { isSealError, SealError } from '../../engine/errors.js'
 import { MAX_BATCH_RECORDS } from '../../engine/limits.js'
 import type { Head } from '../../engine/space/types.js'
+import { encodeMessage } from '../messages.js'
 import type { Ledger } from './ledger.js'
 import type { RelayLog } from './store.js'
 
 /** What was decided about one record: its index, or why it was refused. */
 export type Placement = { readonly kind: 'stored'; readonly index: number } | { readonly kind: 'refused'; readonly reason: string }
 
-/** A group of records that became durable together. */
-export interface Announcement { readonly from: number; readonly records: readonly Uint8Array[]; readonly note: Uint8Array }
+export interface RoomListener {
+  /** `frame`: records from `from` that became durable together, with the relay's note for the size they lead to. Encoded once for all. */
+  announce(frame: Uint8Array, from: number): void
+  presence(frame: Uint8Array): void
+}
 
 export interface RoomOptions {
   readonly ledger: Ledger
   readonly log: RelayLog
   /** Sign a checkpoint for a head. */
   readonly sign: (head: Head) => Uint8Array
-  readonly announce: (announcement: Announcement) => void
+  /** The store failed in a way after which only opening the log again tells what it holds. */
+  readonly onBroken: (error: unknown) => void
 }
 
 /** Records of one group: bounded, so that one flood doesn't hold up the others for long. */
 const MAX_GROUP = 1_000
 const MAX_GROUP_BYTES = 4 * 1024 * 1024
+/** Heads are remembered this often: a client that has much to catch up gets there in verified steps, each bounded. */
+const STEP_RECORDS = 4_096
+const STEP_BYTES = 8 * 1024 * 1024
 
-interface Waiting { readonly record: Uint8Array; readonly resolve: (placement: Placement) => void; readonly reject: (error: unknown) => void }
+interface Waiting { readonly record: Uint8Array; readonly restored: boolean; readonly resolve: (placement: Placement) => void; readonly reject: (error: unknown) => void }
 
 export class Room {
   readonly ledger: Ledger
+  readonly listeners = new Set<RoomListener>()
+  readonly #options: RoomOptions
   readonly #log: RelayLog
-  readonly #sign: (head: Head) => Uint8Array
-  readonly #announce: (announcement: Announcement) => void
   #queue: Waiting[] = []
   #working: Promise<void> | undefined
+  /** Others may have stored something that the ledger has not followed. */
+  #stale = true
   #note: { readonly size: number; readonly bytes: Uint8Array } | undefined
+  /** Former heads to catch up to, ascending, and what was stored since the last. */
+  readonly #steps: { readonly size: number; readonly stateRoot: Uint8Array }[] = []
+  #sinceStep = 0
   #closed = false
 
   constructor(options: RoomOptions) {
+    this.#options = options
     this.ledger = options.ledger
     this.#log = options.log
-    this.#sign = options.sign
-    this.#announce = options.announce
-    this.#log.onGrowth = () => this.#wake()
+    this.#log.onGrowth = () => {
+      this.#stale = true
+      this.#wake()
+    }
   }
 
   /** Read what the store holds beyond the ledger. Call once before use. */
@@ -55,35 +71,58 @@ export class Room {
   get size(): number {
     return this.ledger.head.size
   }
+  /** The relay has let go of it: find it again. */
+  get closed(): boolean {
+    return this.#closed
+  }
+  /** Nobody listens and nothing is under way. */
+  get idle(): boolean {
+    return this.listeners.size === 0 && this.#queue.length === 0 && this.#working === undefined
+  }
 
   /** The relay's signed checkpoint for the present head. */
   note(): Uint8Array {
     const { head } = this.ledger
-    if (this.#note?.size !== head.size) this.#note = { size: head.size, bytes: this.#sign(head) }
+    if (this.#note?.size !== head.size) this.#note = { size: head.size, bytes: this.#options.sign(head) }
     return this.#note.bytes
   }
 
   /** Resolves, one placement per record, when all that were taken are durable. */
-  async append(records: readonly Uint8Array[]): Promise<readonly Placement[]> {
-    if (this.#closed) throw new SealError('disconnected', 'The relay is shutting down; connect again.')
-    const placements = records.map((record) => new Promise<Placement>((resolve, reject) => this.#queue.push({ record, resolve, reject })))
+  async append(records: readonly Uint8Array[], restored = false): Promise<readonly Placement[]> {
+    if (this.#closed) throw new SealError('disconnected', 'The relay is closing this space; connect again.')
+    const placements = records.map((record) => new Promise<Placement>((resolve, reject) => this.#queue.push({ record, restored, resolve, reject })))
     this.#wake()
     return Promise.all(placements)
   }
 
-  async read(from: number, limit: number, maxBytes: number): Promise<readonly Uint8Array[]> {
-    const until = Math.min(this.size - from, limit, MAX_BATCH_RECORDS)
-    return until <= 0 ? [] : this.#log.read(from, until, maxBytes)
+  /** Records from `from`, and a note for the next step that they lead to or towards. */
+  async read(from: number, limit: number, maxBytes: number): Promise<{ readonly records: readonly Uint8Array[]; readonly note: Uint8Array }> {
+    const step = this.#steps.find(({ size }) => size > from)
+    const note = step ? this.#options.sign(this.ledger.headAt(step.size, step.stateRoot)) : this.note()
+    const count = Math.min((step?.size ?? this.size) - from, limit, MAX_BATCH_RECORDS)
+    return { records: count <= 0 ? [] : await this.#log.read(from, count, maxBytes), note }
   }
 
-  /** Resolves when nothing is queued or being stored any more. */
-  async drain(): Promise<void> {
+  /** How many of `records` are held, byte for byte, from `from` on; undefined if other ones are. */
+  async holds(from: number, records: readonly Uint8Array[], maxBytes: number): Promise<number | undefined> {
+    const end = Math.min(records.length, this.size - from)
+    for (let at = 0; at < end;) {
+      const held = await this.#log.read(from + at, end - at, maxBytes)
+      if (held.length === 0 || !held.every((record, i) => equalBytes(record, records[at + i] as Uint8Array))) return undefined
+      at += held.length
+    }
+    return Math.max(0, end)
+  }
+
+  /** Takes nothing more; resolves when nothing is queued or being stored any more. */
+  async close(): Promise<void> {
     this.#closed = true
     while (this.#working) await this.#working
     await this.#log.close()
   }
 
   #wake(): void {
+    if (this.#closed && this.#queue.length === 0) return
     this.#working ??= this.#work().finally(() => {
       this.#working = undefined
       if (this.#queue.length > 0) this.#wake()
@@ -94,64 +133,85 @@ export class Room {
     // Let everything that arrives in this turn of the event loop join the group.
     await new Promise<void>((resolve) => setImmediate(resolve))
     try {
-      await this.#catchUp()
-      while (this.#queue.length > 0) await this.#storeGroup()
+      do {
+        if (this.#stale) await this.#catchUp()
+        if (this.#queue.length > 0) await this.#storeGroup(this.#takeGroup())
+      } while (this.#queue.length > 0)
     } catch (error) {
+      // What was being stored may be there or not: nobody is told anything, and the space is opened afresh.
+      this.#closed = true
       for (const waiting of this.#queue.splice(0)) waiting.reject(error)
+      this.#options.onBroken(error)
     }
   }
 
-  async #storeGroup(): Promise<void> {
-    const group = this.#takeGroup()
+  async #storeGroup(group: readonly Waiting[]): Promise<void> {
     const from = this.size
     const mark = this.ledger.mark()
-    const taken: Waiting[] = []
-    const refused: (readonly [Waiting, string])[] = []
-    for (const waiting of group) {
-      const outcome = this.ledger.advance(waiting.record)
-      if (outcome.kind === 'taken') taken.push(waiting)
-      else refused.push([waiting, outcome.reason])
-    }
-    const records = taken.map(({ record }) => record)
-    let stored: 'stored' | 'taken' = 'stored'
+    const decided: (readonly [Waiting, Placement])[] = []
+    const records: Uint8Array[] = []
     try {
-      if (records.length > 0) stored = await this.#log.append(from, records)
+      for (const waiting of group) {
+        const outcome = this.ledger.advance(waiting.record, waiting.restored)
+        decided.push([waiting, outcome.kind === 'taken' ? { kind: 'stored', index: from + records.length } : outcome])
+        if (outcome.kind === 'taken') records.push(waiting.record)
+      }
+      const stored = records.length === 0 ? 'stored' : await this.#log.append(from, records)
+      if (stored === 'taken') {
+        // Another relay process was first: follow its records, then judge these again after them.
+        this.ledger.reset(mark)
+        this.#queue.unshift(...group)
+        this.#stale = true
+        return
+      }
     } catch (error) {
       this.ledger.reset(mark)
       for (const waiting of group) waiting.reject(error)
-      if (!isSealError(error)) throw error
-      await this.#catchUp()
-      return
-    }
-    if (stored === 'taken') {
-      // Another relay process was first: follow its records, then judge these again after them.
-      this.ledger.reset(mark)
-      this.#queue.unshift(...group)
-      await this.#catchUp()
-      return
+      // A full disk, say: nothing was stored, and the log goes on as before.
+      if (isSealError(error, 'store-failed') && error.facts.outcome === 'absent') return
+      throw error
     }
     this.ledger.unmark(mark)
-    if (records.length > 0) this.#announce({ from, records, note: this.note() })
-    taken.forEach((waiting, i) => waiting.resolve({ kind: 'stored', index: from + i }))
-    for (const [waiting, reason] of refused) waiting.resolve({ kind: 'refused', reason })
+    this.#grown(from, records)
+    for (const [waiting, placement] of decided) waiting.resolve(placement)
   }
 
   #takeGroup(): Waiting[] {
     let bytes = 0
     let count = 0
-    while (count < this.#queue.length && count < MAX_GROUP && (count === 0 || bytes < MAX_GROUP_BYTES)) bytes += (this.#queue[count++] as Waiting).record.length
+    for (const { record } of this.#queue) {
+      bytes += record.length
+      // One long record makes a group of its own: an announcement always fits into a frame.
+      if (count === MAX_GROUP || (count > 0 && bytes > MAX_GROUP_BYTES)) break
+      count++
+    }
     return this.#queue.splice(0, count)
   }
 
   /** Follow what the store holds beyond the ledger (another process, or a start), announcing it. */
   async #catchUp(): Promise<void> {
+    this.#stale = false
     const size = await this.#log.refresh()
     while (this.size < size) {
       const from = this.size
       const records = await this.#log.read(from, Math.min(size - from, MAX_GROUP), MAX_GROUP_BYTES)
       if (records.length === 0) throw new SealError('store-corrupt', `The relay's store has ${size} records but gives none at ${from}.`, { size, from })
       for (const record of records) this.ledger.follow(record)
-      this.#announce({ from, records, note: this.note() })
+      this.#grown(from, records)
     }
+  }
+
+  /** Durable and followed: remember the head now and then, and tell whoever listens. */
+  #grown(from: number, records: readonly Uint8Array[]): void {
+    if (records.length === 0) return
+    for (const record of records) this.#sinceStep += record.length
+    const { size, stateRoot } = this.ledger.head
+    if (size - (this.#steps.at(-1)?.size ?? 0) >= STEP_RECORDS || this.#sinceStep >= STEP_BYTES) {
+      this.#steps.push({ size, stateRoot })
+      this.#sinceStep = 0
+    }
+    if (this.listeners.size === 0) return
+    const frame = encodeMessage({ kind: 'entries', request: 0, from, records, note: this.note() })
+    for (const listener of [...this.listeners]) listener.announce(frame, from)
   }
 }

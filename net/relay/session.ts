@@ -3,14 +3,14 @@
  * ends this connection with a reason and touches nothing else. Access is looked up for every send, so a removed member's open
  * connection gets nothing more.
  */
-import { equalBytes } from '../../engine/codec/bytes.js'
 import { isSealError, SealError } from '../../engine/errors.js'
 import { MAX_BATCH_RECORDS } from '../../engine/limits.js'
 import { decodeMessage, encodeMessage, WIRE_VERSION, type Message, type MessageOf } from '../messages.js'
 import type { Connection } from '../transport.js'
 import { Bucket, type Rate } from './bucket.js'
 import type { Access } from './ledger.js'
-import type { Announcement, Room } from './room.js'
+import type { Metric } from './metrics.js'
+import type { Room, RoomListener } from './room.js'
 
 /** Close codes of this protocol (RFC 6455 §7.4.2: 4000–4999 are an application's own). */
 export const CLOSE = { malformed: 4000, denied: 4003, slow: 4008, flood: 4009, draining: 4010, failed: 4011 } as const
@@ -24,8 +24,11 @@ export interface SessionLimits {
   readonly messages: Rate
   /** Bytes of records in one answer. */
   readonly answerBytes: number
-  /** Requests of one connection in work at once. */
+  /** Requests of one connection in work at once, and their bytes. */
   readonly maxInWork: number
+  readonly maxInWorkBytes: number
+  /** Milliseconds a connection may take to prove a key. */
+  readonly handshakeTime: number
 }
 
 /** What a session asks of its relay. */
@@ -38,28 +41,33 @@ export interface SessionHost {
   random(length: number): Uint8Array
   verifyChallenge(publicKey: Uint8Array, space: Uint8Array, nonce: Uint8Array, signature: Uint8Array): boolean
   find(space: Uint8Array): Promise<Room | undefined>
+  /** Throws `relay-refused` (quota) or hostile: not the genesis of that space. */
   create(space: Uint8Array, genesis: Uint8Array): Promise<Room>
-  /** Records of a device or address, shared by its connections. */
+  /** Records of a device (0: whoever has proved none), shared by its connections. */
   recordBucket(space: Uint8Array, device: number): Bucket
-  join(session: Session): void
+  /** Bytes in work, of all connections together. False: the relay has no room for them now. */
+  reserve(bytes: number): boolean
+  giveBack(bytes: number): void
   leave(session: Session): void
-  count(metric: 'refused' | 'malformed' | 'slow' | 'flood' | 'entries_in' | 'entries_out' | 'frames_in' | 'presence'): void
+  count(metric: Metric, by?: number): void
   log(event: string, facts: Readonly<Record<string, string | number>>): void
 }
 
 type Proved = { readonly kind: 'device' | 'invitation'; readonly id: number }
 
-export class Session {
+export class Session implements RoomListener {
   readonly #host: SessionHost
   readonly #connection: Connection
   readonly #messages: Bucket
   readonly #nonce: Uint8Array
+  readonly #since: number
   #space: Uint8Array | undefined
   #room: Room | undefined
   #proved: Proved | undefined
   /** Signing key of the device that this connection, let in by an invitation, has asked to admit. */
   #joining: Uint8Array | undefined
   #inWork = 0
+  #inWorkBytes = 0
   #ended = false
   /** Frames are handled one after the other until the session is live; then requests run side by side. */
   #handshake: Promise<void> = Promise.resolve()
@@ -68,39 +76,31 @@ export class Session {
     this.#host = host
     this.#connection = connection
     this.#nonce = host.random(32)
+    this.#since = host.now()
     this.#messages = new Bucket(host.limits.messages, () => host.now())
     connection.onFrame = (frame) => this.#frame(frame)
     connection.onClose = () => this.#end()
   }
 
-  get room(): Room | undefined {
-    return this.#room
-  }
-  get space(): Uint8Array | undefined {
-    return this.#space
-  }
   get live(): boolean {
     return this.#proved !== undefined && !this.#ended
   }
-  get device(): number | undefined {
-    return this.#proved?.kind === 'device' ? this.#proved.id : undefined
-  }
 
-  /** Send a group that became durable. The frame is encoded once for all sessions of a room. */
-  announce(announcement: Announcement, frame: Uint8Array): void {
-    if (!this.live || !this.#mayRead()) return
-    if (this.#connection.buffered > this.#host.limits.maxBuffered) {
-      this.#host.count('slow')
-      this.close(CLOSE.slow, `reading too slowly; resume at ${announcement.from}`)
-      return
-    }
+  announce(frame: Uint8Array, from: number): void {
+    if (!this.live || !this.#isServed()) return
+    if (!this.#keepsUp(from)) return
     this.#host.count('entries_out')
     this.#connection.send(frame)
   }
 
   presence(frame: Uint8Array): void {
     // Presence is not worth a queue: a slow reader misses it.
-    if (this.live && this.#connection.buffered < this.#host.limits.maxBuffered / 4 && this.#mayRead()) this.#connection.send(frame)
+    if (this.live && this.#connection.buffered < this.#host.limits.maxBuffered / 4 && this.#isServed()) this.#connection.send(frame)
+  }
+
+  /** End it if it has taken too long to prove a key. */
+  checkHandshake(): void {
+    if (!this.live && this.#host.now() - this.#since > this.#host.limits.handshakeTime) this.close(CLOSE.denied, 'no key was proved in time')
   }
 
   close(code: number, reason: string): void {
@@ -111,6 +111,7 @@ export class Session {
   #end(): void {
     if (this.#ended) return
     this.#ended = true
+    this.#room?.listeners.delete(this)
     this.#host.leave(this)
   }
 
@@ -120,12 +121,9 @@ export class Session {
 
   #frame(frame: Uint8Array): void {
     if (this.#ended) return
+    const { limits } = this.#host
     this.#host.count('frames_in')
-    if (!this.#messages.take(1)) {
-      this.#host.count('flood')
-      this.close(CLOSE.flood, 'too many messages')
-      return
-    }
+    if (!this.#messages.take(1)) return this.#flood('too many messages')
     let message: Message
     try {
       message = decodeMessage(frame)
@@ -133,70 +131,103 @@ export class Session {
       this.#fail(error)
       return
     }
-    if (this.#inWork >= this.#host.limits.maxInWork) {
-      this.close(CLOSE.flood, 'too many requests at once')
-      return
-    }
+    const bytes = frame.length
+    if (this.#inWork >= limits.maxInWork || this.#inWorkBytes + bytes > limits.maxInWorkBytes) return this.#flood('too much at once; wait for the answers')
+    if (!this.#host.reserve(bytes)) return this.#flood('the relay has too much in work; try again')
     this.#inWork++
+    this.#inWorkBytes += bytes
     const work = this.live ? this.#request(message) : (this.#handshake = this.#handshake.then(() => (this.live ? this.#request(message) : this.#greet(message))))
-    work.catch((error: unknown) => this.#fail(error)).finally(() => { this.#inWork-- })
+    work.catch((error: unknown) => this.#fail(error)).finally(() => {
+      this.#inWork--
+      this.#inWorkBytes -= bytes
+      this.#host.giveBack(bytes)
+    })
+  }
+
+  #flood(reason: string): void {
+    this.#host.count('flood')
+    this.close(CLOSE.flood, reason)
   }
 
   #fail(error: unknown): void {
+    if (this.#ended) return
     const sealed = isSealError(error) ? error : undefined
-    if (sealed?.code === 'bad-frame') this.#host.count('malformed')
+    const hostile = sealed?.family === 'hostile'
+    if (hostile) this.#host.count('malformed')
     else this.#host.log('session-failed', { code: sealed?.code ?? 'unexpected', message: error instanceof Error ? error.message : String(error) })
-    this.close(sealed?.family === 'hostile' ? CLOSE.malformed : CLOSE.failed, sealed?.family === 'hostile' ? sealed.message : 'the relay failed; try again')
+    this.close(hostile ? CLOSE.malformed : CLOSE.failed, hostile ? sealed.message : 'the relay failed; try again')
   }
 
   async #greet(message: Message): Promise<void> {
+    if (this.#ended) return
     if (message.kind === 'hello' && !this.#space) {
       if (message.version !== WIRE_VERSION) return this.#refuse(message.request, 'version', `This relay speaks version ${WIRE_VERSION} of the wire protocol.`)
       this.#space = message.space
-      this.#room = await this.#host.find(message.space)
-      this.#send({ kind: 'challenge', request: message.request, relay: this.#host.name, publicKey: this.#host.publicKey, nonce: this.#nonce, known: this.#room !== undefined })
+      const known = (await this.#host.find(message.space)) !== undefined
+      this.#send({ kind: 'challenge', request: message.request, relay: this.#host.name, publicKey: this.#host.publicKey, nonce: this.#nonce, known })
       return
     }
     const space = this.#space
     if (!space) throw new SealError('bad-frame', 'Expected hello first.')
-    if (message.kind === 'create') {
-      this.#room ??= await this.#host.create(space, message.genesis)
-      this.#send({ kind: 'appended', request: message.request, index: 0, refused: '' })
-      return
+    switch (message.kind) {
+      case 'create': return this.#create(space, message)
+      case 'restore': return this.#restoreUnproved(space, message)
+      case 'auth': return this.#prove(space, message, { kind: 'device', id: message.device })
+      case 'authInvitation': return this.#prove(space, message, { kind: 'invitation', id: message.invitation })
+      default: throw new SealError('bad-frame', 'Expected the answer to the challenge.')
     }
-    if (message.kind !== 'auth' && message.kind !== 'authInvitation') throw new SealError('bad-frame', 'Expected the answer to the challenge.')
-    const room = this.#room
-    if (!room) return this.#refuse(message.request, 'unknown-space', 'This relay does not hold that space. Its owner can bring it with create.')
-    const proved: Proved = message.kind === 'auth' ? { kind: 'device', id: message.device } : { kind: 'invitation', id: message.invitation }
+  }
+
+  async #create(space: Uint8Array, { request, genesis }: MessageOf<'create'>): Promise<void> {
+    try {
+      await this.#host.create(space, genesis)
+    } catch (error) {
+      if (isSealError(error, 'relay-refused')) return this.#refuse(request, 'quota', error.message)
+      throw error
+    }
+    this.#send({ kind: 'appended', request, index: 0, stored: 1, refused: '' })
+  }
+
+  async #prove(space: Uint8Array, { request, signature }: MessageOf<'auth' | 'authInvitation'>, proved: Proved): Promise<void> {
+    let room = await this.#host.find(space)
+    if (room?.closed) room = await this.#host.find(space)
+    if (this.#ended) return
+    if (!room) return this.#refuse(request, 'unknown-space', 'This relay does not hold that space. Its owner can bring it with create.')
     const access = this.#access(room, proved)
-    const proves = access !== undefined && this.#host.verifyChallenge(access.publicKey, space, this.#nonce, message.signature)
-    if (!this.#host.unsafeSkipRelayAuth && !(access?.reads && proves)) {
-      this.#host.count('refused')
-      this.#refuse(message.request, 'denied', 'The relay serves current members and open invitations only.')
-      this.close(CLOSE.denied, 'denied')
-      return
+    if (!this.#host.unsafeSkipRelayAuth) {
+      // Not one that was removed, but one that this relay, perhaps restored from a backup, has never heard of: it may bring what is missing.
+      if (proved.kind === 'device' && !access) return this.#refuse(request, 'unknown-device', 'This relay holds no entry that admits that device.')
+      if (!access?.served || !this.#host.verifyChallenge(access.publicKey, space, this.#nonce, signature)) {
+        this.#host.count('refused')
+        this.#refuse(request, 'denied', 'The relay serves current members and open invitations only.')
+        this.close(CLOSE.denied, 'denied')
+        return
+      }
     }
     this.#proved = proved
-    this.#host.join(this)
-    this.#send({ kind: 'welcome', request: message.request, size: room.size, note: room.note() })
+    this.#room = room
+    room.listeners.add(this)
+    this.#send({ kind: 'welcome', request, size: room.size, note: room.note() })
   }
 
   async #request(message: Message): Promise<void> {
     const room = this.#room
-    if (!room || !this.#mayRead()) return
+    if (!room || !this.#isServed()) return
     switch (message.kind) {
       case 'pull': return this.#pull(room, message)
-      case 'append': return this.#append(room, message)
+      case 'append': return this.#append(room, message.request, message.records, false)
       case 'restore': return this.#restore(room, message)
       case 'checkpoint': {
         const size = Math.min(message.size, room.size)
         this.#send({ kind: 'checkpointIs', request: message.request, note: room.note(), consistency: room.ledger.consistency(size, room.size) })
         return
       }
-      case 'presence':
+      case 'presence': {
         this.#host.count('presence')
-        this.#relayPresence(message)
+        const frame = encodeMessage({ kind: 'presenceFrom', request: 0, message: message.message })
+        for (const listener of [...room.listeners]) if (listener !== this) listener.presence(frame)
         return
+      }
       case 'ping':
         this.#send({ kind: 'pong', request: message.request })
         return
@@ -206,42 +237,68 @@ export class Session {
   }
 
   async #pull(room: Room, { request, from, limit }: MessageOf<'pull'>): Promise<void> {
-    const records = await room.read(from, Math.min(limit, MAX_BATCH_RECORDS), this.#host.limits.answerBytes)
-    if (!this.#mayRead()) return
+    const { records, note } = await room.read(from, Math.min(limit, MAX_BATCH_RECORDS), this.#host.limits.answerBytes)
+    // Whoever asks and doesn't read is a slow reader, too.
+    if (!this.live || !this.#isServed() || !this.#keepsUp(from)) return
     this.#host.count('entries_out')
-    this.#send({ kind: 'entries', request, from, records, note: room.note() })
+    this.#send({ kind: 'entries', request, from, records, note })
   }
 
-  async #append(room: Room, { request, records }: MessageOf<'append'>): Promise<void> {
-    if (!this.#takeRecords(records.length)) return this.#refuse(request, 'rate', 'Too many entries; slow down and send them again.')
-    // Whoever joins has used the invitation up: from then on the connection is the new device's, whose key signed the join.
-    for (const record of records) if (this.#proved?.kind === 'invitation') this.#joining = room.ledger.joining(record) ?? this.#joining
-    const placements = await room.append(records)
-    for (const placement of placements) {
-      this.#host.count('entries_in')
-      this.#send({ kind: 'appended', request, index: placement.kind === 'stored' ? placement.index : 0, refused: placement.kind === 'refused' ? placement.reason : '' })
+  async #append(room: Room, request: number, records: readonly Uint8Array[], restored: boolean): Promise<void> {
+    if (!this.#host.recordBucket(this.#space as Uint8Array, this.#proved?.kind === 'device' ? this.#proved.id : 0).take(records.length)) {
+      return this.#refuse(request, 'rate', 'Too many entries; slow down and send them again.')
+    }
+    if (this.#proved?.kind === 'invitation') this.#noticeJoin(room, records)
+    const placements = await room.append(records, restored)
+    const refused = placements.find((placement) => placement.kind === 'refused')
+    const first = placements.find((placement) => placement.kind === 'stored')
+    const stored = placements.reduce((count, { kind }) => count + Number(kind === 'stored'), 0)
+    this.#host.count('entries_in', stored)
+    this.#host.count('entries_refused', placements.length - stored)
+    if (this.#ended) return
+    this.#send({ kind: 'appended', request, index: first?.index ?? 0, stored, refused: refused?.reason.slice(0, 255) ?? '' })
+  }
+
+  /**
+   * Whoever joins has used the invitation up: from then on the connection is the new device's, whose key signed the join. A join that is in
+   * the log already is somebody else's.
+   */
+  #noticeJoin(room: Room, records: readonly Uint8Array[]): void {
+    for (const record of records) {
+      const signing = room.ledger.joining(record)
+      if (signing && room.ledger.admitted(signing) === undefined) this.#joining = signing
     }
   }
 
-  /** Entries that a relay restored from a backup has lost: each must be the next, as it was. They are judged like any other. */
+  /** Entries that a relay restored from a backup has lost: the same bytes in the same places. They are judged like any other. */
   async #restore(room: Room, { request, from, records }: MessageOf<'restore'>): Promise<void> {
     if (from > room.size) return this.#refuse(request, 'gap', `This relay holds ${room.size} entries; restore from there.`)
-    const held = await room.read(from, records.length, Number.MAX_SAFE_INTEGER)
-    const same = held.every((record, i) => equalBytes(record, records[i] as Uint8Array))
-    if (!same) return this.#refuse(request, 'taken', 'Other entries lie at those indexes.')
-    await this.#append(room, { kind: 'append', request, records: records.slice(held.length) })
+    const held = await room.holds(from, records, this.#host.limits.answerBytes)
+    if (held === undefined) return this.#refuse(request, 'taken', 'Other entries lie at those indexes.')
+    return this.#append(room, request, records.slice(held), true)
   }
 
-  #relayPresence({ message }: MessageOf<'presence'>): void {
-    this.onPresence(encodeMessage({ kind: 'presenceFrom', request: 0, message }))
+  /**
+   * From a device that this relay has not heard of, in order from index 1. Each entry carries a member's own signature, so it need not be a
+   * member who brings it; and whoever does not hold the same entries learns nothing of how many there are.
+   */
+  async #restoreUnproved(space: Uint8Array, message: MessageOf<'restore'>): Promise<void> {
+    const room = await this.#host.find(space)
+    const held = room && message.from <= room.size ? await room.holds(message.from, message.records, this.#host.limits.answerBytes) : undefined
+    if (!room || held === undefined || this.#ended) {
+      this.#refuse(message.request, 'denied', 'These are not entries that this relay lacks.')
+      this.close(CLOSE.denied, 'denied')
+      return
+    }
+    return this.#append(room, message.request, message.records.slice(held), true)
   }
-  /** Set by the relay: pass a frame to the other sessions of the room. */
-  onPresence: (frame: Uint8Array) => void = () => undefined
 
-  #takeRecords(count: number): boolean {
-    const { device } = this
-    if (this.#space === undefined) return false
-    return this.#host.recordBucket(this.#space, device ?? 0).take(count)
+  /** False, and the end, for who has not read what was sent. */
+  #keepsUp(from: number): boolean {
+    if (this.#connection.buffered <= this.#host.limits.maxBuffered) return true
+    this.#host.count('slow')
+    this.close(CLOSE.slow, `reading too slowly; resume at ${from}`)
+    return false
   }
 
   #refuse(request: number, code: string, message: string): void {
@@ -252,12 +309,13 @@ export class Session {
     return proved.kind === 'device' ? room.ledger.device(proved.id) : room.ledger.invitation(proved.id)
   }
 
-  #mayRead(): boolean {
+  #isServed(): boolean {
+    const room = this.#room
     if (this.#host.unsafeSkipRelayAuth) return true
-    const admitted = this.#joining && this.#room?.ledger.admitted(this.#joining)
+    const admitted = this.#joining && room?.ledger.admitted(this.#joining)
     if (admitted !== undefined && this.#proved?.kind === 'invitation') this.#proved = { kind: 'device', id: admitted }
-    const reads = this.#room !== undefined && this.#proved !== undefined && this.#access(this.#room, this.#proved)?.reads === true
-    if (!reads) this.close(CLOSE.denied, 'no longer a member')
-    return reads
+    const served = room !== undefined && this.#proved !== undefined && this.#access(room, this.#proved)?.served === true
+    if (!served) this.close(CLOSE.denied, 'no longer a member')
+    return served
   }
 }

@@ -17,7 +17,7 @@ const MESSAGES: readonly Message[] = [
   { kind: 'append', request: 10, records: [bytes(1), bytes(200), bytes(70_000)] },
   { kind: 'restore', request: 10, from: 4, records: [] },
   { kind: 'entries', request: 0, from: 12, records: Array.from({ length: 40 }, (_, i) => bytes(i)), note: bytes(100) },
-  { kind: 'appended', request: 10, index: 5, refused: '' },
+  { kind: 'appended', request: 10, index: 5, stored: 3, refused: '' },
   { kind: 'checkpointIs', request: 3, note: bytes(100), consistency: [bytes(32), bytes(32)] },
   { kind: 'refused', request: 3, code: 'denied', message: 'no' },
   { kind: 'ping', request: 4 },

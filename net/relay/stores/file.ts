@@ -5,15 +5,14 @@
  *     <directory>/relay/            the relay's key
  *     <directory>/spaces/<hex id>/  one space
  */
-import { mkdirSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { decodeHex, encodeHex } from '../../../engine/codec/bytes.js'
 import { fileStore, type FileStoreOptions } from '../../../engine/store/file/file.js'
 import type { Store } from '../../../engine/store/store.js'
 import type { RelayLog, RelayStore } from '../store.js'
-import { takeWithin } from './memory.js'
 
-/** Records fetched from a segment in one read while looking for as many as fit. */
+/** Most records fetched from a segment in one read while looking for as many as fit. */
 const READ_AHEAD = 256
 
 export function fileRelayStore(directory: string, options: Partial<FileStoreOptions> = {}): RelayStore {
@@ -22,15 +21,29 @@ export function fileRelayStore(directory: string, options: Partial<FileStoreOpti
   const own = fileStore(join(directory, 'relay'), options).open()
   // A failed open is reported by the first call that needs it.
   own.catch(() => undefined)
-  const open = new Map<string, Promise<StoreLog>>()
+  const logs = new Map<string, Promise<StoreLog>>()
+  const logOf = (name: string): Promise<StoreLog> => {
+    const known = logs.get(name)
+    if (known) return known
+    const opening = fileStore(join(spacesDirectory, name), options).open().then((store) => new StoreLog(store, () => logs.delete(name)))
+    logs.set(name, opening)
+    opening.catch(() => logs.delete(name))
+    return opening
+  }
   return {
     spaces: () => Promise.resolve(readdirSync(spacesDirectory).filter((name) => /^[0-9a-f]{64}$/.test(name)).map(decodeHex)),
+    found: async (space, genesis) => {
+      const log = await logOf(encodeHex(space))
+      if ((await log.refresh()) === 0) await log.append(0, [genesis])
+    },
     open: async (space) => {
       const name = encodeHex(space)
-      const opening = open.get(name) ?? fileStore(join(spacesDirectory, name), options).open().then((store) => new StoreLog(store, () => open.delete(name)))
-      open.set(name, opening)
-      opening.catch(() => open.delete(name))
-      return opening
+      // A space that was never founded leaves no directory behind, however often it is asked for.
+      if (!logs.has(name) && !existsSync(join(spacesDirectory, name))) return undefined
+      const log = await logOf(name)
+      if ((await log.refresh()) > 0) return log
+      await log.close() // a founding that was interrupted
+      return undefined
     },
     setOnce: async (name, value) => {
       const store = await own
@@ -41,14 +54,14 @@ export function fileRelayStore(directory: string, options: Partial<FileStoreOpti
     },
     get: async (name) => (await own).get(name),
     close: async () => {
-      for (const opening of [...open.values()]) await (await opening).close()
+      for (const opening of [...logs.values()]) await (await opening).close()
       await (await own).close()
     },
   }
 }
 
 class StoreLog implements RelayLog {
-  onGrowth: (size: number) => void = () => undefined // this process is the only one
+  onGrowth: () => void = () => undefined // this process is the only one
   readonly #store: Store
   readonly #closed: () => void
 
@@ -57,26 +70,28 @@ class StoreLog implements RelayLog {
     this.#closed = closed
   }
 
-  get size(): number {
-    return this.#store.size
-  }
-
   async append(at: number, records: readonly Uint8Array[]): Promise<'stored' | 'taken'> {
     if (at !== this.#store.size) return 'taken'
     await this.#store.commit({ at, append: records })
     return 'stored'
   }
 
+  /** Reads ahead by what the records so far were long: entries may have 32 MiB each, so never many unseen ones at once. */
   async read(from: number, limit: number, maxBytes: number): Promise<readonly Uint8Array[]> {
     const end = Math.min(this.#store.size, from + limit)
-    const records: Uint8Array[] = []
+    const taken: Uint8Array[] = []
     let bytes = 0
-    for (let at = from; at < end && (at === from || bytes < maxBytes); at += READ_AHEAD) {
-      const some = await this.#store.read(at, Math.min(end, at + READ_AHEAD))
-      for (const record of some) bytes += record.length
-      records.push(...some)
+    for (let count = 1; from + taken.length < end;) {
+      const at = from + taken.length
+      for (const record of await this.#store.read(at, Math.min(end, at + count))) {
+        if (taken.length > 0 && bytes + record.length > maxBytes) return taken
+        taken.push(record)
+        bytes += record.length
+      }
+      const average = Math.max(1, bytes / taken.length)
+      count = Math.max(1, Math.min(READ_AHEAD, 2 * count, Math.floor((maxBytes - bytes) / average)))
     }
-    return takeWithin(records, 0, limit, maxBytes)
+    return taken
   }
 
   refresh(): Promise<number> {
@@ -84,7 +99,7 @@ class StoreLog implements RelayLog {
   }
 
   async close(): Promise<void> {
-    this.#closed()
     await this.#store.close()
+    this.#closed()
   }
 }
