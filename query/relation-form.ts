@@ -1,0 +1,65 @@
+/**
+ * A table of the schema as policies and plans see it: every column, generated ones too, with visibility, affinity and collation; the key; the
+ * engine's indexes. Read from the catalog and from SQLite's own description, and kept for as long as the object is the same.
+ */
+import { type ColumnId } from '../engine/space/types.js'
+import { type SchemaObject, type TableData } from './catalog.js'
+import { type Collation } from './keys.js'
+import { type PolicyColumn, type PolicyTable } from './policies.js'
+import { type CreateTable, type ForeignKey, type References } from './sql/ast.js'
+import { foldName } from './sql/names.js'
+import { parseStatement } from './sql/parse.js'
+import { type TableForm } from './sqlite/form.js'
+
+export interface RelationForm extends PolicyTable {
+  readonly keyCollations: readonly Collation[]
+  /** The key is the rowid, under a column's name (`key` has it) or none (`key` is empty). */
+  readonly keyIsRowid: boolean
+  /** For each index of the shape, the collations of its columns. */
+  readonly collations: readonly (readonly Collation[])[]
+  /** Names of the tables that it references. */
+  readonly parents: readonly string[]
+}
+
+const forms = new WeakMap<SchemaObject, RelationForm>()
+
+/** `form` is SQLite's description of this very object (`Binding.form`). */
+export function relationForm(object: SchemaObject & { readonly data: TableData }, form: TableForm): RelationForm {
+  let found = forms.get(object)
+  if (found === undefined) forms.set(object, (found = makeForm(object, form)))
+  return found
+}
+
+function makeForm(object: SchemaObject & { readonly data: TableData }, form: TableForm): RelationForm {
+  const { data } = object
+  const statement = parseStatement(object.sql)
+  const create = statement.kind === 'create-table' ? statement : undefined
+  const collations = new Map((create?.columns ?? []).map(({ name, constraints }) => [foldName(name.text), constraints.map((c) => (c.kind === 'collate-constraint' ? c.collation.text : '')).findLast((c) => c !== '')]))
+  const columns = form.allColumns.map((name): PolicyColumn => {
+    const column = data.columns.find((each) => each.name === name)
+    return {
+      id: column?.id, name,
+      visibility: column?.visibility ?? 'sealed',
+      affinity: form.columns.find((each) => each.name === name)?.affinity ?? 'blob',
+      collation: asCollation(collations.get(foldName(name))),
+    }
+  })
+  return {
+    id: object.id, name: object.name, columns, shape: data.shape,
+    key: form.keySlots.map((slot) => data.columns[slot]?.id as ColumnId), // `Binding` has compared both
+    keyCollations: form.keyCollations,
+    keyIsRowid: form.keyIsRowid,
+    collations: data.collations,
+    parents: create === undefined ? [] : references(create).map(({ table }) => table.text),
+  }
+}
+
+function references(create: CreateTable): readonly References[] {
+  const own = create.columns.flatMap(({ constraints }) => constraints.flatMap((c) => (c.kind === 'references' ? [c.target] : [])))
+  return [...own, ...create.constraints.filter((c): c is ForeignKey => c.kind === 'foreign-key').map(({ target }) => target)]
+}
+
+function asCollation(word: string | undefined): Collation {
+  const upper = word?.toUpperCase()
+  return upper === 'NOCASE' || upper === 'RTRIM' ? upper : 'BINARY'
+}
