@@ -142,7 +142,7 @@ export class Database implements Sql {
         throw error
       }
       tx.end()
-      await this.#session.commit()
+      await this.#commitOrRollBack()
       return result
     }))
   }
@@ -210,12 +210,21 @@ export class Database implements Sql {
       if (!session.wasRolledBack()) await this.#settleFailed()
       throw error
     }
-    await session.commit()
+    await this.#commitOrRollBack()
     return outcome
   }
 
   async #settleFailed(): Promise<void> {
-    await this.#session.commit()
+    await this.#commitOrRollBack()
+  }
+
+  async #commitOrRollBack(): Promise<void> {
+    try {
+      await this.#session.commit()
+    } catch (error) {
+      if (this.#session.inTransaction) this.#session.rollback()
+      throw error
+    }
   }
 
   /** A statement within a transaction; it may end it (OR ROLLBACK). */
@@ -223,7 +232,7 @@ export class Database implements Sql {
     try {
       return run()
     } catch (error) {
-      if (this.#session.wasRolledBack()) this.#recorded = undefined
+      if (this.#session.wasRolledBack()) this.#endText()
       throw error
     }
   }
@@ -250,8 +259,7 @@ export class Database implements Sql {
         if (!session.inTransaction) throw noTransaction(ast.to === null ? 'cannot rollback - no transaction is active' : `no such savepoint: ${ast.to.text}`)
         if (ast.to === null) {
           session.rollback()
-          this.#recorded = undefined
-          this.#bySavepoint = false
+          this.#endText()
         } else session.rollbackTo(ast.to.text)
         break
       case 'release':
@@ -270,11 +278,11 @@ export class Database implements Sql {
     const session = this.#session
     if (!session.inTransaction) throw noTransaction(message)
     const recorded = this.#recorded ?? []
-    this.#recorded = undefined
-    this.#bySavepoint = false
     try {
       await session.commit()
+      this.#endText()
     } catch (error) {
+      if (!session.inTransaction) this.#endText()
       if (!isSealError(error, 'stale-view')) throw error
       // The space moved on: the same statements again.
       await this.#attempt(async () => {
@@ -285,9 +293,14 @@ export class Database implements Sql {
           if (session.inTransaction) session.rollback()
           throw failure
         }
-        await session.commit()
+        await this.#commitOrRollBack()
       })
     }
+  }
+
+  #endText(): void {
+    this.#recorded = undefined
+    this.#bySavepoint = false
   }
 
   #nothing<T>(): Outcome<T> {

@@ -16,7 +16,7 @@ import { Mirror } from './materialise.js'
 import { type Reach, Roots } from './reach.js'
 import { foldName } from './sql/names.js'
 import { findAll } from './sql/visit.js'
-import { type Sqlite, type Statement } from './sqlite.js'
+import { CONSTRAINT_FOREIGNKEY, type Sqlite, type Statement } from './sqlite.js'
 import { bindNamed, bindPositional, type Parameters, type ResultValue, type SqlValue } from './values.js'
 import { draftOf } from './write.js'
 
@@ -125,6 +125,8 @@ export class Session {
   /** The entry that was written; undefined if nothing changed. If it fails, the transaction is rolled back. */
   async commit(replay?: Uint8Array): Promise<Committed | undefined> {
     const open = this.#transaction()
+    // The transaction stays open, as in SQLite: what is missing may still come.
+    if (this.db.violatesDeferred) throw new SealError('sql-error', 'FOREIGN KEY constraint failed', { name: 'SQLITE_CONSTRAINT_FOREIGNKEY', result: CONSTRAINT_FOREIGNKEY })
     let committed: Committed | undefined
     try {
       const reads = [...(open.reads ?? [])].filter((table) => open.before.has(table)).map((table): Read => ({ kind: 'table', table }))

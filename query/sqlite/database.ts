@@ -134,6 +134,12 @@ export class Database {
     return this.#wasm.u8[this.#open() + this.#layout.autoCommit] === 0
   }
 
+  /** True if COMMIT would fail for the sake of a deferred foreign key. */
+  get violatesDeferred(): boolean {
+    const at = (this.#open() + this.#layout.deferred) >> 3
+    return (this.#wasm.i64[at] as bigint) + (this.#wasm.i64[at + 1] as bigint) > 0n
+  }
+
   /**
    * Run `use` with the schema's triggers and foreign keys out of force: for rows that are to arrive as they are. TEMP triggers still run (SQLite has it
    * so). Works within a transaction. What is prepared inside keeps to it and is for use inside only: a schema change compiles it anew, under what is

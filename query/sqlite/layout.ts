@@ -22,6 +22,8 @@ export interface Layout {
   readonly autoCommit: number
   /** A word of switches, of which `FOREIGN_KEYS` and `TRIGGERS` decide what a statement is compiled to. */
   readonly flags: number
+  /** Two 64-bit counters: violations of deferred foreign keys, and of those that PRAGMA defer_foreign_keys defers. COMMIT fails unless they add up to 0. */
+  readonly deferred: number
 }
 
 /** SQLITE_ForeignKeys and SQLITE_EnableTrigger of sqliteInt.h. */
@@ -39,7 +41,7 @@ export function discoverLayout(wasm: Wasm): Layout {
   const db = wasm.word(wasm.out)
   try {
     const { parameters, valueBytes } = findParameters(wasm, db)
-    const layout = { parameters, valueBytes, parameterCount: findCount(wasm, db), lastRowid: findRowid(wasm, db), autoCommit: findAutoCommit(wasm, db), flags: findFlags(wasm, db), ...findError(wasm, db) }
+    const layout = { parameters, valueBytes, parameterCount: findCount(wasm, db), lastRowid: findRowid(wasm, db), autoCommit: findAutoCommit(wasm, db), flags: findFlags(wasm, db), deferred: findDeferred(wasm, db), ...findError(wasm, db) }
     proveIntegers(wasm, db, layout)
     proveSwitches(wasm, db, layout)
     return layout
@@ -134,6 +136,24 @@ function findFlags(wasm: Wasm, db: number): number {
     candidates = candidates.filter((offset) => (wasm.word(db + offset) ^ (before.get(offset) ?? 0)) === bit)
   }
   if (candidates.length !== 1 || (wasm.word(db + (candidates[0] as number)) & TRIGGERS) === 0) throw unknown('flags')
+  return candidates[0] as number
+}
+
+function findDeferred(wasm: Wasm, db: number): number {
+  run(wasm, db, `PRAGMA foreign_keys = ON; CREATE TABLE layout_key(id INTEGER PRIMARY KEY); CREATE TABLE layout_later(id REFERENCES layout_key DEFERRABLE INITIALLY DEFERRED);
+    CREATE TABLE layout_now(id REFERENCES layout_key)`)
+  let candidates: number[] = []
+  for (let offset = 0; offset < 1024; offset += 8) candidates.push(offset)
+  const insert = 'INSERT INTO layout_later VALUES (1)'
+  for (const [sql, later, now] of [
+    ['BEGIN', 0n, 0n], [insert, 1n, 0n], [insert, 2n, 0n], [insert, 3n, 0n], ['DELETE FROM layout_later WHERE rowid = 2', 2n, 0n], ['PRAGMA defer_foreign_keys = ON; INSERT INTO layout_now VALUES (1), (1)', 2n, 2n],
+    ['DELETE FROM layout_now WHERE rowid = 1', 2n, 1n], ['ROLLBACK', 0n, 0n],
+  ] as const) {
+    run(wasm, db, sql)
+    candidates = candidates.filter((offset) => wasm.i64[(db + offset) >> 3] === later && wasm.i64[(db + offset + 8) >> 3] === now)
+  }
+  run(wasm, db, 'PRAGMA foreign_keys = OFF')
+  if (candidates.length !== 1) throw unknown('deferred violations')
   return candidates[0] as number
 }
 
