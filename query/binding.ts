@@ -7,12 +7,12 @@ import { type SqlValue } from '../engine/codec/value.js'
 import { type ColumnId, type RowImage, type RowView } from '../engine/space/types.js'
 import { decodeRow, encodeBody } from './body.js'
 import { type SchemaObject, type TableData } from './catalog.js'
-import { canonicalKey, canonicalValue, type Collation } from './keys.js'
+import { canonicalValue, rowKey, type Collation } from './keys.js'
 import { foldName } from './sql/names.js'
 import { type Sqlite } from './sqlite.js'
 import { describeTable, type TableForm } from './sqlite/form.js'
 
-/** The rowid of a table without a declared key lies in the body, under an id that no column has. */
+/** The rowid of a row without a declared key, or with NULL in it, lies in the body under an id that no column has. */
 const ROWID_COLUMN = 0
 
 export interface Row {
@@ -49,7 +49,7 @@ export class Binding {
     if (!agrees) throw new SealError('bad-encoding', 'A table’s columns in the catalog are not those of its definition.', { table: object.id })
     const slotOf = new Map(data.columns.map(({ id }, slot) => [id, slot]))
     const body = data.columns.map(({ id, visibility }, slot) => ({ id, slot, visibility })).filter(({ visibility }) => visibility !== 'plaintext')
-    if (keySlots.length === 0) body.unshift({ id: ROWID_COLUMN, slot: -1, visibility: 'sealed' })
+    if (keySlots.length === 0 || this.form.nullKey) body.unshift({ id: ROWID_COLUMN, slot: -1, visibility: 'sealed' })
     this.#bodyIds = body.map(({ id }) => id)
     this.#bodySlots = body.map(({ slot }) => slot)
     this.#initial = body.map(({ slot }) => data.columns[slot]?.initial ?? null)
@@ -77,13 +77,15 @@ export class Binding {
   /** `key` canonical. */
   image({ key, values }: Row): RowImage {
     const at = (slot: number): SqlValue => (slot < 0 ? null : (values[slot] as SqlValue))
-    const body = encodeBody(this.#bodyIds, this.#bodySlots.map((slot) => (slot < 0 ? (key[0] as SqlValue) : (values[slot] as SqlValue))))
+    // Whoever is known by a declared key alone has no rowid to keep.
+    const skip = this.form.nullKey && key.length === this.form.keySlots.length ? 1 : 0
+    const body = encodeBody(skip === 0 ? this.#bodyIds : this.#bodyIds.slice(1), this.#bodySlots.slice(skip).map((slot) => (slot < 0 ? (key.at(-1) as SqlValue) : (values[slot] as SqlValue))))
     const blind = this.#blind.map(({ slots, collations }) => slots.map((slot, i) => canonicalValue(at(slot), collations[i] ?? 'BINARY')))
     return { plain: this.#plainSlots.map(at), blind, body }
   }
 
   keyOf(values: readonly SqlValue[], rowid: SqlValue): SqlValue[] {
-    const { keySlots, keyCollations } = this.form
-    return keySlots.length === 0 ? [rowid] : canonicalKey(keySlots.map((slot) => values[slot] as SqlValue), keyCollations)
+    const { keySlots, keyCollations, nullKey } = this.form
+    return keySlots.length === 0 ? [rowid] : rowKey(keySlots.map((slot) => values[slot] as SqlValue), keyCollations, nullKey ? rowid : undefined)
   }
 }

@@ -47,6 +47,8 @@ interface Installed {
   /** Key identity → a key by which SQLite finds the row; undefined if the identity is that key, one INTEGER. */
   readonly touched: Map<string | number, readonly SqlValue[] | undefined>
   read: Statement | undefined
+  /** By a key that holds NULL, and the rowid. */
+  readNull: Statement | undefined
 }
 
 /** One per database. Between `begin` and `collect` it notes keys; outside, changes pass unnoticed. */
@@ -83,18 +85,22 @@ export class Capture {
       if (this.#tables.has(id)) continue
       const form = describeTable(this.#db, name)
       for (const sql of triggersFor(id, form)) this.#db.exec(sql)
-      this.#tables.set(id, { id, version, form, touched: touched.get(id) ?? new Map(), read: undefined })
+      this.#tables.set(id, { id, version, form, touched: touched.get(id) ?? new Map(), read: undefined, readNull: undefined })
     }
   }
 
-  #remove({ id, read }: Installed): void {
+  #remove({ id, read, readNull }: Installed): void {
     read?.finalize()
+    readNull?.finalize()
     this.#tables.delete(id)
     for (const name of TRIGGERS) this.#db.exec(`DROP TRIGGER IF EXISTS temp.sealdb_capture_${id}_${name}`)
   }
 
   uninstall(): void {
-    for (const { read } of this.#tables.values()) read?.finalize()
+    for (const { read, readNull } of this.#tables.values()) {
+      read?.finalize()
+      readNull?.finalize()
+    }
     this.#tables.clear()
     for (const [name] of this.#db.all("SELECT name FROM temp.sqlite_schema WHERE type = 'trigger' AND name GLOB 'sealdb_capture_*'")) {
       this.#db.exec(`DROP TRIGGER temp.${quoteName(String(name))}`)
@@ -127,7 +133,7 @@ export class Capture {
   /** As if every row of a table had been touched: one that was filled before it was watched. */
   touchAll(id: number): void {
     const { form } = this.#installed(id)
-    this.#db.exec(`SELECT sealdb_touch(${[id, ...form.keyNames].join(', ')}) FROM main.${quoteName(form.name)}`)
+    this.#db.exec(`SELECT sealdb_touch(${[id, ...identityNames(form)].join(', ')}) FROM main.${quoteName(form.name)}`)
   }
 
   /** Stop noticing; for a transaction that is given up. */
@@ -145,12 +151,14 @@ export class Capture {
     const deltas: RowDelta[] = []
     for (const table of this.#tables.values()) {
       if (table.touched.size === 0) continue
-      table.read ??= this.#db.prepare(readRow(table.form))
+      const { form } = table
+      table.read ??= this.#db.prepare(readRow(form))
       for (const [identity, noted] of table.touched) {
         const touchedKey = noted ?? [BigInt(identity)]
-        const after = table.read.get(touchedKey)
-        if (after !== undefined && touchedKey.includes(null)) throw nullKey(table.form)
-        const key = canonicalKey(touchedKey, table.form.keyCollations)
+        const byRowid = form.nullKey && touchedKey.includes(null)
+        const after = (byRowid ? (table.readNull ??= this.#db.prepare(`${readRow(form)} AND ${String(form.rowid)} = ?`)) : table.read).get(touchedKey)
+        if (after !== undefined && !byRowid && touchedKey.includes(null)) throw nullKey(form)
+        const key = canonicalKey(touchedKey, form.keyCollations)
         const before = base.row(table.id, key)
         if (!sameRow(before, after)) deltas.push({ table: table.id, key, before, after })
       }
@@ -175,6 +183,8 @@ export class Capture {
     }
     const key: SqlValue[] = []
     for (let i = 1; i < args.count; i++) key.push(args.value(i))
+    // The rowid comes last, and is part of the key only where the rest does not suffice.
+    if (form.nullKey && !key.slice(0, -1).includes(null)) key.pop()
     const identity = keyIdentity(canonicalKey(key, form.keyCollations))
     if (!touched.has(identity)) touched.set(identity, key)
   }
@@ -208,22 +218,28 @@ function readRow({ name, columns, keyNames, keyIsRowid }: TableForm): string {
   return `SELECT ${columns.map((column) => quoteName(column.name)).join(', ')} FROM main.${quoteName(name)} WHERE ${where}`
 }
 
+/** What a trigger reports of a row: the key, and the rowid if that may be needed. */
+function identityNames({ keyNames, nullKey: mayBeNull, rowid }: TableForm): readonly string[] {
+  return mayBeNull && rowid !== undefined ? [...keyNames, rowid] : keyNames
+}
+
 const TRIGGERS = ['insert', 'update', 'delete', 'before_insert', 'before_update'] as const
 
 function triggersFor(id: number, form: TableForm): string[] {
   const on = `main.${quoteName(form.name)}`
-  const touch = (row: string): string => `SELECT sealdb_touch(${[id, ...form.keyNames.map((key) => `${row}.${key}`)].join(', ')})`
-  const moved = form.keyNames.map((key) => `NEW.${key} IS NOT OLD.${key}`).join(' OR ')
+  const names = identityNames(form)
+  const touch = (row: string): string => `SELECT sealdb_touch(${[id, ...names.map((key) => `${row}.${key}`)].join(', ')})`
+  const moved = names.map((key) => `NEW.${key} IS NOT OLD.${key}`).join(' OR ')
   const trigger = (name: (typeof TRIGGERS)[number], event: string, body: readonly string[]): string => `CREATE TEMP TRIGGER sealdb_capture_${id}_${name} ${event} ON ${on} BEGIN ${body.join('; ')}; END`
   const probes = form.uniques.map((unique) => ({ sql: probe(id, form, unique), moved: movedIn(unique) }))
   if (form.defaults.size > 0 && form.uniques.some((unique) => !isTold(form, unique))) {
     // What REPLACE puts in place of a NULL is not in NEW, nor in what is computed from it: then any row may go.
     const filled = [...form.defaults.keys()].map((column) => `NEW.${column} IS NULL`).join(' OR ')
-    probes.push({ sql: `SELECT sealdb_touch(${[id, ...form.keyNames].join(', ')}) FROM ${on} WHERE (${filled})`, moved: undefined })
+    probes.push({ sql: `SELECT sealdb_touch(${[id, ...names].join(', ')}) FROM ${on} WHERE (${filled})`, moved: undefined })
   }
   if (form.rowid !== undefined && !form.keyIsRowid) {
     // A declared key beside a rowid: whoever writes the rowid itself may replace another row by it.
-    probes.push({ sql: `SELECT sealdb_touch(${[id, ...form.keyNames].join(', ')}) FROM ${on} WHERE ${form.rowid} = NEW.${form.rowid}`, moved: `NEW.${form.rowid} IS NOT OLD.${form.rowid}` })
+    probes.push({ sql: `SELECT sealdb_touch(${[id, ...names].join(', ')}) FROM ${on} WHERE ${form.rowid} = NEW.${form.rowid}`, moved: `NEW.${form.rowid} IS NOT OLD.${form.rowid}` })
   }
   return [
     trigger('insert', 'AFTER INSERT', [touch('NEW')]),
@@ -257,5 +273,5 @@ function probe(id: number, form: TableForm, { terms, where }: UniqueForm): strin
   }
   const equal = terms.map(({ sql, column, collation }) => (column ? `${sql} = ${value(sql)} COLLATE ${collation}` : `${sql} = (SELECT ${sql} FROM ${fresh})`))
   const conditions = [...equal, ...(where === undefined ? [] : [`(${where})`])]
-  return `SELECT sealdb_touch(${[id, ...form.keyNames].join(', ')}) FROM main.${quoteName(form.name)} WHERE ${conditions.join(' AND ')}`
+  return `SELECT sealdb_touch(${[id, ...identityNames(form)].join(', ')}) FROM main.${quoteName(form.name)} WHERE ${conditions.join(' AND ')}`
 }

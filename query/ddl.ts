@@ -162,7 +162,7 @@ function plainColumns(db: Sqlite, table: string, form: TableForm, columns: reado
 }
 
 function isKey(form: TableForm, columns: readonly Column[], column: Column): boolean {
-  return form.keySlots.includes(columns.indexOf(column))
+  return !form.nullKey && form.keySlots.includes(columns.indexOf(column))
 }
 
 /** Verifiers check a storage class only where SQLite guarantees it. */

@@ -9,7 +9,7 @@
  */
 import { type SqlValue } from '../engine/codec/value.js'
 import { invariant, isSealError } from '../engine/errors.js'
-import { canonicalKey, keyIdentity } from './keys.js'
+import { canonicalKey, keyIdentity, rowKey } from './keys.js'
 import { CONSTRAINT_CHECK, CONSTRAINT_DATATYPE, CONSTRAINT_NOTNULL, CONSTRAINT_PRIMARYKEY, CONSTRAINT_ROWID, CONSTRAINT_UNIQUE, type Sqlite, type Statement } from './sqlite.js'
 import { isAffinityNormal } from './sqlite/affinity.js'
 import { type TableForm } from './sqlite/form.js'
@@ -45,10 +45,8 @@ export class TableImages {
   readonly #held = new Map<Identity, Held>()
   readonly #blocked = new Map<Identity, Set<Identity>>()
   readonly #collations: TableForm['keyCollations']
-  #insert: Statement | undefined
-  #delete: Statement | undefined
-  #collide: Statement | undefined
-  #read: Statement | undefined
+  /** Each in two: for rows known by their key, and for those whose key holds NULL. */
+  readonly #statements = new Map<string, Statement>()
 
   /** `versionOf` tells the version of a row that is in the table, by the state that is being applied. Asked only when rows collide. */
   constructor(db: Sqlite, form: TableForm, versionOf: (key: readonly SqlValue[]) => number) {
@@ -105,7 +103,8 @@ export class TableImages {
 
   /** Frees the statements. */
   close(): void {
-    for (const statement of [this.#insert, this.#delete, this.#collide, this.#read]) statement?.finalize()
+    for (const statement of this.#statements.values()) statement.finalize()
+    this.#statements.clear()
   }
 
   /** Place rows, oldest first, and with them those whose way they free. */
@@ -148,12 +147,12 @@ export class TableImages {
       const id = row[keySlots[0] as number]
       return typeof id !== 'bigint' ? 'affinity' : id === key[0] ? undefined : 'key'
     }
-    const said = canonicalKey(keySlots.map((slot) => row[slot] as SqlValue), this.#collations)
+    const said = rowKey(keySlots.map((slot) => row[slot] as SqlValue), this.#collations, this.form.nullKey ? key.at(-1) : undefined)
     return keyIdentity(said) === keyIdentity(key) ? undefined : 'key'
   }
 
   #tryInsert({ key, row }: Row): QuarantineReason | undefined {
-    const insert = (this.#insert ??= this.#db.prepare(this.#insertSql()))
+    const insert = this.#statement('insert', key)
     try {
       this.#bindRow(insert, key, row)
       insert.step()
@@ -166,29 +165,24 @@ export class TableImages {
 
   /** Inserts, or says which row is in the way: an upsert that changes nothing returns it, whatever kind of unique index it is. */
   #collider({ key, row }: Row): readonly SqlValue[] {
-    const { columns, keyNames } = this.form
-    const same = quoteName((columns[0] as TableForm['columns'][number]).name)
-    this.#collide ??= this.#db.prepare(`${this.#insertSql()} ON CONFLICT DO UPDATE SET ${same} = ${same} RETURNING ${keyNames.join(', ')}`)
-    this.#bindRow(this.#collide, key, row)
-    const found = this.#collide.step() ? this.#collide.row() : undefined
-    while (this.#collide.step());
-    this.#collide.reset()
+    const collide = this.#statement('collide', key)
+    this.#bindRow(collide, key, row)
+    const found = collide.step() ? collide.row() : undefined
+    while (collide.step());
+    collide.reset()
     invariant(found !== undefined, 'an upsert returns the row that it inserted or met')
-    return canonicalKey(found, this.#collations)
+    return this.form.nullKey ? rowKey(found.slice(0, -1), this.#collations, found.at(-1)) : canonicalKey(found, this.#collations)
   }
 
   #evict(key: readonly SqlValue[], version: number): Row {
-    const { name, columns } = this.form
-    this.#read ??= this.#db.prepare(`SELECT ${columns.map((column) => quoteName(column.name)).join(', ')} FROM main.${quoteName(name)} WHERE ${this.#whereKey()}`)
-    const row = this.#read.get(key)
+    const row = this.#statement('read', key).get(key)
     invariant(row !== undefined, 'a row that collides is in the table')
     this.#deleteRow(key)
     return { key, row, version }
   }
 
   #deleteRow(key: readonly SqlValue[]): void {
-    this.#delete ??= this.#db.prepare(`DELETE FROM main.${quoteName(this.form.name)} WHERE ${this.#whereKey()}`)
-    this.#delete.run(key)
+    this.#statement('delete', key).run(key)
   }
 
   #hold(row: Row, reason: QuarantineReason, blocker: Identity | undefined): void {
@@ -221,22 +215,39 @@ export class TableImages {
     }
   }
 
+  /** The rowid is written where it is the key, or joins it. */
+  #hasRowid(key: readonly SqlValue[]): boolean {
+    const { keySlots } = this.form
+    return keySlots.length === 0 || key.length > keySlots.length
+  }
+
   #bindRow(statement: Statement, key: readonly SqlValue[], row: readonly SqlValue[]): void {
     const count = row.length
     for (let i = 0; i < count; i++) statement.bindAt(i + 1, row[i] as SqlValue)
-    if (this.form.keySlots.length === 0) statement.bindAt(count + 1, key[0] as SqlValue)
+    if (this.#hasRowid(key)) statement.bindAt(count + 1, key.at(-1) as SqlValue)
   }
 
-  #insertSql(): string {
-    const { name, columns, keySlots, rowid } = this.form
+  #statement(what: 'insert' | 'collide' | 'read' | 'delete', key: readonly SqlValue[]): Statement {
+    const withRowid = this.#hasRowid(key)
+    const name = withRowid ? `${what} rowid` : what
+    let statement = this.#statements.get(name)
+    if (statement === undefined) this.#statements.set(name, (statement = this.#db.prepare(this.#sql(what, withRowid))))
+    return statement
+  }
+
+  #sql(what: 'insert' | 'collide' | 'read' | 'delete', withRowid: boolean): string {
+    const { name, columns, rowid, keyNames, keySlots, keyIsRowid, nullKey } = this.form
     const names = columns.map((column) => quoteName(column.name))
-    if (keySlots.length === 0 && rowid !== undefined) names.push(rowid)
+    const table = `main.${quoteName(name)}`
+    const where = keyNames.map((key) => `${key} ${keyIsRowid ? '=' : 'IS'} ?`).join(' AND ') + (withRowid && keySlots.length > 0 ? ` AND ${String(rowid)} = ?` : '')
+    if (what === 'read') return `SELECT ${names.join(', ')} FROM ${table} WHERE ${where}`
+    if (what === 'delete') return `DELETE FROM ${table} WHERE ${where}`
+    const written = withRowid && rowid !== undefined ? [...names, rowid] : names
     // OR ABORT: not what the schema's ON CONFLICT clauses would do instead of refusing.
-    return `INSERT OR ABORT INTO main.${quoteName(name)}(${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`
-  }
-
-  #whereKey(): string {
-    return this.form.keyNames.map((key) => `${key} ${this.form.keyIsRowid ? '=' : 'IS'} ?`).join(' AND ')
+    const insert = `INSERT OR ABORT INTO ${table}(${written.join(', ')}) VALUES (${written.map(() => '?').join(', ')})`
+    if (what === 'insert') return insert
+    const same = String(names[0])
+    return `${insert} ON CONFLICT DO UPDATE SET ${same} = ${same} RETURNING ${[...keyNames, ...(nullKey ? [rowid] : [])].join(', ')}`
   }
 }
 

@@ -11,6 +11,13 @@ export function canonicalKey(key: readonly SqlValue[], collations: readonly Coll
   return key.map((value, i) => canonicalValue(value, collations[i] ?? 'BINARY'))
 }
 
+/** The canonical key of a row; `rowid` joins it where the declared key holds NULL. */
+export function rowKey(key: readonly SqlValue[], collations: readonly Collation[], rowid: SqlValue | undefined): SqlValue[] {
+  const canonical = canonicalKey(key, collations)
+  if (rowid !== undefined && key.includes(null)) canonical.push(rowid)
+  return canonical
+}
+
 export function canonicalValue(value: SqlValue, collation: Collation): SqlValue {
   if (typeof value === 'number') return Number.isInteger(value) && Math.abs(value) < 2 ** 63 ? BigInt(value) : value
   if (typeof value !== 'string' || collation === 'BINARY') return value

@@ -41,6 +41,11 @@ export interface TableForm {
   readonly keyIsRowid: boolean
   /** NOT NULL columns (quoted) with a DEFAULT, which REPLACE puts in place of NULL: its text if it is a literal. */
   readonly defaults: ReadonlyMap<string, string | undefined>
+  /**
+   * The declared key may hold NULL (SQLite's old habit in tables with a rowid). A row where it does has no key to be known by: its rowid joins the key,
+   * after the key's columns.
+   */
+  readonly nullKey: boolean
   /** Besides the key. */
   readonly uniques: readonly UniqueForm[]
 }
@@ -64,6 +69,7 @@ export function describeTable(db: Database, name: string): TableForm {
   const keySlots = declared.map(({ slot }) => slot)
   const primary = indexes.find(({ origin }) => origin === 'pk')
   if (keySlots.length === 0 && rowid === undefined) throw new SealError('bad-argument', 'Expected a table with a primary key or a rowid that has a name.')
+  const keyIsRowid = keySlots.length === 0 || (!withoutRowid && primary === undefined)
   return {
     name: table,
     columns,
@@ -73,7 +79,8 @@ export function describeTable(db: Database, name: string): TableForm {
     keyCollations: primary?.terms.map(({ collation }) => collation) ?? ['BINARY'],
     rowid,
     // An INTEGER PRIMARY KEY is the only declared key without an index.
-    keyIsRowid: keySlots.length === 0 || (!withoutRowid && primary === undefined),
+    keyIsRowid,
+    nullKey: !keyIsRowid && rowid !== undefined && stored.some(([, , pk, , notNull]) => pk !== 0n && notNull === 0n),
     defaults: new Map(stored.filter(([, , , , notNull, text]) => notNull === 1n && text !== null).map(([column, , , , , text]) => [quoteName(String(column)), LITERAL.test(String(text)) ? String(text) : undefined])),
     uniques: indexes.filter(({ origin }) => origin !== 'pk').map(({ name: index, terms, where }) => ({ name: index, terms, where })),
   }

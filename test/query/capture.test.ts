@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type SqlValue } from '../../engine/codec/value.js'
 import { isSealError } from '../../engine/errors.js'
 import { Capture, type BaseRows } from '../../query/capture.js'
-import { canonicalKey, keyIdentity } from '../../query/keys.js'
+import { canonicalKey, keyIdentity, rowKey } from '../../query/keys.js'
 import { openSqlite, type Sqlite } from '../../query/sqlite.js'
 import { describeTable } from '../../query/sqlite/form.js'
 import { parseIndexText } from '../../query/sqlite/index-text.js'
@@ -23,9 +23,9 @@ function changes(schema: string, statements: string): unknown[] {
   const base = new Map<number, Map<string | number, SqlValue[]>>()
   names.forEach((name, i) => {
     const form = describeTable(db, name)
-    const rows = db.all(`SELECT ${[...form.keyNames, ...form.columns.map((column) => column.name)].join(', ')} FROM ${name}`)
-    const width = form.keyNames.length
-    base.set(i + 1, new Map(rows.map((row) => [keyIdentity(canonicalKey(row.slice(0, width), form.keyCollations)), row.slice(width)])))
+    const rows = db.all(`SELECT ${[form.rowid ?? '0', ...form.keyNames, ...form.columns.map((column) => column.name)].join(', ')} FROM ${name}`)
+    const width = form.keyNames.length + 1
+    base.set(i + 1, new Map(rows.map((row) => [keyIdentity(rowKey(row.slice(1, width), form.keyCollations, form.nullKey ? row[0] : undefined)), row.slice(width)])))
   })
   const rows: BaseRows = { row: (table, key) => base.get(table)?.get(keyIdentity(key)) }
   db.exec('BEGIN')
@@ -110,8 +110,16 @@ test('keys of 64 bits, composite keys, rowids; generated columns are not in the 
   ])
 })
 
-test('an old-style NULL key is refused', () => {
-  expect(() => changes('CREATE TABLE t(id TEXT PRIMARY KEY, v)', 'INSERT INTO t VALUES (NULL, 1)')).toThrow('NOT NULL constraint failed: t.id')
+test('where a declared key holds NULL, the rowid joins it', () => {
+  expect(changes("CREATE TABLE t(id TEXT PRIMARY KEY, v); INSERT INTO t(rowid, id, v) VALUES (4, NULL, 'a'), (5, NULL, 'b'), (6, 'k', 'c')", `
+    UPDATE t SET v = 'A' WHERE rowid = 4; UPDATE t SET id = 'now' WHERE rowid = 5; UPDATE t SET id = NULL WHERE id = 'k'; INSERT INTO t(rowid, id, v) VALUES (9, NULL, 'n')`)).toEqual([
+    [1, [null, 4n], [null, 'a'], [null, 'A']],
+    [1, [null, 5n], [null, 'b'], undefined],
+    [1, ['now'], undefined, ['now', 'b']],
+    [1, ['k'], ['k', 'c'], undefined],
+    [1, [null, 6n], undefined, [null, 'c']],
+    [1, [null, 9n], undefined, [null, 'n']],
+  ])
 })
 
 test('a transaction that a statement ended is noticed', () => {

@@ -11,7 +11,7 @@ export const numbersAreReal = true
 export async function open() {
   const { db, close } = await openTestDatabase()
   return {
-    exec: async (sql) => { await db.queryRaw(sql) },
+    exec: (sql) => db.exec(sql), // some records hold two statements
     query: async (sql) => (await db.queryRaw(sql)).rows,
     close,
   }
