@@ -13,6 +13,10 @@ export interface RelayIdentity {
   readonly publicKey: Uint8Array
 }
 
+/** Far over the steps that a relay of ours makes (4,096 records or 8 MiB), with room for the longest entry. */
+const MAX_STEP_BYTES = 128 * 1024 * 1024
+const MAX_STEP_RECORDS = 100_000
+
 /** What the relay says of itself, before anything is proved. */
 export interface Greeting extends RelayIdentity {
   readonly rpc: Rpc
@@ -24,7 +28,10 @@ export interface Greeting extends RelayIdentity {
 /** Dial and say hello. With `expected`, a relay of another name or key is refused (`bad-key`): it can't sign for this space. */
 export async function greet(dial: Dial, url: string, space: Uint8Array, expected?: RelayIdentity, signal?: AbortSignal): Promise<Greeting> {
   const rpc = new Rpc(await dial(url, signal))
+  const abort = (): void => rpc.close()
+  signal?.addEventListener('abort', abort, { once: true })
   try {
+    signal?.throwIfAborted()
     const { relay: name, publicKey, nonce, known } = await rpc.call({ kind: 'hello', version: WIRE_VERSION, space }, 'challenge')
     if (expected && (expected.name !== name || !equalBytes(expected.publicKey, publicKey))) {
       throw new SealError('bad-key', `The relay at ${url} is not the one this space is attached to: its name or key differs. An owner can move the space to it.`, { url, name, expected: expected.name })
@@ -32,26 +39,42 @@ export async function greet(dial: Dial, url: string, space: Uint8Array, expected
     return { rpc, name, publicKey, nonce, known }
   } catch (error) {
     rpc.close()
+    if (signal?.aborted) throw new SealError('disconnected', 'The connection was given up.', { url })
     throw error
+  } finally {
+    signal?.removeEventListener('abort', abort)
   }
 }
 
-/** All records from `from` to the relay's head at the time, with its note for that head. */
-export async function pullAll(rpc: Rpc, from: number, onProgress?: (received: number) => void): Promise<{ readonly records: readonly Uint8Array[]; readonly note: Uint8Array; readonly size: number }> {
+/** Records of one step, and what the relay signed for the size they lead to. */
+export interface Step { readonly from: number; readonly records: readonly Uint8Array[]; readonly note: Uint8Array; readonly size: number }
+
+/**
+ * The records from `from` to the next size that the relay has a note for: its head, or a step towards it. None if `from` is the head. The note
+ * is not verified here; what a relay can make a client hold is bounded (`too-large`).
+ */
+export async function pullStep(rpc: Rpc, from: number, onProgress?: (received: number) => void): Promise<Step> {
   const records: Uint8Array[] = []
+  let bytes = 0
   for (;;) {
     const at = from + records.length
     const answer: MessageOf<'entries'> = await rpc.call({ kind: 'pull', from: at, limit: MAX_BATCH_RECORDS }, 'entries')
     if (answer.from !== at) throw new SealError('bad-frame', 'The relay gave other entries than were asked for.', { expected: at, found: answer.from })
-    for (const record of answer.records) records.push(record)
+    for (const record of answer.records) {
+      records.push(record)
+      bytes += record.length
+    }
+    if (bytes > MAX_STEP_BYTES || records.length > MAX_STEP_RECORDS) {
+      throw new SealError('too-large', `The relay gave ${records.length} entries without a checkpoint to verify them by.`, { records: records.length, bytes })
+    }
     onProgress?.(records.length)
     const size = sizeOfNote(answer.note)
-    if (answer.records.length === 0 || from + records.length >= size) return { records, note: answer.note, size }
+    if (answer.records.length === 0 || from + records.length >= size) return { from, records, note: answer.note, size }
   }
 }
 
 /** The size line of a note, unverified: only to know whether to go on asking. */
-function sizeOfNote(note: Uint8Array): number {
+export function sizeOfNote(note: Uint8Array): number {
   const size = Number(new TextDecoder().decode(note.subarray(0, 200)).split('\n')[1])
   return Number.isSafeInteger(size) ? size : 0
 }

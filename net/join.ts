@@ -2,7 +2,7 @@
 import { SealError } from '../engine/errors.js'
 import type { InvitationLink } from '../engine/group/link.js'
 import type { JoinChannel } from '../engine/space/join.js'
-import { greet, pullAll } from './client.js'
+import { greet, pullStep } from './client.js'
 import type { Dial } from './transport.js'
 
 /** `sign`: the invitation key's answer to the relay's challenge. Close it when joined. */
@@ -20,10 +20,10 @@ export async function joinChannel(
     wake()
   }
   return {
-    pull: async (from) => pullAll(rpc, from, onProgress),
+    pull: async (from) => pullStep(rpc, from, onProgress),
     append: async (record) => {
       const { refused } = await rpc.call({ kind: 'append', records: [record] }, 'appended')
-      if (refused !== '') throw new SealError('relay-refused', `The relay refuses to admit this device: ${refused}`, { code: refused })
+      return refused === '' ? 'sent' : 'refused'
     },
     wait: () =>
       new Promise((resolve) => {

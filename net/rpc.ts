@@ -69,8 +69,9 @@ export class Rpc {
       return
     }
     const waiting = this.#waiting.get(message.request)
-    if (waiting && message.request !== 0) waiting.resolve(message)
-    else this.onPush(message)
+    if (message.request === 0) this.onPush(message)
+    else if (waiting) waiting.resolve(message)
+    // An answer to nothing: late, after a time-out, or made up. Nobody waits for it.
   }
 
   #ended(closing: Closing): void {

@@ -4,8 +4,8 @@
  */
 import { isSealError, SealError } from '../engine/errors.js'
 import { MAX_BATCH_RECORDS } from '../engine/limits.js'
-import type { SpaceSync } from '../engine/space/port.js'
-import { greet, pullAll } from './client.js'
+import type { Alert, SpaceSync } from '../engine/space/port.js'
+import { greet, pullStep, type Greeting } from './client.js'
 import type { Message, MessageOf } from './messages.js'
 import { PresenceChannel } from './presence.js'
 import type { Rpc } from './rpc.js'
@@ -28,6 +28,13 @@ export interface SyncOptions {
 /** Bytes of pending records sent in one message. */
 const SEND_BYTES = 1024 * 1024
 const FIRST_BACKOFF = 250
+/** A connection that lasted so long was a good one: the next attempt need not wait. */
+const GOOD_CONNECTION = 5_000
+/** Every so often the relay is asked for a sign of life, and has so long to give it. */
+const PING_EVERY = 30_000
+const PING_TIMEOUT = 20_000
+/** How long a relay has to show a head that it has shown others: relays that share a database tell each other. */
+const AHEAD_GRACE = 2_000
 
 export class Sync {
   readonly presence: PresenceChannel
@@ -40,14 +47,19 @@ export class Sync {
   #wake: () => void = () => undefined
   /** Entries are received one batch after the other. */
   #incoming: Promise<void> = Promise.resolve()
-  /** How many of the outbox were sent over this connection. */
+  /** What was wrong with what the relay pushed: why this connection is ending. */
+  #failure: SealError | undefined
+  /** The part of the outbox that was sent over this connection. */
   #sentHere = new WeakSet<object>()
+  #retry: ReturnType<typeof setTimeout> | undefined
   #stopListening: () => void = () => undefined
 
   constructor(space: SpaceSync, options: SyncOptions) {
     this.#space = space
     this.#options = options
-    this.presence = new PresenceChannel(space, { every: options.presenceEvery ?? 15_000, now: options.now, rpc: () => this.#rpc })
+    this.presence = new PresenceChannel(space, {
+      every: options.presenceEvery ?? 15_000, now: options.now, rpc: () => this.#rpc, onAhead: (size, member) => this.#lookAhead(size, member),
+    })
   }
 
   get state(): SyncState {
@@ -65,11 +77,13 @@ export class Sync {
   async stop(): Promise<void> {
     this.#abort?.abort()
     this.#stopListening()
-    this.presence.stop()
+    clearTimeout(this.#retry)
+    this.presence.pause()
     this.#rpc?.close()
     this.#wake()
     await this.#running
     await this.#incoming
+    await this.presence.settled()
     this.#running = undefined
     this.#set('stopped')
   }
@@ -77,24 +91,25 @@ export class Sync {
   async #run(signal: AbortSignal): Promise<void> {
     let failures = 0
     while (!signal.aborted) {
+      let online = Infinity
       try {
         this.#set('connecting')
-        await this.#connection(signal, () => { failures = 0 })
+        await this.#connection(signal, () => { online = this.#options.now() })
         this.#set('offline')
       } catch (error) {
         if (!isSealError(error)) throw error
+        online = Infinity
         this.#set('offline', error)
-        if (error.family === 'hostile') this.#space.raise({ code: 'tampered', message: error.message, facts: { code: error.code } })
-        // Evidence has stopped the space; asking the same relay again changes nothing.
-        if (error.code === 'fork') return
+        this.#tell(error)
       }
       if (signal.aborted) return
-      await this.#pause(Math.min(this.#options.maxBackoff ?? 30_000, FIRST_BACKOFF * 2 ** Math.min(failures++, 10)), signal)
+      failures = this.#options.now() - online > GOOD_CONNECTION ? 0 : failures + 1
+      await this.#pause(Math.min(this.#options.maxBackoff ?? 30_000, FIRST_BACKOFF * 2 ** Math.min(failures, 10)), signal)
     }
   }
 
-  /** One connection, from dialling to its end. */
-  async #connection(signal: AbortSignal, connected: () => void): Promise<void> {
+  /** One connection, from dialling to its end. Throws what was wrong with it. */
+  async #connection(signal: AbortSignal, online: () => void): Promise<void> {
     const { relay } = this.#space
     if (!relay) throw new SealError('bad-argument', 'This space is attached to no relay.')
     const greeting = await greet(this.#options.dial, relay.url, this.#space.id, relay, signal)
@@ -103,20 +118,25 @@ export class Sync {
     const abort = (): void => rpc.close()
     signal.addEventListener('abort', abort, { once: true })
     if (signal.aborted) abort()
+    this.#failure = undefined
+    let ping: ReturnType<typeof setInterval> | undefined
     try {
-      if (!greeting.known) await rpc.call({ kind: 'create', genesis: (await this.#space.records(0, 1))[0] as Uint8Array }, 'appended')
-      const welcome = await rpc.call({ kind: 'auth', ...this.#space.signChallenge(greeting.name, greeting.nonce) }, 'welcome')
+      const welcome = await this.#getIn(greeting)
       rpc.onPush = (message) => this.#push(rpc, message)
       if (welcome.size < this.#space.head.size) await this.#handBack(rpc, welcome)
+      await this.#receiveAll(rpc, welcome.size)
       this.#sentHere = new WeakSet()
-      await this.#receiveAll(rpc)
       this.#rpc = rpc
-      connected()
+      online()
       this.#set('online')
       this.#flush()
       this.presence.start()
+      ping = setInterval(() => void rpc.call({ kind: 'ping' }, 'pong', PING_TIMEOUT).catch(() => undefined), PING_EVERY) // silence ends the connection
       await ended
+      await this.#incoming
+      if (this.#failure) throw this.#failure
     } finally {
+      clearInterval(ping)
       signal.removeEventListener('abort', abort)
       this.#rpc = undefined
       this.presence.pause()
@@ -124,18 +144,35 @@ export class Sync {
     }
   }
 
+  /** Prove this device's key; to a relay that lacks the space, or the entry that admits this device, bring them first. */
+  async #getIn({ rpc, name, nonce, known }: Greeting): Promise<MessageOf<'welcome'>> {
+    if (!known) await rpc.call({ kind: 'create', genesis: (await this.#space.records(0, 1))[0] as Uint8Array }, 'appended')
+    const auth = { kind: 'auth', ...this.#space.signChallenge(name, nonce) } as const
+    try {
+      return await rpc.call(auth, 'welcome')
+    } catch (error) {
+      if (!isSealError(error, 'relay-refused') || error.facts.code !== 'unknown-device') throw error
+      this.#tellRollback('The relay holds no entry that admits this device')
+      await this.#restore(rpc, 1)
+      return rpc.call(auth, 'welcome')
+    }
+  }
+
   /** The relay has less than was verified here: a new relay, or one restored from a backup. The same bytes go back to the same places. */
   async #handBack(rpc: Rpc, { size, note }: MessageOf<'welcome'>): Promise<void> {
-    if (size > 0) {
-      await this.#space.observe(note)
-      if (this.#space.note !== undefined) {
-        this.#space.raise({
-          code: 'rollback', message: `The relay holds ${size} entries of the ${this.#space.head.size} verified here. They are being handed back.`,
-          facts: { relay: size, verified: this.#space.head.size },
-        })
-      }
-    }
-    for (let from = size; from < this.#space.head.size;) {
+    if ((await this.#space.observe(note)) === 'fork') return
+    this.#tellRollback(`The relay holds ${size} entries of the ${this.#space.head.size} verified here`)
+    await this.#restore(rpc, size)
+  }
+
+  /** Only a relay that has signed for more than it has now has lost something; to a new one it is all new. */
+  #tellRollback(found: string): void {
+    if (this.#space.note === undefined) return
+    this.#space.raise({ code: 'rollback', message: `${found}. The missing ones are being handed back.`, facts: { verified: this.#space.head.size } })
+  }
+
+  async #restore(rpc: Rpc, start: number): Promise<void> {
+    for (let from = start; from < this.#space.head.size;) {
       const records = withinBytes(await this.#space.records(from, Math.min(this.#space.head.size, from + MAX_BATCH_RECORDS)))
       const answer = await rpc.call({ kind: 'restore', from, records }, 'appended')
       if (answer.refused !== '') throw new SealError('relay-refused', `The relay refuses entries that were verified here: ${answer.refused}`, { code: answer.refused, from })
@@ -143,63 +180,99 @@ export class Sync {
     }
   }
 
-  async #receiveAll(rpc: Rpc): Promise<void> {
-    const from = this.#space.head.size
-    const { records, note, size } = await pullAll(rpc, from, this.#options.onProgress)
-    if (size >= from) await this.#space.receive(from, records, note)
+  /** Receive what the relay has, in steps, each verified and durable before the next is asked for, up to `size` at least. */
+  async #receiveAll(rpc: Rpc, size: number): Promise<void> {
+    for (let received = 0; ;) {
+      const step = await pullStep(rpc, this.#space.head.size, (count) => this.#options.onProgress?.(received + count))
+      received += step.records.length
+      await this.#space.receive(step.from, step.records, step.note)
+      if (this.#space.evidence.length > 0) return
+      if (step.size < step.from) throw new SealError('rollback', `The relay shows ${step.size} entries; ${step.from} were verified here.`, { found: step.size, expected: step.from })
+      if (step.records.length === 0 || this.#space.head.size >= size) return
+    }
   }
 
   #push(rpc: Rpc, message: Message): void {
     if (message.kind === 'entries') this.#enqueue(rpc, () => this.#take(rpc, message))
     else if (message.kind === 'presenceFrom') this.presence.receive(message.message)
-    else if (message.kind === 'appended') {
-      // A courtesy. If the relay refused, either the log has moved on (then the entry is executed again) or it is asked again later.
-      if (message.refused !== '') this.#enqueue(rpc, () => this.#refused(rpc))
-    } else if (message.kind === 'refused') this.#enqueue(rpc, () => this.#refused(rpc))
+    // A courtesy. If the relay refused, either the log has moved on (then the entry is executed again) or it is asked again later.
+    else if (message.kind === 'refused' || (message.kind === 'appended' && message.refused !== '')) this.#enqueue(rpc, () => this.#refused(rpc))
   }
 
+  /** Evidence ends the following of this relay; presence goes on, so that others see the evidence. */
   async #take(rpc: Rpc, { from, records, note }: MessageOf<'entries'>): Promise<void> {
-    if (from > this.#space.head.size) await this.#receiveAll(rpc)
-    else if (from + records.length > this.#space.head.size) await this.#space.receive(from, records, note)
+    if (this.#space.evidence.length > 0) return
+    if (from > this.#space.head.size) await this.#receiveAll(rpc, from + records.length)
+    // What is known already is compared all the same: the relay has signed it again.
+    else await this.#space.receive(from, records, note)
     this.#flush()
   }
 
   async #refused(rpc: Rpc): Promise<void> {
-    await this.#receiveAll(rpc)
-    this.#sentHere = new WeakSet()
-    setTimeout(() => this.#flush(), FIRST_BACKOFF * (1 + this.#jitter()))
+    await this.#receiveAll(rpc, this.#space.head.size)
+    clearTimeout(this.#retry)
+    this.#retry = setTimeout(() => {
+      this.#sentHere = new WeakSet()
+      this.#flush()
+    }, FIRST_BACKOFF * (1 + this.#jitter()))
+  }
+
+  /** The relay has signed `size` entries and shown them to a member. If it does not show them here, it withholds them. */
+  #lookAhead(size: number, member: number): void {
+    const rpc = this.#rpc
+    if (!rpc) return
+    const timer = setTimeout(() => {
+      if (this.#space.head.size >= size || !rpc.open) return
+      this.#enqueue(rpc, async () => {
+        await this.#receiveAll(rpc, size)
+        if (this.#space.head.size >= size || this.#space.evidence.length > 0) return
+        const facts = { verified: this.#space.head.size, signed: size, member }
+        this.#space.raise({ code: 'truncated', message: `The relay has shown member ${member} ${size} entries, and shows this device only ${facts.verified}.`, facts })
+      })
+    }, AHEAD_GRACE)
+    if (typeof timer === 'object' && 'unref' in timer) timer.unref()
   }
 
   #enqueue(rpc: Rpc, work: () => Promise<void>): void {
-    this.#incoming = this.#incoming.then(work).catch((error: unknown) => {
-      if (isSealError(error, 'disconnected')) return
-      const message = error instanceof Error ? error.message : String(error)
-      this.#set(this.#state, isSealError(error) ? error : undefined)
-      rpc.close(4000, message)
+    this.#incoming = this.#incoming.then(() => (rpc.open ? work() : undefined)).catch((error: unknown) => {
+      // Out of the chain: `#connection` throws it, when the connection has ended.
+      if (!isSealError(error, 'disconnected')) {
+        this.#failure ??= isSealError(error) ? error : new SealError('invariant', 'Receiving entries failed unexpectedly.', {}, { cause: error })
+      }
+      rpc.close(4000, 'what was sent does not verify')
     })
   }
 
-  /** Send what is pending and was not sent over this connection, in order. */
+  /** Send what is pending and was not sent over this connection, in order. Nothing to a relay that has forked the space. */
   #flush(): void {
     const rpc = this.#rpc
-    if (!rpc) return
+    if (!rpc || this.#space.evidence.length > 0) return
     let batch: { readonly hash: Uint8Array; readonly record: Uint8Array }[] = []
     let bytes = 0
     const send = (): void => {
       if (batch.length === 0) return
-      rpc.tell({ kind: 'append', records: batch.map(({ record }) => record) })
-      for (const { hash } of batch) this.#space.sent(hash)
+      const sending = batch
       batch = []
       bytes = 0
+      rpc.tell({ kind: 'append', records: sending.map(({ record }) => record) })
+      for (const { hash } of sending) this.#space.sent(hash)
     }
     for (const item of this.#space.outbox()) {
       if (this.#sentHere.has(item)) continue
       this.#sentHere.add(item)
+      if (batch.length > 0 && bytes + item.record.length > SEND_BYTES) send()
       batch.push(item)
       bytes += item.record.length
-      if (bytes >= SEND_BYTES || batch.length >= MAX_BATCH_RECORDS) send()
+      if (batch.length >= MAX_BATCH_RECORDS) send()
     }
     send()
+  }
+
+  /** What a relay did that it must not do, its user hears of. */
+  #tell(error: SealError): void {
+    if (error.family !== 'hostile') return
+    const code: Alert['code'] = error.code === 'rollback' || error.code === 'fork' ? error.code : 'tampered'
+    this.#space.raise({ code, message: error.message, facts: { code: error.code } })
   }
 
   #pause(milliseconds: number, signal: AbortSignal): Promise<void> {
@@ -207,6 +280,7 @@ export class Sync {
       const timer = setTimeout(done, milliseconds * (0.5 + this.#jitter()))
       function done(): void {
         clearTimeout(timer)
+        signal.removeEventListener('abort', done)
         resolve()
       }
       this.#wake = done

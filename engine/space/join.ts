@@ -21,10 +21,11 @@ import { openSpace, type Profile } from './open.js'
 import { encodeDeviceSecrets, encodeHead, NAMES } from './persist.js'
 import type { Space, SpaceOptions } from './space.js'
 
-/** What joining needs of the network. `pull` gives records from an index, and the relay's note for the size they lead to. */
+/** What joining needs of the network. `pull` gives records from an index, and the relay's note for a size that they lead to or towards. */
 export interface JoinChannel {
   pull(from: number): Promise<{ readonly records: readonly Uint8Array[]; readonly note: Uint8Array }>
-  append(record: Uint8Array): Promise<void>
+  /** `refused`: the group has moved on since it was built, or this relay does not want it. */
+  append(record: Uint8Array): Promise<'sent' | 'refused'>
   /** Resolves when there may be more to pull. */
   wait(): Promise<void>
 }
@@ -62,7 +63,10 @@ export async function joinSpace(store: Store, options: SpaceOptions, link: Invit
     const record = buildRecord(follower.env, { signer, base, device: 0, devicePrev: new Uint8Array(32), epoch, time: options.now() }, [op])
     const trial = follower.judge(record)
     if (trial.verdict.kind !== 'applied') throw refused(trial.verdict.detail ?? trial.verdict.code)
-    await channel.append(record)
+    if ((await channel.append(record)) === 'refused') {
+      await newcomer.follow(channel)
+      continue
+    }
     const grave = await newcomer.awaitAdmission(channel, signer.publicKey)
     if (!grave) continue // the group moved on in between: its epoch changed, or its roster
     const keyring = new Keyring({ crypto: options.crypto, spaceId: link.spaceId }, agreementSeed)
@@ -102,7 +106,7 @@ class Newcomer {
     return this.#follower
   }
 
-  /** Follow the log to the relay's newest checkpoint. */
+  /** Follow the log to the relay's newest checkpoint: until there is nothing more. */
   async follow(channel: JoinChannel, onProgress?: JoinProgress): Promise<void> {
     for (;;) {
       const from = this.records.length
@@ -121,7 +125,8 @@ class Newcomer {
         throw new SealError('bad-checkpoint', 'The relay’s checkpoint is not the head that its entries lead to.', { size: statement.size })
       }
       this.note = statement.note
-      return
+      // The relay gives a long history in steps, each under a checkpoint of its own: on until there is no more.
+      if (records.length === 0) return
     }
   }
 

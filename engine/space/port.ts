@@ -71,6 +71,10 @@ export interface SpaceSync extends SpaceReader {
   /** The relay's latest note under the verified head. */
   readonly note: Uint8Array | undefined
   raise(alert: Alert): void
+  /** Evidence of a fork that another member found: verified here, then kept as if it had been found here. True if it is news. Throws as `verifyEvidence`. */
+  observeEvidence(evidence: Uint8Array): Promise<boolean>
+  /** The evidence against the relay that is held here; writing has stopped while there is any. */
+  readonly evidence: readonly Uint8Array[]
   /** Sign a relay's fresh challenge with this device's key, bound to relay name and space. */
   signChallenge(relayName: string, challenge: Uint8Array): { readonly device: DeviceId; readonly signature: Uint8Array }
   /** Seal/open a presence message for the members' current devices (epoch key, signed, counter). */

@@ -22,7 +22,7 @@ import { apply, type Applied, headOf } from './apply.js'
 import { buildDraft, buildRecord } from './build.js'
 import { Emitter, Mutex } from './emitter.js'
 import { decodeRecord, entryHash, type ReadClaim } from './entry.js'
-import { openRelayNote, type RelayStatement } from './evidence.js'
+import { openRelayNote, type RelayStatement, verifyEvidence } from './evidence.js'
 import type { Follower} from './follower.js';
 import { type HeldState } from './follower.js'
 import { signHandshake } from './handshake.js'
@@ -296,7 +296,6 @@ export class Space implements SpaceWriter, SpaceSync {
       outcome = landed
     } catch (error) {
       this.#follower.reset(start)
-      this.#tellTampering(error)
       throw error
     }
     this.#moveOn(records, verdicts, outcome, first)
@@ -400,6 +399,20 @@ export class Space implements SpaceWriter, SpaceSync {
     return equalBytes(head.stateRoot, this.head.stateRoot) ? 'same' : 'different'
   }
 
+  get evidence(): readonly Uint8Array[] {
+    return this.#store.names(NAMES.evidence).map((name) => this.#store.get(name) as Uint8Array)
+  }
+
+  async observeEvidence(evidence: Uint8Array): Promise<boolean> {
+    return this.#lock.run(async () => {
+      const { spaceId, relayName, relayKey } = verifyEvidence(this.env.crypto, evidence)
+      const { relay } = this
+      // Against a relay that this space is not attached to, it stops nothing here.
+      if (!equalBytes(spaceId, this.id) || relay === undefined || relay.name !== relayName || !equalBytes(relay.publicKey, relayKey)) return false
+      return this.#frozen === 'evidence' || this.#closed ? false : this.#freezeIf(evidence)
+    })
+  }
+
   /** Records of the verified log, for a relay that has lost them. */
   records(from: number, to: number): Promise<readonly Uint8Array[]> {
     return this.#store.read(from, to)
@@ -434,18 +447,36 @@ export class Space implements SpaceWriter, SpaceSync {
     return Promise.resolve(openRelayNote(this.env.crypto, this.id, relay, note))
   }
 
+  /** After a move to another relay, the note in store may still be the former one's. */
+  #hasNoteOfRelay(): boolean {
+    const { note, relay } = this
+    if (note === undefined || relay === undefined) return false
+    try {
+      openRelayNote(this.env.crypto, this.id, relay, note)
+      return true
+    } catch (error) {
+      if (!isSealError(error)) throw error
+      return false
+    }
+  }
+
   /** A statement about a size that is known here: the same head, or evidence. */
   async #compareWithPast(statement: RelayStatement): Promise<'same' | 'fork'> {
-    return (await this.#freezeIf(forkEvidence(this.#contradictionParts(), statement, undefined))) ? 'fork' : 'same'
+    if (await this.#freezeIf(forkEvidence(this.#contradictionParts(), statement, undefined))) return 'fork'
+    // The first note of a relay that was given this history, rather than giving it, is to be held against it all the same.
+    if (statement.size === this.head.size && !this.#hasNoteOfRelay()) await this.#store.commit({ put: [[NAMES.note, statement.note]] })
+    return 'same'
   }
 
   #contradictionParts(): Contradiction {
-    return { crypto: this.env.crypto, spaceId: this.id, relay: this.relay, log: this.#follower.log, head: this.head, note: this.note }
+    return { crypto: this.env.crypto, spaceId: this.id, relay: this.relay, log: this.#follower.log, head: this.head, note: this.#hasNoteOfRelay() ? this.note : undefined }
   }
 
   async #freezeIf(evidence: Uint8Array | 'no-note' | undefined): Promise<boolean> {
     if (evidence === undefined) return false
     if (evidence === 'no-note') throw new SealError('fork', 'The relay’s checkpoint names another history than the one verified here.')
+    // One proof is enough: a relay that goes on contradicting itself fills no disk.
+    if (this.#frozen === 'evidence') return true
     const n = this.#store.names(NAMES.evidence).length
     await this.#store.commit({ put: [[`${NAMES.evidence}${String(n).padStart(6, '0')}`, evidence]] })
     this.#frozen = 'evidence'
@@ -514,10 +545,6 @@ export class Space implements SpaceWriter, SpaceSync {
     if (this.#frozen !== undefined || this.me.role !== undefined) return
     this.#frozen = 'removed'
     queueMicrotask(() => this.#alert({ code: 'removed', message: 'This device was removed from the space. What it holds stays readable here; nothing newer will be.', facts: { device: this.#device } }))
-  }
-
-  #tellTampering(error: unknown): void {
-    if (isSealError(error) && error.family === 'hostile') this.#alert({ code: 'tampered', message: error.message, facts: { code: error.code } })
   }
 
   #alert(alert: Alert): void {
