@@ -1,0 +1,76 @@
+/** `sealdb export`: everything a member reads, in plain. */
+import type { SealedSpace } from 'sealdb'
+import { createWriteStream, openSync, rmSync } from 'node:fs'
+import { pipeline } from 'node:stream/promises'
+import { oneOf, text, type Command, type Invocation } from '../command.js'
+import { dumpSql } from '../dump.js'
+import { toJson } from '../output.js'
+import { formatCsv, readSchema } from '../results.js'
+import { STORE, withSpace } from '../spaces.js'
+import { SealError } from '../../../engine/errors.js'
+
+const FORMATS = ['sql', 'json', 'csv'] as const
+
+export const exportCommand: Command = {
+  name: 'export',
+  args: '[FILE]',
+  summary: 'write the tables in plain, as SQL, JSON or CSV',
+  details: `To FILE (readable for you alone) or to stdout. What leaves the space is sealed no more. SQL is a script for SQLite:
+  sealdb export | sqlite3 team.db`,
+  options: {
+    ...STORE,
+    format: { type: 'string', value: 'FORM', help: 'sql (default), json: one object of tables, csv: one table' },
+    table: { type: 'string', short: 't', value: 'NAME', help: 'only this table' },
+  },
+  run: (invocation) => withSpace(invocation, async (space) => {
+    const format = oneOf(text(invocation, 'format') ?? (invocation.output.json ? 'json' : 'sql'), '--format', FORMATS)
+    const table = text(invocation, 'table')
+    if (format === 'csv' && table === undefined) throw new SealError('bad-argument', 'Expected --table with --format csv.')
+    await write(invocation, linesOf(space, format, table))
+    return 0
+  }),
+}
+
+async function* linesOf(space: SealedSpace, format: (typeof FORMATS)[number], only: string | undefined): AsyncGenerator<string> {
+  const schema = await readSchema(space, only)
+  if (format === 'sql') {
+    yield* dumpSql(space, only)
+    return
+  }
+  const tables = schema.filter(({ type }) => type === 'table').map(({ name }) => name)
+  const queried = async (name: string): Promise<{ rows: Record<string, unknown>[]; columns: readonly string[] }> => space.query(`SELECT * FROM "${name.replaceAll('"', '""')}"`)
+  if (format === 'csv') {
+    const { rows, columns } = await queried(only as string)
+    yield `${formatCsv(rows, columns)}\r\n`
+    return
+  }
+  yield '{'
+  for (const [i, name] of tables.entries()) yield `${i === 0 ? '' : ','}\n${toJson(name)}:${toJson((await queried(name)).rows)}`
+  yield '\n}\n'
+}
+
+async function write({ args, output, around }: Invocation, lines: AsyncIterable<string>): Promise<void> {
+  const [file] = args
+  if (file === undefined) {
+    for await (const line of lines) around.stdout.write(line)
+    return
+  }
+  // `wx`: never over something that is there.
+  const descriptor = openSync(file, 'wx', 0o600)
+  const progress = output.progress('writing')
+  let count = 0
+  const counted = async function* (): AsyncGenerator<string> {
+    for await (const line of lines) {
+      yield line
+      progress.update(++count)
+    }
+  }
+  try {
+    await pipeline(counted, createWriteStream(file, { fd: descriptor }))
+  } catch (error) {
+    rmSync(file)
+    throw error
+  } finally {
+    progress.done()
+  }
+}

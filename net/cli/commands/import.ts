@@ -1,0 +1,98 @@
+/** `sealdb import`: a script, or rows of a JSON or CSV file, into the space. */
+import type { SealedSpace } from 'sealdb'
+import { readFileSync } from 'node:fs'
+import { SealError } from '../../../engine/errors.js'
+import { oneOf, requiredArg, text, type Command, type Invocation } from '../command.js'
+import { parseCsv } from '../csv.js'
+import { STORE, withSpace } from '../spaces.js'
+import { statementsOf } from './sql.js'
+
+const FORMATS = ['sql', 'json', 'csv'] as const
+/** Rows in one entry of the log. */
+const BATCH = 1_000
+
+export const importCommand: Command = {
+  name: 'import',
+  args: 'FILE',
+  summary: 'read an SQL script, or JSON or CSV rows into a table',
+  details: `The form is that of the file’s name unless --format says otherwise. JSON: an array of objects, whose names are columns. CSV: the first
+line names the columns; an empty field is NULL, "" is an empty text. What fails is rolled back; of JSON and CSV, 1,000 rows at a time.`,
+  options: {
+    ...STORE,
+    format: { type: 'string', value: 'FORM', help: 'sql, json or csv' },
+    table: { type: 'string', short: 't', value: 'NAME', help: 'for JSON and CSV: the table, which must be there' },
+  },
+  run: (invocation) => {
+    const file = requiredArg(invocation, 0, 'a file')
+    const format = oneOf(text(invocation, 'format') ?? file.slice(file.lastIndexOf('.') + 1).toLowerCase(), 'the format', FORMATS)
+    const content = readFileSync(file, 'utf8')
+    if (format === 'sql') return withSpace(invocation, (space) => importScript(space, invocation, content))
+    const table = text(invocation, 'table')
+    if (table === undefined) throw new SealError('bad-argument', `Expected --table with ${format}.`)
+    const rows = format === 'json' ? parseRows(content) : rowsOfCsv(content)
+    return withSpace(invocation, (space) => importRows(space, invocation, table, rows))
+  },
+}
+
+/** Scripts have their own BEGIN and COMMIT, or none; PRAGMAs of a dump mean nothing here. */
+async function importScript(space: SealedSpace, { output }: Invocation, script: string): Promise<number> {
+  const statements = statementsOf(script).filter((statement) => !/^PRAGMA\b/i.test(statement))
+  const progress = output.progress('importing')
+  let done = 0
+  try {
+    for (const statement of statements) {
+      await space.query(statement)
+      progress.update(++done, statements.length)
+    }
+  } finally {
+    progress.done()
+  }
+  output.object({ statements: done })
+  return 0
+}
+
+async function importRows(space: SealedSpace, { output }: Invocation, table: string, rows: readonly Row[]): Promise<number> {
+  const progress = output.progress('importing')
+  try {
+    for (let from = 0; from < rows.length; from += BATCH) {
+      await space.transaction(async (tx) => {
+        for (const row of rows.slice(from, from + BATCH)) {
+          const names = Object.keys(row)
+          await tx.query(`INSERT INTO ${quote(table)} (${names.map(quote).join(', ')}) VALUES (${names.map(() => '?').join(', ')})`, Object.values(row))
+        }
+      })
+      progress.update(Math.min(rows.length, from + BATCH), rows.length)
+    }
+  } finally {
+    progress.done()
+  }
+  output.object({ table, rows: rows.length })
+  return 0
+}
+
+type Row = Readonly<Record<string, null | boolean | number | string>>
+
+function parseRows(content: string): readonly Row[] {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(content)
+  } catch (cause) {
+    throw new SealError('bad-argument', `Expected JSON: ${cause instanceof Error ? cause.message : ''}`, {}, { cause })
+  }
+  const isRow = (row: unknown): row is Row => typeof row === 'object' && row !== null && !Array.isArray(row) && Object.values(row).every((value) => value === null || typeof value !== 'object')
+  if (!Array.isArray(parsed) || !parsed.every(isRow)) throw new SealError('bad-argument', 'Expected an array of objects of plain values.')
+  return parsed
+}
+
+function rowsOfCsv(content: string): readonly Row[] {
+  const [header, ...lines] = parseCsv(content)
+  if (!header) throw new SealError('bad-argument', 'Expected a first line with the names of columns.')
+  return lines.map((line, i) => {
+    if (line.length !== header.length) throw new SealError('bad-argument', `Expected ${header.length} fields in row ${i + 1}, found ${line.length}.`)
+    return Object.fromEntries(line.map((field, column) => [header[column] ?? '', field]))
+  })
+}
+
+function quote(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}

@@ -1,0 +1,18 @@
+/** Every command, loaded when it is asked for: most need SQL or a relay, few need both. */
+import type { Command } from '../command.js'
+
+export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  relay: async () => (await import('./relay.js')).relay,
+  create: async () => (await import('./create.js')).create,
+  join: async () => (await import('./join.js')).join,
+  sql: async () => (await import('./sql.js')).sql,
+  invite: async () => (await import('./invite.js')).invite,
+  members: async () => (await import('./members.js')).members,
+  remove: async () => (await import('./remove.js')).remove,
+  log: async () => (await import('./log.js')).log,
+  verify: async () => (await import('./verify.js')).verify,
+  audit: async () => (await import('./audit.js')).audit,
+  export: async () => (await import('./export.js')).exportCommand,
+  import: async () => (await import('./import.js')).importCommand,
+  bench: async () => (await import('./bench.js')).bench,
+}

@@ -1,0 +1,54 @@
+/** `sealdb verify`: is what is here whole, and is the relay honest about it? Or: does a file of evidence prove a fork? */
+import { readFileSync } from 'node:fs'
+import { loadProvider } from 'sealdb'
+import { encodeHex } from '../../../engine/codec/bytes.js'
+import { SealError } from '../../../engine/errors.js'
+import { verifyEvidence } from '../../../engine/space/evidence.js'
+import { text, type Command, type Invocation } from '../command.js'
+import { fingerprint } from '../fingerprint.js'
+import { STORE, withSpace } from '../spaces.js'
+
+export const verify: Command = {
+  name: 'verify',
+  args: '',
+  summary: 'check the space against its relay, and show what to compare with others',
+  details: `Opening checks that the stored entries lead to the stored head; connecting checks every new entry and the relay’s signature on
+the head. Two members who see the same fingerprint at the same size have the same history. Exit code 1: not in step, or evidence.`,
+  options: { ...STORE, evidence: { type: 'string', value: 'FILE', help: 'check evidence against a relay instead; needs no space' } },
+  run: (invocation) => {
+    const evidence = text(invocation, 'evidence')
+    return evidence === undefined ? verifySpace(invocation) : verifyFile(invocation, evidence)
+  },
+}
+
+function verifySpace(invocation: Invocation): Promise<number> {
+  return withSpace(invocation, (space) => {
+    const { output } = invocation
+    const { head, engine } = space
+    const inStep = !engine.relay || space.connection === 'online'
+    output.object({
+      space: encodeHex(space.id),
+      size: head.size,
+      fingerprint: fingerprint(head.logRoot),
+      logRoot: encodeHex(head.logRoot),
+      stateRoot: encodeHex(head.stateRoot),
+      pending: space.pending,
+      relay: engine.relay?.url ?? 'none',
+      ...(engine.relay && { relayKey: fingerprint(engine.relay.publicKey), inStep }),
+      writable: space.writable,
+    })
+    return Promise.resolve(inStep && space.writable ? 0 : 1)
+  })
+}
+
+async function verifyFile({ output }: Invocation, file: string): Promise<number> {
+  try {
+    const { spaceId, relayName, relayKey, sizes } = verifyEvidence(await loadProvider(), readFileSync(file))
+    output.object({ proves: 'fork', relay: relayName, relayKey: fingerprint(relayKey), space: encodeHex(spaceId), sizes })
+    return 0
+  } catch (error) {
+    if (!(error instanceof SealError) || error.family !== 'hostile') throw error
+    output.object({ proves: 'nothing', code: error.code, reason: error.message })
+    return 1
+  }
+}

@@ -1,0 +1,20 @@
+#!/usr/bin/env node
+/** The `sealdb` program: signals, streams, exit code. What it does is in `app.ts` and `commands/`. */
+import { runCli } from './app.js'
+
+const stop = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  // Once to end in order; whoever asks twice wants it now.
+  process.once(signal, () => {
+    process.once(signal, () => process.exit(130))
+    stop.abort(signal)
+  })
+}
+// `sealdb … | head`: a reader that has seen enough is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(0)
+})
+process.exitCode = await runCli(process.argv.slice(2), { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, stop: stop.signal })
+// A connection that is slow to end must not keep the program.
+setTimeout(() => process.exit(), 1_000).unref()

@@ -1,0 +1,112 @@
+/** Opening a space for a command: store directory, passphrase, waiting until in step with the relay. */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { openSpace, type SealedSpace } from 'sealdb'
+import { SealError } from '../../engine/errors.js'
+import { fileStore } from '../../engine/store/file/file.js'
+import type { StoreLocation } from '../../engine/store/store.js'
+import { text, type Invocation, type OptionSpec } from './command.js'
+import { escapeControls } from './output.js'
+
+/** Options of commands that open a space. */
+export const STORE = {
+  store: { type: 'string', short: 's', value: 'DIR', help: 'where this device keeps the space (default ./space)' },
+  offline: { type: 'boolean', help: 'don’t connect to the relay' },
+} as const satisfies Readonly<Record<string, OptionSpec>>
+
+/** Options of commands that make this device known to others. */
+export const PROFILE = {
+  name: { type: 'string', short: 'n', value: 'NAME', help: 'your name, as other members see it' },
+  device: { type: 'string', value: 'NAME', help: 'this device’s name' },
+} as const satisfies Readonly<Record<string, OptionSpec>>
+
+/** How long a command waits for the relay before it goes on with what is here. */
+const ONLINE_WITHIN = 10_000
+
+/** For a new space. */
+export function storeOf(invocation: Invocation): StoreLocation {
+  const passphrase = passphraseOf()
+  return fileStore(directoryOf(invocation), passphrase === undefined ? {} : { passphrase })
+}
+
+/** For one that is there: a mistyped directory is no place to make an empty store. */
+export function existingStoreOf(invocation: Invocation): StoreLocation {
+  const directory = directoryOf(invocation)
+  if (!existsSync(join(directory, 'manifest'))) throw new SealError('bad-argument', `There is no space in ${directory}. See: sealdb create --help, sealdb join --help`)
+  return storeOf(invocation)
+}
+
+function directoryOf(invocation: Invocation): string {
+  return text(invocation, 'store') ?? './space'
+}
+
+export function profileOf(invocation: Invocation): { readonly name?: string; readonly device?: string } {
+  const name = text(invocation, 'name')
+  const device = text(invocation, 'device')
+  return { ...(name !== undefined && { name }), ...(device !== undefined && { device }) }
+}
+
+/** From SEALDB_PASSPHRASE, or the file that SEALDB_PASSPHRASE_FILE names: never from the command line, which others can read. */
+function passphraseOf(): string | undefined {
+  const file = process.env.SEALDB_PASSPHRASE_FILE
+  return process.env.SEALDB_PASSPHRASE ?? (file === undefined ? undefined : readFileSync(file, 'utf8').replace(/\r?\n$/, ''))
+}
+
+/** Runs `work` on the open space and closes it, whatever happens. Alerts go to stderr. */
+export async function withSpace(invocation: Invocation, work: (space: SealedSpace) => Promise<number>): Promise<number> {
+  const { output } = invocation
+  const progress = output.progress('receiving')
+  const space = await openSpace({ store: existingStoreOf(invocation), offline: true, onProgress: (entries) => progress.update(entries) })
+  space.on('alert', ({ code, message }) => output.error(`${output.style('red', `alert: ${code}`)}: ${escapeControls(message)}`))
+  try {
+    if (invocation.options.offline !== true && space.engine.relay) {
+      await connect(space, invocation)
+      progress.done()
+    }
+    const code = await work(space)
+    if (space.connection === 'online' && !(await within(space.settled(), ONLINE_WITHIN))) {
+      output.error(output.style('yellow', `${space.pending} entries wait for the relay; they are kept and sent next time.`))
+    }
+    return code
+  } finally {
+    await space.close()
+  }
+}
+
+/** For acts that are done only when they are in the log. Throws `disconnected`. */
+export function requireOnline(space: SealedSpace): void {
+  if (space.engine.relay && space.connection !== 'online') throw new SealError('disconnected', 'The relay can’t be reached, and this needs it.')
+}
+
+/** Until in step with the relay, or the first attempt has failed: whoever is offline should not wait long for what is here. */
+async function connect(space: SealedSpace, { output, around }: Invocation): Promise<void> {
+  let reason = ''
+  const failed = new Promise<void>((resolve) => {
+    const stop = space.on('state', (_, error) => {
+      if (!error) return
+      reason = ` (${error.code}: ${escapeControls(error.message)})`
+      stop()
+      resolve()
+    })
+  })
+  space.connect()
+  await within(Promise.race([space.online(), failed]), ONLINE_WITHIN, around.stop)
+  if (space.connection !== 'online') output.error(output.style('yellow', `Not connected to the relay${reason}; going on with what is here.`))
+}
+
+/** True if it came in time. */
+export async function within(promise: Promise<unknown>, milliseconds: number, stop?: AbortSignal): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let give: (() => void) | undefined
+  const late = new Promise<boolean>((resolve) => {
+    give = () => resolve(false)
+    timer = setTimeout(give, milliseconds)
+    stop?.addEventListener('abort', give, { once: true })
+  })
+  try {
+    return await Promise.race([promise.then(() => true), late])
+  } finally {
+    clearTimeout(timer)
+    if (give) stop?.removeEventListener('abort', give)
+  }
+}
