@@ -144,16 +144,17 @@ export function testStore(what: string, locate: () => Promise<StoreLocation>): v
       const { at, store } = await fresh()
       await store.commit({ at: 0, append: records(0, 60), put: [['head', bytes('60')]] })
       const work: Promise<unknown>[] = []
+      let last = 60
       for (let round = 0; round < 3; round++) {
         work.push(store.compact())
         for (let i = 0; i < 20; i++) {
           work.push(store.read(0, 30).then((found) => expect(found).toEqual(records(0, 30))))
-          if (i % 5 === 0) work.push(store.commit({ at: 60, keep: [0, 40], append: records(140, 160) }))
+          if (i % 5 === 0) work.push(store.commit({ at: 60, keep: [0, 40], append: records(last, (last += 20)) }))
           await new Promise((resolve) => setTimeout(resolve, 0))
         }
       }
       await Promise.all(work)
-      expect(await store.read(0, 60)).toEqual([...records(0, 40), ...records(140, 160)])
+      expect(await store.read(0, 60)).toEqual([...records(0, 40), ...records(last - 20, last)])
       await store.compact()
       await (await again(at, store)).close()
     })

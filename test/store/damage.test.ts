@@ -107,6 +107,19 @@ describe('damage to the file store', () => {
     expect((await outcome(zeroed)).error).toMatchObject({ code: 'store-corrupt', facts: { file: active } })
   })
 
+  it('refuses frames in another order', async () => {
+    const { files, active } = await sample({ closed: true })
+    const packed = [...files.keys()].find((name) => name.startsWith('segment') && name !== active && files.get(name)?.includes(Buffer.from(record(1, 40)))) as string
+    const swapped = changed(files, packed, (content) => {
+      const [a, b] = [0, 1].map((i) => content.indexOf(record(i, 40)) - 5) as [number, number]
+      const frame = Buffer.from(content.subarray(a, b)) // both are as long
+      content.copyWithin(a, b, b + frame.length)
+      frame.copy(content, b)
+      return content
+    })
+    expect((await outcome(swapped)).error).toMatchObject({ code: 'store-corrupt', facts: { file: packed, problem: 'a wrong checksum' } })
+  })
+
   it('refuses a missing file', async () => {
     const { files, whole } = await sample({ closed: true })
     for (const name of files.keys()) {

@@ -120,6 +120,8 @@ export class SimulatedDisk implements Directory {
       },
       read: async (into, at) => {
         check()
+        await Promise.resolve() // others may act before the bytes arrive
+        check()
         const from = inode.cache.subarray(at, at + into.length)
         into.set(from)
         return from.length
@@ -127,7 +129,12 @@ export class SimulatedDisk implements Directory {
       write: async (bytes, at) => {
         check()
         const put = (part: Uint8Array): void => writeInode(inode, part, at)
-        this.step(`write ${name}`, () => put(bytes), { short: () => put(bytes.subarray(0, bytes.length >> 1)) })
+        this.step(`write ${name}`, () => put(bytes), {
+          short: () => {
+            put(bytes.subarray(0, bytes.length >> 1))
+            inode.durable = flush(inode, inode.cache.length, () => true) // the kernel may write back at any time
+          },
+        })
       },
       truncate: async (length) => {
         check()

@@ -4,9 +4,10 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { defaultProvider } from '#default-provider'
 import { afterAll, describe, expect, it } from 'vitest'
-import { fileStore } from '../../engine/store/file/file.js'
+import { fileStore, fileStoreIn } from '../../engine/store/file/file.js'
 import { createSealing, openSealing } from '../../engine/store/sealing.js'
 import { bytes, record, testStore } from './conformance.js'
+import { SimulatedDisk } from './disk.js'
 
 const places: string[] = []
 const place = async (): Promise<string> => {
@@ -17,12 +18,32 @@ const place = async (): Promise<string> => {
 afterAll(() => Promise.all(places.map((path) => rm(path, { recursive: true }))))
 
 testStore('file', async () => fileStore(await place()))
+testStore('file, on a simulated disk', async () => fileStoreIn(new SimulatedDisk(), { segmentLength: 2000 }))
 testStore('file, without fsync', async () => fileStore(await place(), { fsync: 'never' }))
 testStore('file, small segments', async () => fileStore(await place(), { segmentLength: 2000 }))
 
 const mode = async (path: string): Promise<number> => (await stat(path)).mode & 0o777
 const everything = async (path: string): Promise<Buffer> => Buffer.concat(await Promise.all((await readdir(path)).map((name) => readFile(join(path, name)))))
 const CHEAP = { argon2: { memoryKib: 64, passes: 1 } }
+
+describe('file store: reading', () => {
+  it('reads on in files that a compaction takes away', async () => {
+    const disk = new SimulatedDisk()
+    await using store = await fileStoreIn(disk, { segmentLength: 500 }).open()
+    for (let i = 0; i < 30; i++) await store.commit({ at: i, append: [record(i)] })
+    expect(disk.files().size).toBeGreaterThan(8)
+    let compacting = true
+    const compaction = store.compact().finally(() => (compacting = false))
+    const reads: Promise<readonly Uint8Array[]>[] = []
+    while (compacting) {
+      reads.push(store.read(0, 30))
+      for (let i = 0; i < 7; i++) await Promise.resolve()
+    }
+    await compaction
+    expect(reads.length).toBeGreaterThan(10)
+    for (const found of await Promise.all(reads)) expect(found).toEqual(Array.from({ length: 30 }, (_, i) => record(i)))
+  })
+})
 
 describe('file store: privacy', () => {
   it('keeps its files to their owner', async () => {

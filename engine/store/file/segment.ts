@@ -1,5 +1,5 @@
 /**
- * A file of the store that records are read from. Opened when first needed, and closed once it is retired and nobody reads it.
+ * A file of the store that records are read from. Opened when first needed, and closed once it is retired and nobody holds it.
  */
 import type { OpenFile } from './directory.js'
 import { checkFrame, COMMIT, copyBytes, FRAME, frameLength, HEADER_LENGTH } from './frame.js'
@@ -22,21 +22,31 @@ export class Segment {
     this.opener = opener
   }
 
-  async use<T>(work: (file: OpenFile) => Promise<T>): Promise<T> {
+  /** Until `release`, reading works, even after `retire`. */
+  hold(): void {
     this.users++
+  }
+
+  async release(): Promise<void> {
+    this.users--
+    await this.closeIfIdle()
+  }
+
+  /** Only while held. */
+  async open(): Promise<OpenFile> {
+    this.file ??= this.opener()
     try {
-      this.file ??= this.opener()
-      this.file.catch(() => (this.file = undefined)) // opening may work next time; this time the caller learns of it just below
-      return await work(await this.file)
-    } finally {
-      this.users--
-      await this.closeIfIdle()
+      return await this.file
+    } catch (error) {
+      this.file = undefined // it may work next time
+      throw error
     }
   }
 
-  /** No use may begin after this. */
+  /** No hold may begin after this. The file must still be there if it is held. */
   async retire(): Promise<void> {
     this.retired = true
+    if (this.users > 0) await this.open() // the name goes away now, and the open file stays
     await this.closeIfIdle()
   }
 
@@ -54,15 +64,22 @@ const SPAN_GAP = 32 * 1024
 
 /** The records at those positions, each checked against its checksum, as fresh arrays. Throws `store-corrupt`. */
 export async function readRecords(positions: readonly Position[], segmentOf: (number: number) => Segment): Promise<Uint8Array[]> {
-  const out: Uint8Array[] = []
-  for (let i = 0; i < positions.length; ) {
-    const end = spanEnd(positions, i)
-    const span = positions.slice(i, end)
-    const segment = segmentOf((span[0] as Position).file)
-    await segment.use(async (file) => out.push(...(await readSpan(file, segment.name, span))))
-    i = end
+  // Held from before the first wait: a compaction may retire them while we read.
+  const segments = new Map([...new Set(positions.map(({ file }) => file))].map((number) => [number, segmentOf(number)]))
+  for (const segment of segments.values()) segment.hold()
+  try {
+    const out: Uint8Array[] = []
+    for (let i = 0; i < positions.length; ) {
+      const end = spanEnd(positions, i)
+      const span = positions.slice(i, end)
+      const segment = segments.get((span[0] as Position).file) as Segment
+      for (const record of await readSpan(await segment.open(), segment.name, span)) out.push(record)
+      i = end
+    }
+    return out
+  } finally {
+    for (const segment of segments.values()) await segment.release()
   }
-  return out
 }
 
 function spanEnd(positions: readonly Position[], from: number): number {
