@@ -7,12 +7,14 @@
  */
 import { SealError } from '../engine/errors.js'
 import { type SpaceWriter } from '../engine/space/port.js'
-import { type Committed, type Head, type ObjectId, type Read, type View } from '../engine/space/types.js'
+import { type Committed, type Head, type ObjectId, type Policy, type Read, type View } from '../engine/space/types.js'
 import { Capture } from './capture.js'
-import { type Schema } from './catalog.js'
+import { findTable, noSuchTable, type Schema } from './catalog.js'
 import { compile, type Compiled } from './compile.js'
 import { schemaAfter } from './ddl.js'
 import { Mirror } from './materialise.js'
+import { addPolicy, compilePolicy, dropPolicy, policyReads, type PolicyTables } from './policies.js'
+import { relationForm } from './relation-form.js'
 import { type Reach, Roots } from './reach.js'
 import { foldName } from './sql/names.js'
 import { findAll } from './sql/visit.js'
@@ -213,8 +215,13 @@ export class Session {
   }
 
   #run<Row>(prepared: Prepared, parameters: Parameters | undefined, read: (statement: Statement) => Row): Outcome<Row> {
-    if (prepared.kind === 'schema') this.#beforeDefinition(prepared)
-    else this.#ready(prepared)
+    if (prepared.kind === 'schema') return this.#define(prepared, () => this.#step(prepared, parameters, read))
+    if (prepared.kind === 'policy') return this.#define(prepared, () => nothing(this.#transaction().view))
+    this.#ready(prepared)
+    return this.#step(prepared, parameters, read)
+  }
+
+  #step<Row>(prepared: Prepared, parameters: Parameters | undefined, read: (statement: Statement) => Row): Outcome<Row> {
     const statement = prepared.statement ?? this.#prepareStatement(prepared)
     bind(prepared, statement, parameters)
     const rows: Row[] = []
@@ -231,7 +238,6 @@ export class Session {
       lastInsertRowid: isWrite ? toNumber(this.db.lastInsertRowid) : 0,
       head: (this.#open?.view ?? this.mirror.view).head,
     }
-    if (prepared.kind === 'schema') this.#afterDefinition(prepared)
     // Settings act when they are prepared, and change what other statements touch.
     if (prepared.ast.kind === 'pragma') this.#forgetStatements()
     return outcome
@@ -277,19 +283,67 @@ export class Session {
     return (prepared.statement = this.db.prepare(prepared.sql))
   }
 
+  /** A definition, and what it means for the catalog: both or neither. */
+  #define<Row>(prepared: Prepared, run: () => Outcome<Row>): Outcome<Row> {
+    const open = this.#transaction()
+    const { schema, nextNew, loaded } = open
+    const count = loaded.length
+    this.#beforeDefinition(prepared)
+    this.db.exec('SAVEPOINT sealdb_definition')
+    try {
+      const outcome = run()
+      if (prepared.kind === 'policy') this.#changePolicy(open, prepared)
+      else this.#afterDefinition(prepared)
+      checkPolicies(open.schema)
+      this.db.exec('RELEASE sealdb_definition')
+      return outcome
+    } catch (error) {
+      if (this.db.inTransaction) {
+        this.db.exec('ROLLBACK TO sealdb_definition; RELEASE sealdb_definition')
+        this.mirror.unload(loaded.splice(count).filter((id) => !schema.has(id)))
+        open.schema = schema
+        open.nextNew = nextNew
+        this.#schemaMoved()
+        this.#rewatch(open)
+      }
+      throw error
+    }
+  }
+
+  #changePolicy(open: Open, { ast, text }: Prepared): void {
+    if (ast.kind !== 'create-policy' && ast.kind !== 'drop-policy') return
+    const target = findTable(open.schema, ast.table.name.text)
+    if (target === undefined) throw noSuchTable(ast.table.name.text)
+    const { policies } = target.data.shape
+    let changed: readonly Policy[] | undefined
+    if (ast.kind === 'create-policy') {
+      const tables: PolicyTables = (name) => {
+        const table = findTable(open.schema, name)
+        return table && relationForm(table, this.mirror.binding(table).form)
+      }
+      changed = addPolicy(policies, compilePolicy(ast, text, tables))
+    } else {
+      changed = dropPolicy(policies, ast.name.text)
+      if (changed === undefined && !ast.ifExists) throw new SealError('bad-policy', 'The table has no policy of that name.', { what: 'name' })
+    }
+    if (changed === undefined) return
+    const shape = { ...target.data.shape, policies: changed }
+    open.schema = new Map([...open.schema, [target.id, { ...target, data: { ...target.data, shape } }]])
+    this.#schemaMoved()
+    this.#watch(open)
+  }
+
   /** All rows are there: a definition may look at any of them, and ALTER is not to meet our triggers. */
   #beforeDefinition(prepared: Prepared): void {
-    const open = this.#transaction()
     prepared.statement?.finalize()
     prepared.statement = undefined
     const { ast } = prepared
-    const looks = ast.kind !== 'create-view' && ast.kind !== 'create-trigger' && !(ast.kind === 'create-table' && ast.as === null)
+    const looks = prepared.kind === 'schema' && ast.kind !== 'create-view' && ast.kind !== 'create-trigger' && !(ast.kind === 'create-table' && ast.as === null)
     if (looks) this.#load(this.schema.keys())
     if (ast.kind === 'alter-table') {
       this.#forgetStatements()
       this.#capture.install([])
     }
-    void open
   }
 
   #afterDefinition(prepared: Prepared): void {
@@ -364,6 +418,25 @@ function bind(prepared: Prepared, statement: Statement, parameters: Parameters |
     prepared.names ??= [...new Set(findAll(prepared.ast, 'parameter').map(({ name }) => name))]
     bindNamed(statement, prepared.names, parameters as { readonly [name: string]: unknown })
   }
+}
+
+/** What a policy reads has to stay: verifiers would deny for want of it. */
+function checkPolicies(schema: Schema): void {
+  for (const { id, data } of schema.values()) {
+    for (const policy of data?.shape.policies ?? []) {
+      for (const read of policyReads(policy, id)) {
+        const other = schema.get(read.table)?.data
+        const there = other !== undefined
+          && (read.column === undefined || other.columns.some((column) => column.id === read.column))
+          && (read.index === undefined || other.shape.indexes.some((index) => index.id === read.index))
+        if (!there) throw new SealError('bad-policy', 'A policy reads what this would drop: drop the policy first.', { what: 'dropped' })
+      }
+    }
+  }
+}
+
+function nothing<Row>(view: View): Outcome<Row> {
+  return { columns: [], rows: [], changes: 0, lastInsertRowid: 0, head: view.head }
 }
 
 function toNumber(rowid: bigint): number | bigint {

@@ -8,6 +8,7 @@ import { type Binding, type Row } from './binding.js'
 import { sameRow, type BaseRows, type Capture, type RowDelta } from './capture.js'
 import { isTable, SEQUENCE, type Schema } from './catalog.js'
 import { catalogChanges, mustRewrite } from './ddl.js'
+import { foreignKeyReads } from './foreign-keys.js'
 import { keyIdentity } from './keys.js'
 import { type Mirror } from './materialise.js'
 import { quoteName } from './sqlite/names.js'
@@ -34,7 +35,8 @@ export function draftOf(mirror: Mirror, capture: Capture, transaction: Transacti
     else if (mustRewrite(before.get(object.id), object)) rows.push(...rewrites(mirror.binding(object), view, deltas))
   }
   if (catalog.length === 0 && rows.length === 0) return undefined
-  return { catalog, rows, reads, ...(replay && { replay }) }
+  const parents = foreignKeyReads(mirror, before, after, deltas)
+  return { catalog, rows, reads: [...reads, ...parents], ...(replay && { replay }) }
 }
 
 function objectOf(schema: Schema, table: ObjectId): Parameters<Mirror['binding']>[0] {
