@@ -63,6 +63,7 @@ export async function startRelay(options: ServerOptions = {}): Promise<RunningRe
   server.headersTimeout = 10_000
   server.requestTimeout = 15_000
   const sockets = new WebSocketServer({ server, perMessageDeflate: false, maxPayload: MAX_FRAME_LENGTH })
+  sockets.on('error', () => undefined) // the HTTP server's own, passed on: `listen` below is told of it
   sockets.on('connection', (socket, request) => {
     watchPulse(socket)
     relay.accept(wrapSocket(socket, request.socket.remoteAddress ?? 'unknown'))

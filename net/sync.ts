@@ -134,7 +134,7 @@ export class Sync {
       ping = setInterval(() => void rpc.call({ kind: 'ping' }, 'pong', PING_TIMEOUT).catch(() => undefined), PING_EVERY) // silence ends the connection
       await ended
       await this.#incoming
-      if (this.#failure) throw this.#failure
+      this.#throwFailure()
     } finally {
       clearInterval(ping)
       signal.removeEventListener('abort', abort)
@@ -142,6 +142,10 @@ export class Sync {
       this.presence.pause()
       rpc.close()
     }
+  }
+
+  #throwFailure(): void {
+    if (this.#failure) throw this.#failure
   }
 
   /** Prove this device's key; to a relay that lacks the space, or the entry that admits this device, bring them first. */

@@ -33,8 +33,7 @@ export function fileRelayStore(directory: string, options: Partial<FileStoreOpti
   return {
     spaces: () => Promise.resolve(readdirSync(spacesDirectory).filter((name) => /^[0-9a-f]{64}$/.test(name)).map(decodeHex)),
     found: async (space, genesis) => {
-      const log = await logOf(encodeHex(space))
-      if ((await log.refresh()) === 0) await log.append(0, [genesis])
+      await (await logOf(encodeHex(space))).append(0, [genesis]) // or it is 'taken'
     },
     open: async (space) => {
       const name = encodeHex(space)
@@ -64,13 +63,21 @@ class StoreLog implements RelayLog {
   onGrowth: () => void = () => undefined // this process is the only one
   readonly #store: Store
   readonly #closed: () => void
+  /** One append after the other: the store's size says only what is durable. */
+  #last: Promise<unknown> = Promise.resolve()
 
   constructor(store: Store, closed: () => void) {
     this.#store = store
     this.#closed = closed
   }
 
-  async append(at: number, records: readonly Uint8Array[]): Promise<'stored' | 'taken'> {
+  append(at: number, records: readonly Uint8Array[]): Promise<'stored' | 'taken'> {
+    const appending = this.#last.then(() => this.#append(at, records))
+    this.#last = appending.catch(() => undefined) // reported to whoever appended that
+    return appending
+  }
+
+  async #append(at: number, records: readonly Uint8Array[]): Promise<'stored' | 'taken'> {
     if (at !== this.#store.size) return 'taken'
     await this.#store.commit({ at, append: records })
     return 'stored'

@@ -1,0 +1,157 @@
+/** What every relay store promises (net/relay/store.ts), run on each by `relay-store.test.ts`. */
+import { expect, it } from 'vitest'
+import type { RelayLog, RelayStore } from '../../net/relay/store.js'
+import { until } from './support.js'
+
+export interface RelayStoreHarness {
+  /** The store at the same place, opened again: it holds what was stored. Undefined for one that forgets. */
+  readonly reopen?: () => Promise<RelayStore>
+  /** As another process would open it, at the same time. */
+  readonly another?: (store: RelayStore) => Promise<RelayStore>
+}
+
+let spaces = 0
+const newSpace = (): Uint8Array => new Uint8Array(32).fill(++spaces)
+const record = (text: string, length = text.length): Uint8Array => {
+  const bytes = new Uint8Array(length)
+  bytes.set(new TextEncoder().encode(text))
+  return bytes
+}
+const texts = (records: readonly Uint8Array[]): string[] => records.map((bytes) => new TextDecoder().decode(bytes).replaceAll('\0', ''))
+const ALL = Number.MAX_SAFE_INTEGER
+
+async function logOf(store: RelayStore, space: Uint8Array): Promise<RelayLog> {
+  await store.found(space, record('genesis'))
+  const log = await store.open(space)
+  if (!log) throw new Error('founded, but not there')
+  return log
+}
+
+export function relayStoreConformance(create: () => Promise<RelayStore>, harness: RelayStoreHarness): void {
+  it('asking for a space leaves no trace', async () => {
+    const store = await create()
+    expect(await store.open(newSpace())).toBeUndefined()
+    expect(await store.spaces()).toEqual([])
+    await store.close()
+  })
+
+  it('founds once and keeps the first genesis', async () => {
+    const store = await create()
+    const space = newSpace()
+    await Promise.all([store.found(space, record('genesis')), store.found(space, record('genesis'))])
+    await store.found(space, record('another'))
+    const log = (await store.open(space)) as RelayLog
+    expect(await log.refresh()).toBe(1)
+    expect(texts(await log.read(0, 10, ALL))).toEqual(['genesis'])
+    expect(await store.spaces()).toEqual([space])
+    await log.close()
+    await store.close()
+  })
+
+  it('appends in order and reads any range, by count and by bytes', async () => {
+    const store = await create()
+    const log = await logOf(store, newSpace())
+    expect(await log.append(1, [record('a', 100), record('b', 100), record('c', 5000)])).toBe('stored')
+    expect(await log.append(4, [record('d', 1)])).toBe('stored')
+    expect(texts(await log.read(1, 2, ALL))).toEqual(['a', 'b'])
+    expect(texts(await log.read(0, 100, ALL))).toEqual(['genesis', 'a', 'b', 'c', 'd'])
+    expect(texts(await log.read(1, 100, 250))).toEqual(['a', 'b'])
+    expect(texts(await log.read(3, 100, 10))).toEqual(['c']) // one at least
+    expect(await log.read(5, 10, ALL)).toEqual([])
+    expect(await log.append(5, [])).toBe('stored')
+    expect(await log.refresh()).toBe(5)
+    await log.close()
+    await store.close()
+  })
+
+  it('stores nothing where something lies', async () => {
+    const store = await create()
+    const log = await logOf(store, newSpace())
+    expect(await log.append(1, [record('a'), record('b')])).toBe('stored')
+    expect(await log.append(0, [record('x')])).toBe('taken')
+    expect(await log.append(2, [record('x'), record('y')])).toBe('taken')
+    expect(texts(await log.read(0, 10, ALL))).toEqual(['genesis', 'a', 'b'])
+    await log.close()
+    await store.close()
+  })
+
+  it('keeps bytes as they are: every value, empty, a megabyte', async () => {
+    const store = await create()
+    const log = await logOf(store, newSpace())
+    const all = Uint8Array.from({ length: 256 }, (_, i) => i)
+    const records = [all, Uint8Array.from(all).reverse(), new Uint8Array(0), new Uint8Array(1 << 20).fill(0x5c), all.subarray(3, 17)]
+    expect(await log.append(1, records)).toBe('stored')
+    const held = [...(await log.read(1, 3, ALL)), ...(await log.read(4, 9, ALL))]
+    expect(held.map((bytes) => Buffer.compare(bytes, records.shift() as Uint8Array))).toEqual([0, 0, 0, 0, 0])
+    await log.close()
+    await store.close()
+  })
+
+  it('keeps spaces apart', async () => {
+    const store = await create()
+    const [a, b] = [await logOf(store, newSpace()), await logOf(store, newSpace())]
+    await a.append(1, [record('in a')])
+    expect(await b.refresh()).toBe(1)
+    expect(texts(await a.read(1, 9, ALL))).toEqual(['in a'])
+    expect(await store.spaces()).toHaveLength(2)
+    await a.close()
+    await b.close()
+    await store.close()
+  })
+
+  it('sets a value once', async () => {
+    const store = await create()
+    expect(await store.get('signer')).toBeUndefined()
+    expect(texts([await store.setOnce('signer', record('first'))])).toEqual(['first'])
+    expect(texts([await store.setOnce('signer', record('second'))])).toEqual(['first'])
+    expect(texts([(await store.get('signer')) as Uint8Array])).toEqual(['first'])
+    await store.close()
+  })
+
+  it.runIf(harness.reopen)('has everything after being opened again', async () => {
+    const store = await create()
+    const space = newSpace()
+    const log = await logOf(store, space)
+    await log.append(1, [record('a'), record('b')])
+    await store.setOnce('signer', record('key'))
+    await log.close()
+    await store.close()
+    const again = await (harness.reopen as NonNullable<RelayStoreHarness['reopen']>)()
+    const reopened = (await again.open(space)) as RelayLog
+    expect(texts(await reopened.read(0, 9, ALL))).toEqual(['genesis', 'a', 'b'])
+    expect(texts([(await again.get('signer')) as Uint8Array])).toEqual(['key'])
+    expect(await reopened.append(3, [record('c')])).toBe('stored')
+    await reopened.close()
+    await again.close()
+  })
+
+  it.runIf(harness.another)('two processes: one order, and each hears of the other', async () => {
+    const store = await create()
+    const other = await (harness.another as NonNullable<RelayStoreHarness['another']>)(store)
+    const space = newSpace()
+    const here = await logOf(store, space)
+    const there = await logOf(other, space)
+    let heard = 0
+    there.onGrowth = () => { heard++ }
+    expect(await here.append(1, [record('a')])).toBe('stored')
+    await until(() => heard > 0, 'the other process hears of it')
+    expect(await there.append(1, [record('x')])).toBe('taken')
+    // Many at once, each retrying after the other: no gap, no loss, nothing twice.
+    const write = async (log: RelayLog, name: string): Promise<void> => {
+      for (let i = 0; i < 20;) if ((await log.append(await log.refresh(), [record(`${name}${i}`), record(`${name}${i}+`)])) === 'stored') i++
+    }
+    await Promise.all([write(here, 'h'), write(there, 't')])
+    const found = texts(await here.read(0, 1000, ALL))
+    expect(found).toEqual(texts(await there.read(0, 1000, ALL)))
+    expect(found).toHaveLength(2 + 80)
+    expect(found.filter((text) => text.startsWith('h') && !text.endsWith('+'))).toEqual(Array.from({ length: 20 }, (_, i) => `h${i}`))
+    for (let i = 2; i < found.length; i += 2) expect(found[i + 1]).toBe(`${found[i] as string}+`)
+    // Of two that name themselves, one comes first, and both are told the same.
+    const [one, two] = await Promise.all([store.setOnce('race', record('one')), other.setOnce('race', record('two'))])
+    expect(one).toEqual(two)
+    await there.close()
+    await here.close()
+    if (other !== store) await other.close()
+    await store.close()
+  })
+}
