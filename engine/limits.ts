@@ -80,6 +80,8 @@ export const MAX_SQL_NESTING = 150
 /** Parsed statements kept, and the longest text that is worth keeping. */
 export const PARSE_CACHE_SIZE = 512
 export const PARSE_CACHE_TEXT = 64 * 1024
+/** Points that a plan reads one by one; beyond them a table is read by range, or whole. */
+export const MAX_PLAN_POINTS = 1_024
 /** Longest invitation link, page included: what mail programs and chats pass on whole, and some. */
 export const MAX_INVITATION_LINK_LENGTH = 16 * 1024
 /** Rows that the statements of one transaction may touch, changed in the end or not: ten times what an entry may change. Each is a key in memory. */

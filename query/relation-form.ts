@@ -6,10 +6,11 @@ import { type ColumnId } from '../engine/space/types.js'
 import { type SchemaObject, type TableData } from './catalog.js'
 import { type Collation } from './keys.js'
 import { type PolicyColumn, type PolicyTable } from './policies.js'
-import { type CreateTable, type ForeignKey, type References } from './sql/ast.js'
+import { type CreateTable, type ForeignKey, type Node, type References } from './sql/ast.js'
 import { foldName } from './sql/names.js'
 import { parseStatement } from './sql/parse.js'
 import { type TableForm } from './sqlite/form.js'
+import { quoteName } from './sqlite/names.js'
 
 export interface RelationForm extends PolicyTable {
   readonly keyCollations: readonly Collation[]
@@ -19,6 +20,10 @@ export interface RelationForm extends PolicyTable {
   readonly collations: readonly (readonly Collation[])[]
   /** Names of the tables that it references. */
   readonly parents: readonly string[]
+  /** What must not repeat besides the key: columns by name, or undefined for expressions, generated columns and partial indexes. */
+  readonly uniques: readonly (readonly PolicyColumn[] | undefined)[]
+  /** A constraint says ON CONFLICT REPLACE, so that any write may delete rows. */
+  readonly replaces: boolean
 }
 
 const forms = new WeakMap<SchemaObject, RelationForm>()
@@ -51,6 +56,11 @@ function makeForm(object: SchemaObject & { readonly data: TableData }, form: Tab
     keyIsRowid: form.keyIsRowid,
     collations: data.collations,
     parents: create === undefined ? [] : references(create).map(({ table }) => table.text),
+    uniques: form.uniques.map(({ terms, where }) => {
+      const over = terms.map(({ sql, column }) => (column ? columns.find(({ id, name }) => id !== undefined && quoteName(name) === sql) : undefined))
+      return where === undefined && over.every((each) => each !== undefined) ? over : undefined
+    }),
+    replaces: create !== undefined && [...create.columns.flatMap(({ constraints }): readonly Node[] => constraints), ...create.constraints].some((each) => 'conflict' in each && each.conflict === 'replace'),
   }
 }
 
