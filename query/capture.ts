@@ -55,6 +55,8 @@ interface Installed {
 export class Capture {
   readonly #db: Sqlite
   readonly #tables = new Map<number, Installed>()
+  /** Keys of tables that are not watched at the moment. */
+  readonly #noted = new Map<number, Installed['touched']>()
   readonly #limit: number
   #active = false
   #count = 0
@@ -74,18 +76,17 @@ export class Capture {
    */
   install(tables: readonly CapturedTable[]): void {
     const wanted = new Map(tables.map((table) => [table.id, table]))
-    const touched = new Map<number, Installed['touched']>()
     for (const [id, table] of [...this.#tables]) {
       const version = wanted.get(id)?.version
       if (version !== undefined && version === table.version) continue
-      touched.set(id, table.touched)
+      this.#noted.set(id, table.touched)
       this.#remove(table)
     }
     for (const { id, name, version } of tables) {
       if (this.#tables.has(id)) continue
       const form = describeTable(this.#db, name)
       for (const sql of triggersFor(id, form)) this.#db.exec(sql)
-      this.#tables.set(id, { id, version, form, touched: touched.get(id) ?? new Map(), read: undefined, readNull: undefined })
+      this.#tables.set(id, { id, version, form, touched: this.#noted.get(id) ?? new Map(), read: undefined, readNull: undefined })
     }
   }
 

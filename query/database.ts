@@ -6,15 +6,18 @@
  * that all callers of this database share until COMMIT, as on one connection of SQLite.
  */
 import { isSealError, SealError } from '../engine/errors.js'
-import { type SpaceWriter } from '../engine/space/port.js'
+import { type SpaceSync, type SpaceWriter } from '../engine/space/port.js'
 import { type Committed, type Head, type View } from '../engine/space/types.js'
+import { encodeReplay, type Replayed } from './replay.js'
+import { Reruns, type LostWrite, type Rerun, type Write } from './rerun.js'
+import { live, type Live } from './live.js'
 import { Queue } from './queue.js'
 import { Session, type ObjectRow, type Outcome, type Prepared } from './session.js'
 import { splitStatements } from './sql/parse.js'
 import { type Statement as Ast } from './sql/ast.js'
 import { openSqlite, type SqliteOptions } from './sqlite.js'
 import { type QuarantinedRow } from './materialise.js'
-import { type Parameters, type ParameterValue, type SqlValue } from './values.js'
+import { toResultValue, type Parameters, type ParameterValue, type SqlValue } from './values.js'
 
 export interface DatabaseOptions {
   readonly sqlite?: SqliteOptions
@@ -29,7 +32,12 @@ export interface Result<T = ObjectRow> {
   readonly lastInsertRowid: number | bigint
   /** The state that was read, or written on. */
   readonly head: Head
+  /** Of a statement that wrote outside of a transaction: how far its entry has come. */
+  readonly write?: Write
 }
+
+/** A space that may be attached to a relay: only then can the log refuse a write after it was committed here. */
+export type SqlSpace = SpaceWriter & Partial<Pick<SpaceSync, 'relay'>>
 
 export interface RawResult extends Omit<Result, 'rows'> {
   /** Exact values in column order: bigint is INTEGER, number is REAL. */
@@ -70,20 +78,27 @@ export const WAIT = Symbol('wait')
 const MAX_ATTEMPTS = 8
 
 export class Database implements Sql {
+  readonly #space: SqlSpace
   readonly #session: Session
   readonly #queue = new Queue()
+  readonly #reruns: Reruns
+  readonly #listeners = new Set<(lost: LostWrite) => void>()
   /** Texts and parameters of the transaction that BEGIN in text opened. */
-  #recorded: { readonly prepared: Prepared; readonly parameters: Parameters | undefined }[] | undefined
+  #recorded: Replayed[] | undefined
   #closed = false
 
-  private constructor(session: Session) {
+  private constructor(space: SqlSpace, session: Session) {
+    this.#space = space
     this.#session = session
+    this.#reruns = new Reruns(space, (work) => this.#queue.run(work), (statements) => this.#rerunOf(statements), (lost) => {
+      for (const listener of this.#listeners) listener(lost)
+    })
   }
 
   /** Opens a database on `space`, which stays the caller's to close. */
-  static async open(space: SpaceWriter, options: DatabaseOptions = {}): Promise<Database> {
+  static async open(space: SqlSpace, options: DatabaseOptions = {}): Promise<Database> {
     const sqlite = await openSqlite(options.sqlite)
-    return new Database(new Session(space, sqlite.database()))
+    return new Database(space, new Session(space, sqlite.database()))
   }
 
   query<T = ObjectRow>(text: string, parameters?: Parameters, options?: QueryOptions): Promise<Result<T>> {
@@ -100,6 +115,14 @@ export class Database implements Sql {
 
   async exec(script: string): Promise<void> {
     for (const { text } of splitStatements(script)) await this.query(text)
+  }
+
+  /**
+   * A write that the log refused and that could not be executed again: others' changes stand in its way. Returns what stops the listening.
+   */
+  onLost(listener: (lost: LostWrite) => void): () => void {
+    this.#listeners.add(listener)
+    return () => { this.#listeners.delete(listener) }
   }
 
   /** Rows of tables in use that the space holds but no query sees, and why. */
@@ -128,8 +151,8 @@ export class Database implements Sql {
    * @example
    * await db.transaction(async (tx) => { await tx.query('UPDATE task SET done = TRUE WHERE id = ?', [1]) })
    */
-  transaction<T>(work: (tx: Sql) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
-    return this.#queue.run(() => this.#attempt(async () => {
+  async transaction<T>(work: (tx: Sql) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    const attempt = (): Promise<{ result: T; committed: Committed | undefined; recorded: readonly Replayed[] }> => this.#attempt(async () => {
       this.#refuseNesting()
       this.#session.begin(options)
       const tx = new TransactionSql(this.#session)
@@ -142,9 +165,35 @@ export class Database implements Sql {
         throw error
       }
       tx.end()
-      await this.#commitOrRollBack()
-      return result
-    }))
+      return { result, committed: await this.#commitOrRollBack(tx.recorded), recorded: tx.recorded }
+    })
+    const { result, committed, recorded } = await this.#queue.run(attempt)
+    if (committed !== undefined) this.#reruns.track(committed, { texts: recorded.map(({ text }) => text), run: async () => (await attempt()).committed })
+    return result
+  }
+
+  /**
+   * A query that is told again whenever its result changes.
+   *
+   * @example
+   * const stop = db.live('SELECT count(*) AS open FROM task WHERE NOT done').subscribe(({ rows }) => render(rows))
+   */
+  live<T = ObjectRow>(text: string | TemplateStringsArray, ...parameters: readonly ParameterValue[]): Live<Result<T>> {
+    const sql = typeof text === 'string' ? text : text.join('?')
+    const prepared = this.#session.prepare(sql)
+    const space = this.#space
+    return live<Result<T>>({
+      run: async () => {
+        const { columns, rows, ...rest } = await this.queryRaw(sql, parameters)
+        const reach = this.#session.knownReach(prepared)
+        const objects = rows.map((row) => Object.fromEntries(row.map((value, i) => [columns[i] as string, toResultValue(value)])) as T)
+        return { result: { ...rest, columns, rows: objects }, raw: rows, tables: reach === undefined || reach.all ? undefined : reach.reads }
+      },
+      get view() {
+        return space.current
+      },
+      onChange: (listener) => this.#space.on('change', listener),
+    })
   }
 
   /** Several statements in one transaction. */
@@ -159,7 +208,10 @@ export class Database implements Sql {
   /** Rolls back what is open. The space stays open. */
   async close(): Promise<void> {
     await this.#queue.run(() => {
-      if (!this.#closed) this.#session.close()
+      if (!this.#closed) {
+        this.#reruns.close()
+        this.#session.close()
+      }
       this.#closed = true
       return Promise.resolve()
     })
@@ -189,42 +241,57 @@ export class Database implements Sql {
     if (prepared.kind === 'nothing') return this.#nothing()
     if (session.inTransaction) {
       const outcome = this.#inText(() => run(prepared))
-      this.#recorded?.push({ prepared, parameters })
+      this.#recorded?.push({ text: prepared.text, parameters })
       return outcome
     }
     if (prepared.kind === 'read') {
       session.sync()
       return run(prepared)
     }
-    return this.#attempt(() => this.#autocommit(() => run(prepared)))
+    const { text } = prepared
+    const attempt = (): Promise<{ outcome: Outcome<T>; committed: Committed | undefined }> =>
+      this.#attempt(() => this.#autocommit([{ text, parameters }], () => run(session.prepare(text))))
+    const { outcome, committed } = await attempt()
+    if (committed === undefined) return outcome
+    return { ...outcome, write: this.#reruns.track(committed, { texts: [text], run: async () => (await attempt()).committed }) }
   }
 
-  async #autocommit<T>(run: () => Outcome<T>): Promise<Outcome<T>> {
+  async #autocommit<T>(statements: readonly Replayed[], run: () => T): Promise<{ outcome: T; committed: Committed | undefined }> {
     const session = this.#session
     session.begin()
-    let outcome: Outcome<T>
+    let outcome: T
     try {
       outcome = run()
     } catch (error) {
       // What the statement did before it failed stays only where OR FAIL says so: SQLite has undone the rest.
-      if (!session.wasRolledBack()) await this.#settleFailed()
+      if (!session.wasRolledBack()) await this.#commitOrRollBack(statements)
       throw error
     }
-    await this.#commitOrRollBack()
-    return outcome
+    return { outcome, committed: await this.#commitOrRollBack(statements) }
   }
 
-  async #settleFailed(): Promise<void> {
-    await this.#commitOrRollBack()
-  }
-
-  async #commitOrRollBack(): Promise<void> {
+  async #commitOrRollBack(statements: readonly Replayed[]): Promise<Committed | undefined> {
     try {
-      await this.#session.commit()
+      return await this.#session.commit(this.#replayOf(statements))
     } catch (error) {
       if (this.#session.inTransaction) this.#session.rollback()
       throw error
     }
+  }
+
+  /** Without a relay what is committed is in the log. */
+  #replayOf(statements: readonly Replayed[]): Uint8Array | undefined {
+    return this.#space.relay === undefined ? undefined : encodeReplay(statements)
+  }
+
+  #rerunOf(statements: readonly Replayed[]): Rerun {
+    const { attempt, texts } = { attempt: () => this.#attempt(async () => {
+      this.#refuseNesting()
+      return (await this.#autocommit(statements, () => {
+        for (const { text, parameters } of statements) this.#session.run(this.#session.prepare(text), parameters)
+      })).committed
+    }), texts: statements.map(({ text }) => text) }
+    return { texts, run: attempt }
   }
 
   /** A statement within a transaction; it may end it (OR ROLLBACK). */
@@ -277,25 +344,18 @@ export class Database implements Sql {
   async #commitText(message: string): Promise<void> {
     const session = this.#session
     if (!session.inTransaction) throw noTransaction(message)
-    const recorded = this.#recorded ?? []
+    const rerun = this.#rerunOf(this.#recorded ?? [])
+    let committed: Committed | undefined
     try {
-      await session.commit()
+      committed = await session.commit(this.#replayOf(this.#recorded ?? []))
       this.#endText()
     } catch (error) {
       if (!session.inTransaction) this.#endText()
       if (!isSealError(error, 'stale-view')) throw error
       // The space moved on: the same statements again.
-      await this.#attempt(async () => {
-        session.begin()
-        try {
-          for (const { prepared, parameters } of recorded) session.run(prepared, parameters)
-        } catch (failure) {
-          if (session.inTransaction) session.rollback()
-          throw failure
-        }
-        await this.#commitOrRollBack()
-      })
+      committed = await rerun.run()
     }
+    if (committed !== undefined) this.#reruns.track(committed, rerun)
   }
 
   #endText(): void {
@@ -330,6 +390,7 @@ export class Database implements Sql {
 
 /** The argument of `transaction(fn)`; of no use once that ended. */
 class TransactionSql implements Sql {
+  readonly recorded: Replayed[] = []
   readonly #session: Session
   #ended = false
 
@@ -342,11 +403,11 @@ class TransactionSql implements Sql {
   }
 
   query<T = ObjectRow>(text: string, parameters?: Parameters, options?: QueryOptions): Promise<Result<T>> {
-    return this.#run(text, options, (prepared) => this.#session.run(prepared, parameters)) as Promise<Result<T>>
+    return this.#run(text, parameters, options, (prepared) => this.#session.run(prepared, parameters)) as Promise<Result<T>>
   }
 
   queryRaw(text: string, parameters?: Parameters, options?: QueryOptions): Promise<RawResult> {
-    return this.#run(text, options, (prepared) => this.#session.runRaw(prepared, parameters))
+    return this.#run(text, parameters, options, (prepared) => this.#session.runRaw(prepared, parameters))
   }
 
   sql<T = ObjectRow>(text: TemplateStringsArray, ...values: ParameterValue[]): Promise<Result<T>> {
@@ -357,11 +418,12 @@ class TransactionSql implements Sql {
     for (const { text } of splitStatements(script)) await this.query(text)
   }
 
-  #run<T>(text: string, options: QueryOptions | undefined, run: (prepared: Prepared) => Outcome<T>): Promise<Outcome<T>> {
+  #run<T>(text: string, parameters: Parameters | undefined, options: QueryOptions | undefined, run: (prepared: Prepared) => Outcome<T>): Promise<Outcome<T>> {
     return Promise.resolve().then(() => {
       options?.signal?.throwIfAborted()
       if (this.#ended) throw new SealError('bad-argument', 'This transaction has ended.')
       const prepared = this.#session.prepare(text)
+      if (prepared.kind !== 'read') this.recorded.push({ text, parameters })
       if (prepared.kind === 'control') return this.#control(prepared.ast)
       try {
         return run(prepared)
@@ -387,4 +449,4 @@ function noTransaction(message: string): SealError {
   return new SealError('sql-error', message, { name: 'SQLITE_ERROR', result: 1 })
 }
 
-export type { Committed }
+export type { LostWrite, Write }

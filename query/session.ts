@@ -15,6 +15,7 @@ import { schemaAfter } from './ddl.js'
 import { Mirror } from './materialise.js'
 import { addPolicy, compilePolicy, dropPolicy, policyReads, type PolicyTables } from './policies.js'
 import { relationForm } from './relation-form.js'
+import { type Write } from './rerun.js'
 import { type Reach, Roots } from './reach.js'
 import { foldName } from './sql/names.js'
 import { findAll } from './sql/visit.js'
@@ -32,6 +33,7 @@ export interface Outcome<Row> {
   readonly changes: number
   readonly lastInsertRowid: number | bigint
   readonly head: Head
+  readonly write?: Write
 }
 export type ObjectRow = Record<string, ResultValue>
 
@@ -259,6 +261,11 @@ export class Session {
     }
     prepared.generation = mirror.generation
     prepared.epoch = mirror.epoch
+  }
+
+  /** What a statement that has run reaches; undefined if the schema has changed since. */
+  knownReach(prepared: Prepared): Reach | undefined {
+    return prepared.reach
   }
 
   reach(prepared: Prepared): Reach {

@@ -6,7 +6,7 @@ import { type SqlValue } from '../engine/codec/value.js'
 import { type Draft, type ObjectId, type Read, type RowChange, type View } from '../engine/space/types.js'
 import { type Binding, type Row } from './binding.js'
 import { sameRow, type BaseRows, type Capture, type RowDelta } from './capture.js'
-import { isTable, SEQUENCE, type Schema } from './catalog.js'
+import { isTable, SEQUENCE, type Schema, type SchemaObject } from './catalog.js'
 import { catalogChanges, mustRewrite } from './ddl.js'
 import { foreignKeyReads } from './foreign-keys.js'
 import { keyIdentity } from './keys.js'
@@ -32,7 +32,7 @@ export function draftOf(mirror: Mirror, capture: Capture, transaction: Transacti
   const rows = deltas.map((delta) => changeOf(mirror.binding(objectOf(after, delta.table)), delta, base.has(delta.table, delta.key)))
   for (const object of after.values()) {
     if (object.name === SEQUENCE && isTable(object)) rows.push(...sequenceChanges(mirror, transaction, object.id))
-    else if (mustRewrite(before.get(object.id), object)) rows.push(...rewrites(mirror.binding(object), view, deltas))
+    else if (mustRewrite(before.get(object.id), object)) rows.push(...rewrites(mirror.binding(object), before.get(object.id), view, deltas))
   }
   if (catalog.length === 0 && rows.length === 0) return undefined
   const parents = foreignKeyReads(mirror, before, after, deltas)
@@ -81,14 +81,16 @@ class BaseOfView implements BaseRows {
 const name = (table: ObjectId, key: readonly SqlValue[]): string => `${table}/${keyIdentity(key)}`
 
 /** All other rows of a table, under its new shape. */
-function rewrites(binding: Binding, view: View, deltas: readonly RowDelta[]): RowChange[] {
+function rewrites(binding: Binding, old: SchemaObject | undefined, view: View, deltas: readonly RowDelta[]): RowChange[] {
   const table = binding.id
+  // The engine pads rows with NULL for plaintext columns that they were written without.
+  const added = binding.data.columns.map(({ id, visibility, initial }) => (visibility === 'plaintext' && !old?.data?.columns.some((column) => column.id === id) ? initial : null))
   const written = new Set(deltas.filter((delta) => delta.table === table).map(({ key }) => keyIdentity(key)))
   const changes: RowChange[] = []
   for (const row of view.rows(table)) {
     if ('reason' in row) throw new SealError('open-failed', 'A row that does not open stands in the way of this change of the table.', { table, version: row.version })
-    const opened = binding.open(row)
-    if (!written.has(keyIdentity(opened.key))) changes.push({ kind: 'update', table, key: opened.key, row: binding.image(opened) })
+    const { key, values } = binding.open(row)
+    if (!written.has(keyIdentity(key))) changes.push({ kind: 'update', table, key, row: binding.image({ key, values: values.map((value, slot) => value ?? added[slot] ?? null) }) })
   }
   return changes
 }

@@ -1,0 +1,111 @@
+/**
+ * Writes that are not in the log yet. When the log refuses one, or it no longer applies, it is executed again on the new state, in order; what was
+ * promised to the caller follows it there.
+ */
+import { encodeHex } from '../engine/codec/bytes.js'
+import { isSealError, type SealError } from '../engine/errors.js'
+import { type SpaceWriter } from '../engine/space/port.js'
+import { type Committed, type SettleState } from '../engine/space/types.js'
+import { decodeReplay } from './replay.js'
+
+/** A write on its way: as `Committed`, across executions. */
+export interface Write {
+  /** Of the newest entry made for it. */
+  readonly state: SettleState
+  /** In the verified log, or given up: then `rejected`. */
+  readonly settled: Promise<SettleState>
+}
+
+/** A write that was given up: it could not be executed again. */
+export interface LostWrite {
+  readonly error: SealError | Error
+  readonly texts: readonly string[]
+}
+
+export interface Rerun {
+  readonly texts: readonly string[]
+  /** The entry that was written; undefined if nothing had to change any more. */
+  run(): Promise<Committed | undefined>
+}
+
+class PendingWrite implements Write {
+  readonly settled: Promise<SettleState>
+  #committed: Committed
+  #resolve: (state: SettleState) => void = () => undefined
+
+  constructor(committed: Committed) {
+    this.#committed = committed
+    this.settled = new Promise((resolve) => { this.#resolve = resolve })
+  }
+
+  get state(): SettleState {
+    return this.#committed.state
+  }
+
+  follow(committed: Committed): void {
+    this.#committed = committed
+  }
+
+  end(state: SettleState): void {
+    this.#resolve(state)
+  }
+}
+
+export class Reruns {
+  readonly #pending = new Map<string, { readonly write: PendingWrite; readonly rerun: Rerun }>()
+  readonly #off: () => void
+  readonly #lost: (lost: LostWrite) => void
+
+  /** `queue` runs work when its turn comes; `replay` executes texts of an earlier process. */
+  constructor(space: SpaceWriter, queue: (work: () => Promise<void>) => Promise<void>, replay: (statements: ReturnType<typeof decodeReplay>) => Rerun, lost: (lost: LostWrite) => void) {
+    this.#lost = lost
+    this.#off = space.on('retry', ({ hash, replay: bytes, verdict }) => {
+      const name = encodeHex(hash)
+      const known = this.#pending.get(name)
+      this.#pending.delete(name)
+      const rerun = known?.rerun ?? (bytes && replay(decodeReplay(bytes)))
+      const refused: SettleState = { kind: 'rejected', index: -1, verdict }
+      if (rerun === undefined) lost({ error: new Error('A write of an earlier session was refused, and what it did was not kept.'), texts: [] })
+      else void queue(() => this.#again(rerun, known?.write, refused)).catch(() => undefined) // #again has told
+    })
+  }
+
+  /** A write that was committed here: what the caller may wait for. */
+  track(committed: Committed, rerun: Rerun): Write {
+    const write = new PendingWrite(committed)
+    this.#watch(committed, write, rerun)
+    return write
+  }
+
+  close(): void {
+    this.#off()
+    this.#pending.clear()
+  }
+
+  #watch(committed: Committed, write: PendingWrite, rerun: Rerun): void {
+    if (committed.state.kind === 'relay' || committed.state.kind === 'seen') {
+      write.end(committed.state)
+      return
+    }
+    const name = encodeHex(committed.hash)
+    this.#pending.set(name, { write, rerun })
+    void committed.settled.then((state) => {
+      // A refusal comes as `retry`, too; whoever is still here then has landed.
+      if (state.kind !== 'rejected' && this.#pending.delete(name)) write.end(state)
+    })
+  }
+
+  async #again(rerun: Rerun, write: PendingWrite | undefined, refused: SettleState): Promise<void> {
+    try {
+      const committed = await rerun.run()
+      if (committed === undefined) write?.end({ kind: 'local' })
+      else {
+        write?.follow(committed)
+        this.#watch(committed, write ?? new PendingWrite(committed), rerun)
+      }
+    } catch (error) {
+      write?.end(refused)
+      this.#lost({ error: isSealError(error) || error instanceof Error ? error : new Error(String(error)), texts: rerun.texts })
+    }
+  }
+}

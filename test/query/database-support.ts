@@ -1,0 +1,48 @@
+/** Databases on real spaces, and what two of them hold, to be compared. */
+import { createSpace, openSpace } from '../../engine/space/open.js'
+import type { Space } from '../../engine/space/space.js'
+import { memoryStore } from '../../engine/store/memory.js'
+import type { StoreLocation } from '../../engine/store/store.js'
+import { isSealError } from '../../engine/errors.js'
+import { Database } from '../../query/database.js'
+import { optionsOf } from '../space/rim-support.js'
+
+export interface Opened { readonly db: Database; readonly space: Space; readonly location: StoreLocation; close(): Promise<void> }
+
+export async function opened(space: Space, location: StoreLocation): Promise<Opened> {
+  const db = await Database.open(space)
+  return { db, space, location, close: async () => { await db.close(); await space.close() } }
+}
+
+export async function newDatabase(seed: string, script = ''): Promise<Opened> {
+  const location = memoryStore()
+  const database = await opened(await createSpace(await location.open(), optionsOf(seed)), location)
+  await database.db.exec(script)
+  return database
+}
+
+export async function reopen({ location, close }: Opened, seed: string): Promise<Opened> {
+  await close()
+  return opened(await openSpace(await location.open(), optionsOf(seed)), location)
+}
+
+/** Schema and rows, rowids included where they are the rows' identity, in an order of their own. */
+export async function contents(db: Database): Promise<unknown> {
+  const schema = (await db.queryRaw('SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type, name')).rows
+  const tables: Record<string, unknown> = {}
+  for (const [type, name] of schema) {
+    if (type !== 'table') continue
+    const rows = (await db.queryRaw(`SELECT * FROM "${String(name)}"`)).rows
+    tables[String(name)] = rows.map((row) => row.map((value) => (typeof value === 'bigint' ? `${value}n` : value))).sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
+  }
+  return { schema, tables }
+}
+
+export async function codeOf(work: Promise<unknown>): Promise<string> {
+  try {
+    await work
+  } catch (error) {
+    return isSealError(error) ? error.code : `not a SealError: ${String(error)}`
+  }
+  return 'no error'
+}
