@@ -60,7 +60,11 @@ export function verifyEvidence(crypto: CryptoProvider, bytes: Uint8Array): Verif
   const proved = (): VerifiedFork =>
     ({ spaceId: parts.spaceId, relayName: parts.relayName, relayKey: parts.relayKey, sizes: [smaller.size, larger.size] }) as unknown as VerifiedFork
   if (smaller.size === larger.size) {
+    // Nothing of the bytes goes unused: the one root is the larger's own, and there is nothing to prove between equal sizes.
+    if (!equalBytes(parts.root, larger.root) || parts.proof.length > 0) throw new SealError('bad-proof', 'Expected no proof between two heads of one size.')
     const same = equalBytes(smaller.root, larger.root) && equalBytes(parseStateLine(smaller), parseStateLine(larger))
+    // What nothing depends on has one form only.
+    if (parts.proof.length > 0 || !equalBytes(parts.root, larger.root)) throw new SealError('bad-proof', 'Expected no proof between two notes of one size.')
     if (!same) return proved()
   } else if (smaller.size < larger.size && smaller.size > 0) {
     verifyConsistency(crypto, { size1: smaller.size, root1: parts.root, size2: larger.size, root2: larger.root, proof: parts.proof })

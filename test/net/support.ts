@@ -22,9 +22,11 @@ export const crypto = await loadProvider()
 
 export interface TestRelay { readonly relay: Relay; readonly dial: Dial; readonly connections: Connection[]; readonly store: RelayStore }
 
+let relays = 0
+
 export async function testRelay(options: Partial<RelayOptions> & { readonly verify?: Verify } = {}): Promise<TestRelay> {
   const store = options.store ?? memoryRelayStore()
-  const random = seededRandom(`relay ${Math.random()}`)
+  const random = seededRandom(`relay ${relays++}`)
   const judge = options.judge ?? (await createJudge({ store, name: 'relay.test', random, verify: options.verify ?? 'full', crypto }))
   const relay = new Relay({ store, judge, name: 'relay.test', random, now: () => Date.now(), ...options })
   const connections: Connection[] = []
@@ -39,8 +41,8 @@ export async function testRelay(options: Partial<RelayOptions> & { readonly veri
 
 export interface TestPeer { readonly space: Space; readonly sync: Sync; readonly location: StoreLocation }
 
-export function startSync(space: Space, dial: Dial, name: string): Sync {
-  const sync = new Sync(space, { dial, random: seededRandom(`sync ${name}`), now: () => Date.now(), maxBackoff: 50, presenceEvery: 0 })
+export function startSync(space: Space, dial: Dial, name: string, presenceEvery = 0): Sync {
+  const sync = new Sync(space, { dial, random: seededRandom(`sync ${name}`), now: () => Date.now(), maxBackoff: 50, presenceEvery })
   sync.start()
   return sync
 }
