@@ -1,0 +1,52 @@
+/**
+ * `npm run bench:journeys`: whole journeys, as an application makes them, and as ratios to peers that run in turns with them. `--quick` with a
+ * tenth of the rows, `--only word` for the journeys whose name has it. Writes bench/out/journeys.json and a chart. The relay's: bench/relay.ts.
+ */
+import { parseArgs } from 'node:util'
+import initSqlJs from 'sql.js'
+import { createSpace, memoryStore } from 'sealdb'
+import { type Figure, judge, printFigures } from './bars.js'
+import { catchingUp } from './journey/catching-up.js'
+import { opening } from './journey/opening.js'
+import { fillSpace, fillSqlJs } from './journey/people.js'
+import { reads } from './journey/reads.js'
+import { removal } from './journey/removal.js'
+import { writes } from './journey/writes.js'
+import { OUT, writeJson, writeOut } from './report.js'
+import { barChart } from './svg.js'
+
+const { values: options } = parseArgs({ options: { quick: { type: 'boolean' }, only: { type: 'string' } } })
+const [rows, entries, times] = options.quick === true ? [10_000, 1_000, 2] : [100_000, 10_000, 3]
+
+const JOURNEYS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
+  reads: warmReads,
+  writes: () => writes(times),
+  opening: () => opening(rows, times),
+  'catching up': () => catchingUp(entries, times),
+  removal: () => removal(100),
+}
+
+const figures: Figure[] = []
+for (const [name, journey] of Object.entries(JOURNEYS)) {
+  if (options.only !== undefined && !name.includes(options.only)) continue
+  process.stderr.write(`${name}\n`)
+  figures.push(...await journey())
+}
+const judged = judge(figures)
+printFigures(judged)
+writeJson('journeys', { rows, entries, figures: judged })
+const ratios = judged.filter(({ unit }) => unit === '× sql.js')
+if (ratios.length > 0) writeOut('journeys.svg', barChart('SealDB against sql.js as it comes', 'times its speed', ratios.map(({ name, value }) => ({ label: name, group: value >= 1 ? 'quicker' : 'slower', value }))))
+console.log(`\nWritten to ${OUT}`)
+
+async function warmReads(): Promise<readonly Figure[]> {
+  const space = await createSpace({ store: memoryStore(), offline: true })
+  // After SealDB, which needs to see sql.js start.
+  const peer = new (await initSqlJs()).Database()
+  fillSqlJs(peer, rows)
+  await fillSpace(space, rows)
+  const found = await reads(space, peer, rows, times + 2)
+  await space.close()
+  peer.close()
+  return found
+}
