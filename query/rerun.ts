@@ -65,8 +65,12 @@ export class Reruns {
       this.#pending.delete(name)
       const rerun = known?.rerun ?? (bytes && replay(decodeReplay(bytes)))
       const refused: SettleState = { kind: 'rejected', index: -1, verdict }
-      if (rerun === undefined) lost({ error: new Error('A write of an earlier session was refused, and what it did was not kept.'), texts: [] })
-      else void queue(() => this.#again(rerun, known?.write, refused)).catch(() => undefined) // #again has told
+      // The space keeps what was refused until it hears that it was seen to, so that a crash in between loses nothing.
+      const done = (): Promise<void> => space.retried(hash)
+      if (rerun === undefined) {
+        lost({ error: new Error('A write of an earlier session was refused, and what it did was not kept.'), texts: [] })
+        void done().catch(() => undefined) // told again when the space is next opened
+      } else void queue(() => this.#again(rerun, known?.write, refused).then(done)).catch(() => undefined) // #again has told
     })
   }
 

@@ -4,7 +4,7 @@
  */
 import { SealError } from '../errors.js'
 import { buildInvite, buildNameReseals, buildProfile, buildRefresh, buildRole, type BuildContext } from '../group/builders.js'
-import { buildForget, buildLeave, buildRemoval, buildRotate, mustRotate, type RotateOptions } from '../group/build-epoch.js'
+import { buildForget, buildLeave, buildRemoval, buildRepairs, buildRotate, mustRotate, type RotateOptions } from '../group/build-epoch.js'
 import { formatLink } from '../group/link.js'
 import { holdingUpForget, newestEpoch, readDevice, readMeta } from '../group/roster.js'
 import { buildReseal } from './build.js'
@@ -70,6 +70,13 @@ export async function rotateIfNeeded(space: Space): Promise<boolean> {
   if (!space.writable || space.me.role === undefined || !mustRotate(stateOf(space))) return false
   await settle(space, (context) => [buildRotate(context)])
   return true
+}
+
+/** If the newest epoch carries something that is not what this device knows it to be, put the right thing beside it: newcomers need it. */
+export async function repairIfNeeded(space: Space): Promise<boolean> {
+  const role = space.me.role
+  if (!space.writable || role === undefined || space.keyring.check(stateOf(space)).length === 0) return false
+  return settleUnlessEmpty(space, buildRepairs)
 }
 
 export interface ForgetProgress { readonly resealed: number }
@@ -170,7 +177,8 @@ async function settle(space: Space, build: (context: BuildContext) => Ops, withK
   return state
 }
 
-async function settleUnlessEmpty(space: Space, build: (context: BuildContext) => Ops): Promise<void> {
+/** False if there was nothing to write. */
+async function settleUnlessEmpty(space: Space, build: (context: BuildContext) => Ops): Promise<boolean> {
   const empty = new SealError('bad-argument', 'Nothing to write.')
   try {
     await settle(space, (context) => {
@@ -178,8 +186,10 @@ async function settleUnlessEmpty(space: Space, build: (context: BuildContext) =>
       if (ops.length === 0) throw empty
       return ops
     })
+    return true
   } catch (error) {
     if (error !== empty) throw error
+    return false
   }
 }
 

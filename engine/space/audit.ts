@@ -11,8 +11,9 @@ import { KEY_KIND, prefixEnd } from '../state/keys.js'
 import type { Store } from '../store/store.js'
 import { decodeObject } from './catalog.js'
 import { decodeRecord } from './entry.js'
+import { verifyEvidence } from './evidence.js'
 import { Follower } from './follower.js'
-import { decodeDeviceSecrets, decodeHead, decodeOutboxItem, NAMES } from './persist.js'
+import { decodeDeviceSecrets, decodeHead, decodeOutboxItem, decodeRefusedItem, NAMES } from './persist.js'
 import { readStoredSnapshot } from './snapshot.js'
 import type { Head, Verdict } from './types.js'
 
@@ -54,6 +55,17 @@ export async function audit(store: Store, crypto: CryptoProvider, onProgress?: (
   const outbox = store.names(NAMES.outbox)
   for (const name of outbox) {
     if (decodeRecord(decodeOutboxItem(store.get(name) as Uint8Array).record).kind !== 'entry') problems.push(`The pending entry ${name} is malformed.`)
+  }
+  for (const name of store.names(NAMES.refused)) {
+    if (decodeRecord(decodeRefusedItem(store.get(name) as Uint8Array).record).kind !== 'entry') problems.push(`The refused entry ${name} is malformed.`)
+  }
+  for (const name of store.names(NAMES.evidence)) {
+    try {
+      verifyEvidence(crypto, store.get(name) as Uint8Array)
+    } catch (error) {
+      if (!isSealError(error)) throw error
+      problems.push(`What is stored as ${name} proves nothing: ${error.message}`)
+    }
   }
   const counts = checkState(follower.state.tree, problems)
   const report = { spaceId: follower.env.spaceId, head: follower.head, ...tally, pending: outbox.length, ...counts, problems }

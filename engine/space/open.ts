@@ -3,19 +3,22 @@
  * to exactly that head, or the store is refused with the place where it differs.
  */
 import { EMPTY_LOG_ROOT } from '../log/merkle.js'
-import { SealError } from '../errors.js'
+import { isSealError, SealError } from '../errors.js'
 import { equalBytes } from '../codec/bytes.js'
 import { buildGenesis, buildProfile, ownDevice } from '../group/builders.js'
 import { Keyring } from '../group/keyring.js'
 import { FIRST_DEVICE, FIRST_EPOCH } from '../group/ops/genesis.js'
 import { GENESIS_SPACE_ID } from '../group/contexts.js'
+import type { ApplyEnv } from '../state/context.js'
 import { StateTree } from '../state/tree.js'
 import type { Store } from '../store/store.js'
 import { buildRecord } from './build.js'
 import { Follower } from './follower.js'
 import { decodeDeviceSecrets, decodeHead, encodeDeviceSecrets, encodeHead, NAMES, required } from './persist.js'
+import type { Alert } from './port.js'
 import { readStoredSnapshot } from './snapshot.js'
 import { Space, type SpaceOptions } from './space.js'
+import type { Head } from './types.js'
 
 /** Names that other members see; sealed. */
 export interface Profile {
@@ -49,7 +52,7 @@ export async function createSpace(store: Store, options: SpaceOptions, profile: 
       [NAMES.keyring, keyring.encode()],
     ],
   })
-  const space = new Space({ options, store, follower, keyring, device: FIRST_DEVICE, signer })
+  const space = new Space({ options, store, follower, keyring, device: FIRST_DEVICE, signer, soundTo: follower.head.size })
   if (profile.name !== undefined || profile.device !== undefined) await setProfile(space, profile)
   return space
 }
@@ -60,18 +63,11 @@ export async function openSpace(store: Store, options: SpaceOptions): Promise<Sp
   const { spaceId, device, signingSeed } = decodeDeviceSecrets(required(store.get(NAMES.device), 'device'))
   const head = decodeHead(required(store.get(NAMES.head), 'verified head'))
   const keyring = Keyring.decode({ crypto, spaceId }, required(store.get(NAMES.keyring), 'keyring'))
-  const follower = await readFollower(store, options, spaceId)
-  for (let from = follower.head.size; from < store.size; from += BATCH) {
-    for (const record of await store.read(from, Math.min(store.size, from + BATCH))) follower.follow(record, 'trusted')
+  const { follower, soundTo, alerts } = await readVerified(store, { crypto, spaceId }, head)
+  for (const { kind, epoch, device: by } of keyring.open(follower.state.tree)) {
+    alerts.push({ code: 'bad-link', message: `Device ${by} made a ${kind} of epoch ${epoch} that does not hold what it should.`, facts: { kind, epoch, device: by } })
   }
-  const found = follower.head
-  if (found.size !== head.size || !equalBytes(found.logRoot, head.logRoot) || !equalBytes(found.stateRoot, head.stateRoot)) {
-    throw new SealError('store-corrupt', `The store's entries lead to another head than the one verified at size ${head.size}. Restore it from a copy, or join again.`, {
-      expected: head.size, found: found.size,
-    })
-  }
-  keyring.open(follower.state.tree)
-  return new Space({ options, store, follower, keyring, device, signer: crypto.signer(signingSeed) })
+  return new Space({ options, store, follower, keyring, device, signer: crypto.signer(signingSeed), soundTo, alerts })
 }
 
 /** Set the names of this member and device. */
@@ -85,12 +81,51 @@ export async function setProfile(space: Space, profile: Profile): Promise<void> 
   })
 }
 
-/** From the snapshot if there is one and it is sound, else from the genesis. */
-async function readFollower(store: Store, options: SpaceOptions, spaceId: Uint8Array): Promise<Follower> {
-  const snapshot = await readStoredSnapshot(store, { crypto: options.crypto, spaceId })
-  if (snapshot) return snapshot
+interface Opened { readonly follower: Follower; readonly soundTo: number; readonly alerts: Alert[] }
+
+/**
+ * The state at the verified head, by the shortest way that leads there: from the snapshot without looking at signatures, then with them (a log may
+ * hold entries that were ignored for a bad one), then the same from the genesis. Whichever it is, it ends at exactly that head.
+ */
+async function readVerified(store: Store, env: ApplyEnv, head: Head): Promise<Opened> {
+  const alerts: Alert[] = []
+  for (const signature of ['trusted', 'check'] as const) {
+    const follower = await fromSnapshot(store, env, alerts)
+    if (!follower) break
+    if (await reaches(follower, store, head, signature)) return { follower, alerts, soundTo: 0 }
+  }
+  for (const signature of ['trusted', 'check'] as const) {
+    const follower = await fromGenesis(store, env)
+    if (await reaches(follower, store, head, signature)) return { follower, alerts, soundTo: signature === 'trusted' ? head.size : 0 }
+  }
+  throw new SealError('store-corrupt', `The store's entries lead to another head than the one verified at size ${head.size}. Restore it from a copy, or join again.`, {
+    expected: head.size, found: store.size,
+  })
+}
+
+async function reaches(follower: Follower, store: Store, head: Head, signature: 'trusted' | 'check'): Promise<boolean> {
+  if (store.size !== head.size || follower.head.size > head.size) return false
+  for (let from = follower.head.size; from < store.size; from += BATCH) {
+    for (const record of await store.read(from, Math.min(store.size, from + BATCH))) follower.follow(record, signature)
+  }
+  return equalBytes(follower.head.logRoot, head.logRoot) && equalBytes(follower.head.stateRoot, head.stateRoot)
+}
+
+/** Undefined if there is none, or none that is sound while the entries before it are still here. */
+async function fromSnapshot(store: Store, env: ApplyEnv, alerts: Alert[]): Promise<Follower | undefined> {
+  try {
+    return await readStoredSnapshot(store, env)
+  } catch (error) {
+    if (!isSealError(error, 'store-corrupt') || store.first > 0) throw error
+    if (alerts.length === 0) alerts.push({ code: 'tampered', message: `${error.message} The space was opened from its entries instead.`, facts: { code: error.code } })
+    return undefined
+  }
+}
+
+async function fromGenesis(store: Store, { crypto, spaceId }: ApplyEnv): Promise<Follower> {
   const [genesis] = store.first === 0 && store.size > 0 ? await store.read(0, 1) : []
-  const follower = Follower.found(options.crypto, required(genesis, 'genesis'))
+  if (store.first > 0) throw new SealError('store-corrupt', `The entries before ${store.first} are gone, and no snapshot leads to the verified head.`, { first: store.first })
+  const follower = Follower.found(crypto, required(genesis, 'genesis'))
   if (!equalBytes(follower.env.spaceId, spaceId)) throw new SealError('store-corrupt', 'The store’s first entry founds another space than its secrets are of.')
   return follower
 }

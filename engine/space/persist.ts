@@ -5,10 +5,10 @@
  *     head            the verified head: size, log root, state root. Only moves forward.
  *     note            the relay's latest checkpoint note under that head, if any
  *     evidence/<n>    evidence against the relay or a device: the space is read-only while there is any against the relay
- *     snapshot        head, and log frontier, of the stored snapshot
  *     secret/device   seeds and ids of this device
  *     secret/keyring  secrets of epochs, blinding secrets
  *     secret/outbox/<n>  pending entries in order, each with query's replay bytes
+ *     secret/refused/<n> entries that were refused, until they were executed again (outbox.ts)
  */
 import { Reader, Writer } from '../codec/canonical.js'
 import { SealError } from '../errors.js'
@@ -16,7 +16,7 @@ import { MAX_ENTRY_LENGTH, MAX_VALUE_LENGTH } from '../limits.js'
 import { MAX_ID } from '../state/keys.js'
 import type { DeviceId, Head } from './types.js'
 
-export const NAMES = { head: 'head', note: 'note', device: 'secret/device', keyring: 'secret/keyring', outbox: 'secret/outbox/', evidence: 'evidence/' } as const
+export const NAMES = { head: 'head', note: 'note', device: 'secret/device', keyring: 'secret/keyring', outbox: 'secret/outbox/', refused: 'secret/refused/', evidence: 'evidence/' } as const
 
 /** This device, as its store knows it. */
 export interface DeviceSecrets {
@@ -29,6 +29,11 @@ export interface DeviceSecrets {
 export interface OutboxItem {
   readonly record: Uint8Array
   readonly replay: Uint8Array | undefined
+}
+
+export interface RefusedItem extends OutboxItem {
+  /** Hash of the entry that was written in its place. */
+  readonly replacedBy: Uint8Array | undefined
 }
 
 export function encodeHead(head: Head): Uint8Array {
@@ -67,9 +72,29 @@ export function decodeOutboxItem(bytes: Uint8Array): OutboxItem {
   return item
 }
 
+export function encodeRefusedItem(item: RefusedItem): Uint8Array {
+  const w = new Writer(item.record.length + (item.replay?.length ?? 0) + 48)
+  w.bytes(encodeOutboxItem(item), MAX_OUTBOX_ITEM)
+  w.optional(item.replacedBy, (x, hash) => x.fixed(hash, 32))
+  return w.finish()
+}
+
+export function decodeRefusedItem(bytes: Uint8Array): RefusedItem {
+  const r = new Reader(bytes)
+  const item = { ...decodeOutboxItem(r.bytes(MAX_OUTBOX_ITEM)), replacedBy: r.optional((x) => x.fixed(32).slice()) }
+  r.end()
+  return item
+}
+
+const MAX_OUTBOX_ITEM = MAX_ENTRY_LENGTH + MAX_VALUE_LENGTH + 64
+
 /** Names sort as numbers do. */
 export function outboxName(sequence: number): string {
   return NAMES.outbox + String(sequence).padStart(15, '0')
+}
+
+export function refusedName(sequence: number): string {
+  return NAMES.refused + String(sequence).padStart(15, '0')
 }
 
 /** Throws `bad-argument` for a store that holds no space. */

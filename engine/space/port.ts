@@ -30,6 +30,8 @@ export interface SpaceWriter extends SpaceReader {
    * Throws `rejected` (refused; facts.code, facts.detail) when the state machine rejects it locally: then nothing was written.
    */
   commit(draft: Draft, view: View): Promise<Committed>
+  /** A `retry` was dealt with without a new entry (nothing to change any more, or it can't be done): forget the refused one. */
+  retried(hash: Uint8Array): Promise<void>
   /** Turns read-only on evidence, on removal, on an unknown protocol version. */
   readonly writable: boolean
 }
@@ -37,7 +39,10 @@ export interface SpaceWriter extends SpaceReader {
 export interface SpaceEvents {
   /** `current` (and perhaps `verified`) moved. Synchronous; take `view.changes(older)` for what changed. */
   readonly change: { readonly verified: boolean }
-  /** A pending entry was rejected by the log or no longer applies: execute it again on the new state, then commit a new draft. */
+  /**
+   * A pending entry was rejected by the log or no longer applies: execute it again on the new state, then commit a new draft with the same `replay`
+   * (it takes the refused entry's place, on disk too), or call `retried`. Until then it is told again whenever the space is opened.
+   */
   readonly retry: { readonly hash: Uint8Array; readonly verdict: Verdict; readonly replay: Uint8Array | undefined }
   readonly settle: { readonly hash: Uint8Array; readonly state: SettleState }
   readonly alert: Alert

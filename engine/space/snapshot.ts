@@ -74,7 +74,8 @@ export async function readStoredSnapshot(store: Store, env: ApplyEnv): Promise<F
     if (!sound) throw new SealError('store-corrupt', `The stored snapshot of size ${head.size} is not what it says it is.`, { size: head.size })
     return Follower.resume(env, states, root, log)
   } catch (error) {
-    if (isSealError(error, 'bad-encoding')) throw new SealError('store-corrupt', 'The stored snapshot is malformed.', {}, { cause: error })
+    // Malformed, over a limit, or rows that no tree gives in this order.
+    if (isSealError(error) && (error.family === 'hostile' || error.code === 'bad-argument' || error.code === 'key-too-long')) throw new SealError('store-corrupt', 'The stored snapshot is malformed.', {}, { cause: error })
     throw error
   }
 }

@@ -16,26 +16,26 @@ import type { BuildContext } from '../group/builders.js'
 import type { Keyring } from '../group/keyring.js'
 import { newestEpoch, readDevice, readMember, readMeta, sameEpoch } from '../group/roster.js'
 import type { ApplyEnv } from '../state/context.js'
-import { pointerKey, relayKey } from '../state/keys.js'
+import { pointerKey, protocolKey, relayKey } from '../state/keys.js'
 import { decodePointer } from '../state/roster.js'
 import { apply, type Applied, headOf } from './apply.js'
 import { buildDraft, buildRecord } from './build.js'
 import { Emitter, Mutex } from './emitter.js'
-import { decodeRecord, entryHash, type ReadClaim } from './entry.js'
+import { decodeRecord, PROTOCOL_VERSION, type ReadClaim } from './entry.js'
 import { openRelayNote, type RelayStatement, verifyEvidence } from './evidence.js'
-import type { Follower} from './follower.js';
-import { type HeldState } from './follower.js'
+import type { Follower, HeldState } from './follower.js'
 import { signHandshake } from './handshake.js'
 import { HistoryReader } from './history.js'
 import type { Op } from './ops/index.js'
-import { decodeRelay, type RelayRecord } from './ops/space.js'
-import { Pending } from './pending.js'
-import { decodeOutboxItem, encodeHead, encodeOutboxItem, NAMES, outboxName } from './persist.js'
+import { decodeRelay, protocolVersion, type RelayRecord } from './ops/space.js'
+import type { Pending } from './pending.js'
+import { Outbox, type Landing, type OutboxChange, type Puts } from './outbox.js'
+import { encodeHead, NAMES } from './persist.js'
 import type { Alert, Me, SpaceEvents, SpaceSync, SpaceWriter } from './port.js'
 import { openPresence, type Presence, sealPresence } from './presence.js'
 import { SpaceView } from './view.js'
 import type { Batch, Store } from '../store/store.js'
-import type { Committed, DeviceId, Draft, Head, Verdict, View } from './types.js'
+import type { Committed, DeviceId, Draft, Head, SettleState, Verdict, View } from './types.js'
 import { forkEvidence, type Contradiction } from './watch.js'
 
 export interface SpaceOptions {
@@ -53,6 +53,10 @@ export interface SpaceParts {
   readonly keyring: Keyring
   readonly device: DeviceId
   readonly signer: Signer
+  /** Up to this size no entry of the log has a signature that is not good: it can be replayed without looking at them. */
+  readonly soundTo: number
+  /** What opening found amiss, to be told. */
+  readonly alerts?: readonly Alert[]
 }
 
 export class Space implements SpaceWriter, SpaceSync {
@@ -63,16 +67,15 @@ export class Space implements SpaceWriter, SpaceSync {
   readonly #keyring: Keyring
   readonly #device: DeviceId
   readonly #signer: Signer
-  readonly #events = new Emitter<SpaceEvents>((error) => { queueMicrotask(() => { throw error }) })
+  readonly #events = new Emitter<SpaceEvents>((error) => { queueMicrotask(() => { throw error }) }, ['alert', 'retry'])
   readonly #lock = new Mutex()
   readonly #history: HistoryReader
-  #pending: Pending[] = []
-  #sequence = 0
+  readonly #outbox: Outbox
   #current: SpaceView
   #verified: SpaceView
   /** Index below which each other member's entries have built on our history. */
   readonly #seen = new Map<number, number>()
-  #frozen: string | undefined
+  #frozen: 'evidence' | 'removed' | 'store' | 'unsupported-version' | undefined
   #closed = false
   #replayed = 0
 
@@ -86,12 +89,15 @@ export class Space implements SpaceWriter, SpaceSync {
     this.#keyring = keyring
     this.#device = parts.device
     this.#signer = parts.signer
-    this.#history = new HistoryReader(follower, store)
+    this.#history = new HistoryReader(follower, store, parts.soundTo)
+    this.#outbox = new Outbox(options.crypto, (index) => [...this.#seen.values()].filter((size) => size > index).length)
     this.#verified = this.#viewOf(follower.hold(), 0)
     this.#current = this.#verified
-    if (store.names(NAMES.evidence).length > 0) this.#frozen = 'evidence'
+    for (const alert of parts.alerts ?? []) this.#alert(alert)
+    this.#restoreEvidence()
+    if (keyring.settle(follower.state.tree)) this.#persistKeyring() // the process ended between learning of it and keeping it
     this.#restorePending()
-    this.#noticeRemoval()
+    this.#noticeStanding()
   }
 
   // ---- reading -----------------------------------------------------------------------------------------------------------------
@@ -100,7 +106,7 @@ export class Space implements SpaceWriter, SpaceSync {
     return this.#follower.env
   }
   get me(): Me {
-    const tree = this.#follower.state.tree
+    const { tree } = this.#verified.held
     const device = readDevice(tree, this.#device)
     const member = device === undefined ? undefined : readMember(tree, device.member)
     const active = device !== undefined && device.removedAt === undefined && member?.removedAt === undefined
@@ -112,8 +118,9 @@ export class Space implements SpaceWriter, SpaceSync {
   get current(): View {
     return this.#current
   }
+  /** Of `verified`: the follower runs ahead while a batch is being made durable. */
   get head(): Head {
-    return this.#follower.head
+    return this.#verified.head
   }
   get keyring(): Keyring {
     return this.#keyring
@@ -162,6 +169,19 @@ export class Space implements SpaceWriter, SpaceSync {
     })
   }
 
+  /**
+   * What a `retry` asked for was done without a new entry, or can't be done: the refused entry is forgotten. Not needed after a `commit` with the
+   * same `replay`, which takes its place.
+   */
+  retried(hash: Uint8Array): Promise<void> {
+    return this.#lock.run(async () => {
+      const change = this.#outbox.resolve(hash)
+      if (change.puts.length === 0 || this.#closed) return
+      await this.#durable({ put: change.puts })
+      this.#outbox.adopt(change)
+    })
+  }
+
   /** Write ops of the group or of the space as a whole; built on the state they will be applied to. */
   commitOps(build: (context: BuildContext) => readonly Op[], withKeyring: 'with-keyring' | 'as-needed' = 'as-needed'): Promise<Committed> {
     return this.#lock.run(() => this.#write(build(this.#buildContext()), [], undefined, withKeyring === 'with-keyring'))
@@ -178,15 +198,15 @@ export class Space implements SpaceWriter, SpaceSync {
       ;(applied.state as HeldState).tree.release()
       throw rejection(applied.verdict)
     }
-    const pending = this.#track(record, applied.hash, replay)
+    const pending = this.#outbox.track(record, applied.hash, replay)
     try {
       // Secrets of a new epoch are durable before the entry that starts it can leave the device.
       const opened = this.#openNewEpoch(applied.state as HeldState)
       const put: Puts = withKeyring ? [[NAMES.keyring, this.#keyring.encode()]] : opened
       if (this.relay === undefined) await this.#appendOwn(applied, record, pending, put)
-      else await this.#keepPending(applied, record, pending, replay, put)
+      else await this.#keepPending(applied, pending, put)
     } catch (error) {
-      if (isSealError(error) && error.family === 'retry' && error.facts.outcome === 'unknown') this.#frozen = 'store'
+      this.#keyring.open(before.tree) // an epoch that did not come to be is dropped again
       throw error
     }
     return pending
@@ -195,29 +215,45 @@ export class Space implements SpaceWriter, SpaceSync {
   /** No relay: this device's own log is the log. */
   async #appendOwn(applied: Applied, record: Uint8Array, pending: Pending, put: Puts): Promise<void> {
     const head = headOf(this.env, applied.state)
+    const change = this.#outbox.replace(pending)
     try {
-      await this.#store.commit({ at: this.head.size, append: [record], put: [[NAMES.head, encodeHead(head)], ...put] })
+      await this.#durable({ at: this.head.size, append: [record], put: [[NAMES.head, encodeHead(head)], ...put, ...change.puts] })
     } catch (error) {
       ;(applied.state as HeldState).tree.release()
       throw error
     }
     this.#follower.adopt(applied)
+    this.#history.followed([applied.verdict])
+    this.#outbox.adopt(change)
+    this.#settleKeyring()
     this.#moveVerified()
+    this.#noticeStanding()
     pending.settle({ kind: 'relay', index: head.size - 1 })
     this.#events.emit('change', { verified: true })
     this.#events.emit('settle', { hash: pending.hash, state: pending.state })
   }
 
-  async #keepPending(applied: Applied, record: Uint8Array, pending: Pending, replay: Uint8Array | undefined, put: Puts): Promise<void> {
+  async #keepPending(applied: Applied, pending: Pending, put: Puts): Promise<void> {
+    const change = this.#outbox.add(pending)
     try {
-      await this.#store.commit({ put: [[outboxName(pending.sequence), encodeOutboxItem({ record, replay })], ...put] })
+      await this.#durable({ put: [...change.puts, ...put] })
     } catch (error) {
       ;(applied.state as HeldState).tree.release()
       throw error
     }
-    this.#pending.push(pending)
-    this.#setCurrent(this.#viewOf(applied.state as HeldState, this.#pending.length))
+    this.#outbox.adopt(change)
+    this.#setCurrent(this.#viewOf(applied.state as HeldState, this.#outbox.pending.length))
     this.#events.emit('change', { verified: false })
+  }
+
+  /** A commit to the store. If it may or may not have happened, the store has to be opened again before anything else is written. */
+  async #durable(batch: Batch): Promise<void> {
+    try {
+      await this.#store.commit(batch)
+    } catch (error) {
+      if (isSealError(error, 'store-failed') && (error.facts.outcome === 'unknown' || error.facts.reopen === true)) this.#frozen ??= 'store'
+      throw error
+    }
   }
 
   #sign(ops: readonly Op[], reads: readonly ReadClaim[]): Uint8Array {
@@ -243,16 +279,16 @@ export class Space implements SpaceWriter, SpaceSync {
   // ---- the relay's side --------------------------------------------------------------------------------------------------------
 
   get relay(): RelayRecord | undefined {
-    const bytes = this.#follower.state.tree.get(relayKey())
+    const bytes = this.#verified.held.tree.get(relayKey())
     return bytes === undefined ? undefined : decodeRelay(bytes)
   }
 
   outbox(): readonly { readonly hash: Uint8Array; readonly record: Uint8Array }[] {
-    return this.#pending
+    return this.#outbox.pending
   }
 
   sent(hash: Uint8Array): void {
-    const pending = this.#pending.find((item) => equalBytes(item.hash, hash))
+    const pending = this.#outbox.pending.find((item) => equalBytes(item.hash, hash))
     if (pending?.state.kind !== 'local') return
     pending.sent()
     this.#events.emit('settle', { hash, state: pending.state })
@@ -276,87 +312,107 @@ export class Space implements SpaceWriter, SpaceSync {
     })
   }
 
-  /** Follow records, all or none, to the head that the relay has signed; then persist, settle, and re-base what is pending. */
+  /** Follow records, all or none, to the head that the relay has signed; re-base what is pending; make both durable, then move on. */
   async #advance(records: readonly Uint8Array[], statement: RelayStatement): Promise<void> {
+    if (this.#frozen === 'store') throw readOnly('store')
     const start = this.#follower.hold()
     const first = start.log.size
-    const verdicts: { readonly hash: Uint8Array; readonly verdict: Verdict }[] = []
-    let outcome: readonly Landed[]
+    let rebased: Rebased | undefined
+    let step: Step
     try {
-      for (const record of records) verdicts.push(this.#follower.follow(record, 'check'))
-      const { logRoot, stateRoot } = this.head
+      const verdicts = this.#follow(records)
+      const { logRoot, stateRoot } = this.#follower.head
       if (!equalBytes(logRoot, statement.logRoot) || !equalBytes(stateRoot, statement.stateRoot)) {
         throw new SealError('bad-checkpoint', `The relay's checkpoint for size ${statement.size} is not the head that its entries lead to.`, { size: statement.size })
       }
-      const landed = this.#landed(verdicts)
-      const put: (readonly [string, Uint8Array | null])[] = [[NAMES.head, encodeHead(this.head)], [NAMES.note, statement.note], ...this.#openNewEpoch(this.#follower.state as HeldState)]
-      for (const { pending } of landed) put.push([outboxName(pending.sequence), null])
-      await this.#store.commit({ at: first, append: records, put })
-      start.tree.release()
-      outcome = landed
+      const opened = this.#openNewEpoch(this.#follower.state as HeldState)
+      const landing = this.#outbox.land(verdicts)
+      rebased = this.#rebase(this.#follower.state as HeldState, landing)
+      const put: Puts = [[NAMES.head, encodeHead(this.#follower.head)], [NAMES.note, statement.note], ...opened, ...rebased.change.puts]
+      await this.#durable({ at: first, append: records, put })
+      step = { records, verdicts, landing, rebased, first }
     } catch (error) {
+      rebased?.held?.tree.release()
       this.#follower.reset(start)
+      this.#keyring.open(this.#current.held.tree)
       throw error
     }
-    this.#moveOn(records, verdicts, outcome, first)
+    start.tree.release()
+    this.#moveOn(step)
   }
 
-  #landed(verdicts: readonly { readonly hash: Uint8Array; readonly verdict: Verdict }[]): Landed[] {
-    const landed: Landed[] = []
-    verdicts.forEach(({ hash, verdict }, offset) => {
-      const pending = this.#pending.find((item) => equalBytes(item.hash, hash))
-      if (pending) landed.push({ pending, verdict, offset })
-    })
-    return landed
+  #follow(records: readonly Uint8Array[]): Judged[] {
+    try {
+      return records.map((record) => this.#follower.follow(record, 'check'))
+    } catch (error) {
+      if (isSealError(error, 'unsupported-version')) this.#stopAtVersion(Number(error.facts.found))
+      throw error
+    }
   }
 
-  /** Durable now: settle, re-base, tell. Nothing here may fail. */
-  #moveOn(records: readonly Uint8Array[], verdicts: readonly { readonly verdict: Verdict }[], landed: readonly Landed[], first: number): void {
-    this.#watch(records, verdicts)
-    this.#pending = this.#pending.filter((item) => !landed.some(({ pending }) => pending === item))
-    if (this.#keyring.settle(this.#follower.state.tree)) this.#persistKeyring()
+  /** Durable now: settle, show, tell. Nothing here may fail. */
+  #moveOn({ records, verdicts, landing, rebased, first }: Step): void {
+    const { landed } = landing
+    this.#watch(records, verdicts, landing)
+    this.#history.followed(verdicts.map(({ verdict }) => verdict))
+    this.#outbox.adopt(rebased.change)
+    this.#settleKeyring()
     this.#moveVerified()
-    const dropped = this.#rebase()
-    this.#noticeRemoval()
+    this.#show(rebased)
+    this.#noticeStanding()
     this.#events.emit('change', { verified: true })
     for (const { pending, verdict, offset } of landed) {
-      pending.settle(verdict.kind === 'applied' ? { kind: 'relay', index: first + offset } : { kind: 'rejected', index: first + offset, verdict })
-      this.#events.emit('settle', { hash: pending.hash, state: pending.state })
+      this.#settle(pending, verdict.kind === 'applied' ? { kind: 'relay', index: first + offset } : { kind: 'rejected', index: first + offset, verdict })
       if (verdict.kind !== 'applied') this.#events.emit('retry', { hash: pending.hash, verdict, replay: pending.replay })
     }
-    for (const { pending, verdict } of dropped) this.#events.emit('retry', { hash: pending.hash, verdict, replay: pending.replay })
+    this.#tellDropped(rebased)
   }
 
-  /** Apply what is pending to the new verified state. What no longer applies, and all after it, is dropped: query executes it again. */
-  #rebase(): readonly { readonly pending: Pending; readonly verdict: Verdict }[] {
-    let state: HeldState | undefined
+  /** Apply what is pending to a verified state. What no longer applies, and all after it, is given up: query executes it again. */
+  #rebase(verified: HeldState, before: OutboxChange): Rebased {
+    let held: HeldState | undefined
     let kept = 0
-    let refused: Verdict | undefined
-    for (const pending of this.#pending) {
-      const applied: Applied = apply(this.env, state ?? this.#verified.held, pending.record, { signature: 'trusted' })
-      if (applied.verdict.kind !== 'applied') {
-        ;(applied.state as HeldState).tree.release()
-        refused = applied.verdict
+    let refusal: Refusal | undefined
+    // A protocol that this code does not know has no verdicts for it: what is pending waits for the code that does.
+    const known = protocolVersion(verified.tree.get(protocolKey())) === PROTOCOL_VERSION
+    for (const pending of known ? before.pending : []) {
+      const { state, verdict } = apply(this.env, held ?? verified, pending.record, { signature: 'trusted' })
+      if (verdict.kind !== 'applied') {
+        ;(state as HeldState).tree.release()
+        refusal = verdict
         break
       }
-      state?.tree.release()
-      state = applied.state as HeldState
+      held?.tree.release()
+      held = state as HeldState
       kept++
     }
-    if (state) {
-      this.#keyring.open(state.tree)
-      this.#setCurrent(this.#viewOf(state, kept))
+    const change = refusal ? this.#outbox.drop(before, kept) : { ...before, dropped: [] }
+    return { held, kept, change, refusal }
+  }
+
+  #show({ held, kept }: Rebased): void {
+    if (held) {
+      this.#keyring.open(held.tree)
+      this.#setCurrent(this.#viewOf(held, kept))
     } else this.#setCurrent(this.#verified)
-    if (refused === undefined) return []
-    const verdict = refused
-    const dropped = this.#pending.splice(kept)
-    // Their place in the outbox is given up when it is written next; a crash before that only executes them again.
-    void this.#lock.run(() => this.#store.commit({ put: dropped.map(({ sequence }) => [outboxName(sequence), null] as const) })).catch((error: unknown) => this.#fail(error))
-    return dropped.map((pending) => ({ pending, verdict }))
+  }
+
+  /** Dropped entries are not waited for any longer; those that somebody can execute again are handed back. */
+  #tellDropped({ change, refusal }: Rebased): void {
+    if (!refusal) return
+    for (const pending of change.dropped) {
+      this.#settle(pending, { kind: 'rejected', index: this.head.size, verdict: refusal })
+      this.#events.emit('retry', { hash: pending.hash, verdict: refusal, replay: pending.replay })
+    }
+  }
+
+  #settle(pending: Pending, state: SettleState): void {
+    pending.settle(state)
+    this.#events.emit('settle', { hash: pending.hash, state: pending.state })
   }
 
   /** What later entries say: who has seen what, and whether somebody else writes with this device's key. */
-  #watch(records: readonly Uint8Array[], verdicts: readonly { readonly verdict: Verdict }[]): void {
+  #watch(records: readonly Uint8Array[], verdicts: readonly Judged[], { landed, revived }: Landing): void {
     const tree = this.#follower.state.tree
     let junk = 0
     records.forEach((record, i) => {
@@ -367,7 +423,8 @@ export class Space implements SpaceWriter, SpaceSync {
       const { device, base } = decoded.entry
       const member = device === 0 ? undefined : readDevice(tree, device)?.member
       if (member !== undefined && member !== this.me.member) this.#seen.set(member, Math.max(this.#seen.get(member) ?? 0, base.size))
-      if (device === this.#device && !this.#pending.some((item) => equalBytes(item.hash, entryHash(this.env.crypto, record)))) {
+      const hash = (verdicts[i] as Judged).hash
+      if (device === this.#device && !landed.some(({ pending }) => equalBytes(pending.hash, hash)) && !revived.some((known) => equalBytes(known, hash))) {
         this.#alert({ code: 'copied-store', message: 'Another copy of this device’s store is writing with its key. Keep one, and remove this device from the other place.', facts: { device } })
       }
     })
@@ -428,12 +485,12 @@ export class Space implements SpaceWriter, SpaceSync {
   }
 
   sealPresence(counter: number, payload: Uint8Array): Uint8Array {
-    const { epoch } = newestEpoch(this.#follower.state.tree)
+    const { epoch } = newestEpoch(this.#verified.held.tree)
     return sealPresence(this.env, this.#keyring, epoch, this.#device, this.#signer, this.#options.random(24), { counter, head: this.head, payload })
   }
 
   openPresence(message: Uint8Array): Presence {
-    return openPresence(this.env, this.#keyring, this.#follower.state.tree, message)
+    return openPresence(this.env, this.#keyring, this.#verified.held.tree, message)
   }
 
   /** The note of the relay under the verified head, if there is one. */
@@ -447,13 +504,12 @@ export class Space implements SpaceWriter, SpaceSync {
     return Promise.resolve(openRelayNote(this.env.crypto, this.id, relay, note))
   }
 
-  /** After a move to another relay, the note in store may still be the former one's. */
+  /** After a move to another relay, the note in store may still be the former one's, or of a size before the move. */
   #hasNoteOfRelay(): boolean {
     const { note, relay } = this
     if (note === undefined || relay === undefined) return false
     try {
-      openRelayNote(this.env.crypto, this.id, relay, note)
-      return true
+      return openRelayNote(this.env.crypto, this.id, relay, note).size === this.head.size
     } catch (error) {
       if (!isSealError(error)) throw error
       return false
@@ -464,7 +520,7 @@ export class Space implements SpaceWriter, SpaceSync {
   async #compareWithPast(statement: RelayStatement): Promise<'same' | 'fork'> {
     if (await this.#freezeIf(forkEvidence(this.#contradictionParts(), statement, undefined))) return 'fork'
     // The first note of a relay that was given this history, rather than giving it, is to be held against it all the same.
-    if (statement.size === this.head.size && !this.#hasNoteOfRelay()) await this.#store.commit({ put: [[NAMES.note, statement.note]] })
+    if (statement.size === this.head.size && !this.#hasNoteOfRelay()) await this.#durable({ put: [[NAMES.note, statement.note]] })
     return 'same'
   }
 
@@ -478,10 +534,24 @@ export class Space implements SpaceWriter, SpaceSync {
     // One proof is enough: a relay that goes on contradicting itself fills no disk.
     if (this.#frozen === 'evidence') return true
     const n = this.#store.names(NAMES.evidence).length
-    await this.#store.commit({ put: [[`${NAMES.evidence}${String(n).padStart(6, '0')}`, evidence]] })
+    // Writing stops even if the disk is full.
     this.#frozen = 'evidence'
-    this.#alert({ code: 'fork', message: 'The relay has signed two different histories of this space. Reading goes on; writing has stopped. The evidence is attached.', evidence, facts: { size: this.head.size } })
+    this.#alertFork(evidence)
+    await this.#durable({ put: [[`${NAMES.evidence}${String(n).padStart(6, '0')}`, evidence]] })
     return true
+  }
+
+  #alertFork(evidence: Uint8Array): void {
+    this.#alert({ code: 'fork', message: 'The relay has signed two different histories of this space. Reading goes on; writing has stopped. The evidence is attached.', evidence, facts: { size: this.head.size } })
+  }
+
+  /** Evidence outlives the process. What does not verify is not evidence, whoever put it there. */
+  #restoreEvidence(): void {
+    for (const evidence of this.evidence) {
+      verifyEvidence(this.env.crypto, evidence)
+      this.#frozen = 'evidence'
+      this.#alertFork(evidence)
+    }
   }
 
   // ---- moving --------------------------------------------------------------------------------------------------------------------
@@ -490,7 +560,7 @@ export class Space implements SpaceWriter, SpaceSync {
     const old = this.#verified
     this.#verified = this.#viewOf(this.#follower.hold(), 0)
     if (this.#current === old) this.#current = this.#verified
-    else if (this.#pending.length === 0) {
+    else if (this.#outbox.pending.length === 0) {
       this.#current.release()
       this.#current = this.#verified
     }
@@ -504,23 +574,20 @@ export class Space implements SpaceWriter, SpaceSync {
   }
 
   #viewOf(held: HeldState, pending: number): SpaceView {
-    return new SpaceView({ env: this.env, states: this.#follower.states, held, head: this.head, pending, keyring: this.#keyring })
-  }
-
-  #track(record: Uint8Array, hash: Uint8Array, replay: Uint8Array | undefined): Pending {
-    const seenBy = (index: number): number => [...this.#seen.values()].filter((size) => size > index).length
-    return new Pending({ record, hash, replay, sequence: this.#sequence++, seenBy })
+    return new SpaceView({ env: this.env, states: this.#follower.states, held, head: this.#follower.head, pending, keyring: this.#keyring })
   }
 
   #restorePending(): void {
-    for (const name of this.#store.names(NAMES.outbox)) {
-      const { record, replay } = decodeOutboxItem(this.#store.get(name) as Uint8Array)
-      this.#sequence = Number(name.slice(NAMES.outbox.length))
-      this.#pending.push(this.#track(record, entryHash(this.env.crypto, record), replay))
-    }
-    const dropped = this.#rebase()
-    if (dropped.length > 0) queueMicrotask(() => { for (const { pending, verdict } of dropped) this.#events.emit('retry', { hash: pending.hash, verdict, replay: pending.replay }) })
-    this.#replayed = this.#pending.length
+    this.#outbox.restore(this.#store)
+    const unresolved = this.#outbox.unresolved
+    const rebased = this.#rebase(this.#verified.held, this.#outbox.now)
+    this.#outbox.adopt(rebased.change)
+    this.#show(rebased)
+    const { puts } = rebased.change
+    if (puts.length > 0) void this.#lock.run(() => this.#durable({ put: puts })).catch((error: unknown) => this.#fail(error))
+    for (const { hash, replay } of unresolved) this.#events.emit('retry', { hash, verdict: { kind: 'rejected', code: 'conflict', detail: 'earlier' }, replay })
+    this.#tellDropped(rebased)
+    this.#replayed = this.#outbox.pending.length
   }
 
   /** How many pending entries were found in the store when it was opened. */
@@ -537,14 +604,28 @@ export class Space implements SpaceWriter, SpaceSync {
     return [[NAMES.keyring, this.#keyring.encode()]]
   }
 
-  #persistKeyring(): void {
-    void this.#lock.run(() => this.#store.commit({ put: [[NAMES.keyring, this.#keyring.encode()]] })).catch((error: unknown) => this.#fail(error))
+  /** What the verified state says is forgotten is destroyed, a fresh agreement key takes over. */
+  #settleKeyring(): void {
+    if (this.#keyring.settle(this.#follower.state.tree)) this.#persistKeyring()
   }
 
-  #noticeRemoval(): void {
+  #persistKeyring(): void {
+    void this.#lock.run(() => this.#durable({ put: [[NAMES.keyring, this.#keyring.encode()]] })).catch((error: unknown) => this.#fail(error))
+  }
+
+  /** Does the verified state let this device, with this code, go on writing? */
+  #noticeStanding(): void {
+    const version = protocolVersion(this.#verified.held.tree.get(protocolKey()))
+    if (version !== PROTOCOL_VERSION) this.#stopAtVersion(version)
     if (this.#frozen !== undefined || this.me.role !== undefined) return
     this.#frozen = 'removed'
-    queueMicrotask(() => this.#alert({ code: 'removed', message: 'This device was removed from the space. What it holds stays readable here; nothing newer will be.', facts: { device: this.#device } }))
+    this.#alert({ code: 'removed', message: 'This device was removed from the space. What it holds stays readable here; nothing newer will be.', facts: { device: this.#device } })
+  }
+
+  #stopAtVersion(found: number): void {
+    if (this.#frozen === 'unsupported-version') return
+    this.#frozen ??= 'unsupported-version'
+    this.#alert({ code: 'unsupported-version', message: `This space has moved to protocol version ${found}. Reading goes on as of the last entry that this program understands; update it to write.`, facts: { found, known: PROTOCOL_VERSION } })
   }
 
   #alert(alert: Alert): void {
@@ -573,8 +654,11 @@ export class Space implements SpaceWriter, SpaceSync {
   }
 }
 
-type Puts = NonNullable<Batch['put']>
-interface Landed { readonly pending: Pending; readonly verdict: Verdict; readonly offset: number }
+type Refusal = Exclude<Verdict, { kind: 'applied' }>
+interface Judged { readonly hash: Uint8Array; readonly verdict: Verdict }
+/** What is pending, on a new verified state. `held`: with all of it applied, if there is any. */
+interface Rebased { readonly held: HeldState | undefined; readonly kept: number; readonly change: OutboxChange & { readonly dropped: readonly Pending[] }; readonly refusal: Refusal | undefined }
+interface Step { readonly records: readonly Uint8Array[]; readonly verdicts: readonly Judged[]; readonly landing: Landing; readonly rebased: Rebased; readonly first: number }
 
 function rejection(verdict: Exclude<Verdict, { kind: 'applied' }>): SealError {
   const { kind, code, detail } = verdict
