@@ -185,9 +185,9 @@ export class Database implements Sql {
     return live<Result<T>>({
       run: async () => {
         const { columns, rows, ...rest } = await this.queryRaw(sql, parameters)
-        const reach = this.#session.knownReach(prepared)
+        const reach = this.#session.reach(prepared)
         const objects = rows.map((row) => Object.fromEntries(row.map((value, i) => [columns[i] as string, toResultValue(value)])) as T)
-        return { result: { ...rest, columns, rows: objects }, raw: rows, tables: reach === undefined || reach.all ? undefined : reach.reads }
+        return { result: { ...rest, columns, rows: objects }, raw: rows, tables: reach.all ? undefined : reach.reads }
       },
       get view() {
         return space.current

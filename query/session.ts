@@ -263,11 +263,6 @@ export class Session {
     prepared.epoch = mirror.epoch
   }
 
-  /** What a statement that has run reaches; undefined if the schema has changed since. */
-  knownReach(prepared: Prepared): Reach | undefined {
-    return prepared.reach
-  }
-
   reach(prepared: Prepared): Reach {
     const { ast } = prepared
     if (ast.kind === 'pragma') return { ...NOTHING, all: foldName(ast.name.text).includes('_check') }

@@ -1,0 +1,335 @@
+/**
+ * SealDB: SQL over tables that a group of people shares through a server nobody has to trust. This file wires the three floors for an
+ * application: the engine's space, query's database and net's synchronisation. In Node and in browsers; `sealdb/relay`, `sealdb/store/…`,
+ * `sealdb/verify`, `sealdb/kysely` and `sealdb/drizzle` are entry points of their own.
+ */
+import { dial as defaultDial } from '#dial'
+import { loadProvider } from './engine/crypto/load.js'
+import type { CryptoProvider } from './engine/crypto/provider.js'
+import { SealError } from './engine/errors.js'
+import { parseLink } from './engine/group/link.js'
+import * as acts from './engine/space/acts.js'
+import { joinSpace as joinEngineSpace, signInvitationChallenge } from './engine/space/join.js'
+import { createSpace as createEngineSpace, openSpace as openEngineSpace, type Profile } from './engine/space/open.js'
+import type { Alert, SpaceEvents } from './engine/space/port.js'
+import { Snapshots } from './engine/space/snapshot.js'
+import type { Space, SpaceOptions } from './engine/space/space.js'
+import type { DeviceView, Head, MemberId, MemberView, Role, SettleState } from './engine/space/types.js'
+import type { Store, StoreLocation } from './engine/store/store.js'
+import { greet } from './net/client.js'
+import { joinChannel } from './net/join.js'
+import { Sync, type SyncState } from './net/sync.js'
+import type { Dial } from './net/transport.js'
+import { Database, type DatabaseOptions } from './query/database.js'
+
+export { SealError, isSealError, type ErrorCode, type ErrorFamily } from './engine/errors.js'
+export type { Alert } from './engine/space/port.js'
+export type { DeviceView, Head, MemberView, Role, SettleState } from './engine/space/types.js'
+export type { StoreLocation } from './engine/store/store.js'
+export type { SyncState } from './net/sync.js'
+export { memoryStore } from './engine/store/memory.js'
+export { loadProvider } from './engine/crypto/load.js'
+
+export interface OpenOptions {
+  /** Where this device keeps the space: `fileStore(directory)` in Node, `indexedDbStore(name)` in browsers, `memoryStore()` for tests. */
+  readonly store: StoreLocation
+  /** Default: the fastest that is here. */
+  readonly crypto?: CryptoProvider
+  /** Don't connect by itself; `space.connect()` does. */
+  readonly offline?: boolean
+  /** Told while much is loaded: entries received or replayed so far. */
+  readonly onProgress?: (entries: number) => void
+  readonly database?: DatabaseOptions
+  /** For tests: the sources of time, randomness and connections. */
+  readonly unsafe?: { readonly random?: (length: number) => Uint8Array; readonly now?: () => number; readonly dial?: Dial }
+}
+
+export interface CreateOptions extends OpenOptions {
+  /** Address of the relay, `ws://…` or `wss://…`. Without one the space is this device's alone until `attachRelay`. */
+  readonly relay?: string
+  /** Names that the other members see. */
+  readonly profile?: Profile
+}
+
+/**
+ * Found a space. This device is its first, this member its owner.
+ *
+ * @example
+ * const space = await createSpace({ store: memoryStore() })
+ * await space.exec('CREATE TABLE task (id INTEGER PRIMARY KEY, title TEXT NOT NULL)')
+ * await space.sql`INSERT INTO task (title) VALUES (${'ship it'})`
+ */
+export async function createSpace(options: CreateOptions): Promise<SealedSpace> {
+  const parts = await partsOf(options)
+  return onStore(options.store, async (store) => {
+    const space = await SealedSpace.assemble(await createEngineSpace(store, parts.space, options.profile), options, parts)
+    if (options.relay !== undefined) await closeOnFailure(space, () => space.attachRelay(options.relay as string))
+    return space
+  })
+}
+
+/** Open the space that a store holds. */
+export async function openSpace(options: OpenOptions): Promise<SealedSpace> {
+  const parts = await partsOf(options)
+  return onStore(options.store, async (store) => SealedSpace.assemble(await openEngineSpace(store, parts.space), options, parts))
+}
+
+/** Join by an invitation link. Everything that the relay shows is checked against the inviter's word in the link. */
+export async function joinSpace(link: string, options: OpenOptions & { readonly profile?: Profile }): Promise<SealedSpace> {
+  const parts = await partsOf(options)
+  const parsed = parseLink(parts.space.crypto, link)
+  const channel = await joinChannel(parts.dial, parsed, (relayName, nonce) => signInvitationChallenge(parts.space, parsed, relayName, nonce), options.onProgress)
+  try {
+    return await onStore(options.store, async (store) =>
+      SealedSpace.assemble(await joinEngineSpace(store, parts.space, parsed, channel, options.profile, options.onProgress), options, parts))
+  } finally {
+    channel.close()
+  }
+}
+
+/** The store is open for as long as the space is: what fails on the way gives it back. */
+async function onStore(location: StoreLocation, work: (store: Store) => Promise<SealedSpace>): Promise<SealedSpace> {
+  const store = await location.open()
+  return closeOnFailure(store, () => work(store))
+}
+
+async function closeOnFailure<T>(opened: { close(): Promise<void> }, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    await opened.close()
+    throw error
+  }
+}
+
+interface Parts { readonly space: SpaceOptions; readonly dial: Dial }
+
+async function partsOf(options: OpenOptions): Promise<Parts> {
+  const { random, now, dial } = options.unsafe ?? {}
+  const space: SpaceOptions = {
+    crypto: options.crypto ?? (await loadProvider()),
+    random: random ?? ((length) => fillRandom(new Uint8Array(length))),
+    now: now ?? (() => Date.now()),
+  }
+  return { space, dial: dial ?? defaultDial }
+}
+
+/** `getRandomValues` gives at most 65,536 bytes a call (W3C Web Cryptography §10.1.1). */
+function fillRandom(bytes: Uint8Array): Uint8Array {
+  for (let at = 0; at < bytes.length; at += 65_536) globalThis.crypto.getRandomValues(bytes.subarray(at, at + 65_536))
+  return bytes
+}
+
+/** A space, open. SQL, members and history; synchronised with its relay in the background. */
+export class SealedSpace implements AsyncDisposable {
+  /** SQL on the space: `query`, `exec`, `prepare`, `transaction`, `live` and more; the usual ones are below as well. */
+  readonly db: Database
+  /** The engine's space: for tools and tests. */
+  readonly engine: Space
+  readonly #options: OpenOptions
+  readonly #parts: Parts
+  readonly #snapshots: Snapshots
+  #sync: Sync | undefined
+  #state: SyncState = 'stopped'
+  #duties: Promise<void> = Promise.resolve()
+  readonly #stateListeners = new Set<(state: SyncState, error?: SealError) => void>()
+  readonly #stops: (() => void)[] = []
+
+  private constructor(engine: Space, db: Database, options: OpenOptions, parts: Parts) {
+    this.engine = engine
+    this.db = db
+    this.#options = options
+    this.#parts = parts
+    this.#snapshots = new Snapshots(engine)
+    this.query = db.query.bind(db)
+    this.exec = db.exec.bind(db)
+    this.prepare = db.prepare.bind(db)
+    this.transaction = db.transaction.bind(db)
+    this.batch = db.batch.bind(db)
+    this.sql = db.sql.bind(db)
+    this.live = db.live.bind(db)
+    this.#stops.push(engine.on('change', ({ verified }) => { if (verified) this.#afterChange() }))
+  }
+
+  static async assemble(engine: Space, options: OpenOptions, parts: Parts): Promise<SealedSpace> {
+    const space = new SealedSpace(engine, await Database.open(engine, options.database), options, parts)
+    if (options.offline !== true && engine.relay !== undefined) space.connect()
+    return space
+  }
+
+  readonly query: Database['query']
+  readonly exec: Database['exec']
+  readonly prepare: Database['prepare']
+  readonly transaction: Database['transaction']
+  readonly batch: Database['batch']
+  readonly sql: Database['sql']
+  readonly live: Database['live']
+
+  /** 32 bytes: the hash of the genesis entry. */
+  get id(): Uint8Array {
+    return this.engine.id
+  }
+  /** This member and device; `id` is what `current_member()` gives in SQL. */
+  get me(): { readonly id: MemberId; readonly device: number; readonly role: Role | undefined } {
+    const { member, device, role } = this.engine.me
+    return { id: member, device, role }
+  }
+  /** The verified head. */
+  get head(): Head {
+    return this.engine.head
+  }
+  get members(): readonly MemberView[] {
+    return this.engine.current.members()
+  }
+  get devices(): readonly DeviceView[] {
+    return this.engine.current.devices()
+  }
+  /** Entries of this device that are not in the verified log yet. */
+  get pending(): number {
+    return this.engine.outbox().length
+  }
+  /** False on evidence against the relay, after removal, or under a newer protocol: reading goes on. */
+  get writable(): boolean {
+    return this.engine.writable
+  }
+
+  // ---- people --------------------------------------------------------------------------------------------------------------------
+
+  /** A link that admits people with a role. A bearer secret. */
+  invite(options: acts.InviteOptions): Promise<string> {
+    return acts.invite(this.engine, options)
+  }
+  /** A link that admits another device of this member. */
+  inviteDevice(options?: Parameters<typeof acts.inviteDevice>[1]): Promise<string> {
+    return acts.inviteDevice(this.engine, options)
+  }
+  revokeInvitation(invitation: number): Promise<void> {
+    return acts.revokeInvitation(this.engine, invitation)
+  }
+  /** Remove a member with all devices, and start the epoch that keeps them out. What they could read, they may keep. */
+  remove(member: MemberId): Promise<{ readonly endedInvitations: readonly number[] }> {
+    return acts.remove(this.engine, { members: [member] })
+  }
+  removeDevice(device: number): Promise<{ readonly endedInvitations: readonly number[] }> {
+    return acts.remove(this.engine, { devices: [device] })
+  }
+  setRole(member: MemberId, role: Role): Promise<void> {
+    return acts.setRole(this.engine, member, role)
+  }
+  setProfile(profile: Profile): Promise<void> {
+    return acts.setProfile(this.engine, profile)
+  }
+  leave(): Promise<void> {
+    return acts.leave(this.engine)
+  }
+  rotate(): Promise<void> {
+    return acts.rotate(this.engine)
+  }
+  /** Make what was deleted or overwritten before now unreadable, also for whoever steals today's secrets. See README, "what is not promised". */
+  forget(options?: Parameters<typeof acts.forget>[1]): ReturnType<typeof acts.forget> {
+    return acts.forget(this.engine, options)
+  }
+
+  // ---- the relay -----------------------------------------------------------------------------------------------------------------
+
+  /** Attach the space to a relay, or move it there. Pins the key that the relay shows now. */
+  async attachRelay(url: string): Promise<void> {
+    await this.disconnect()
+    const { rpc, name, publicKey } = await greet(this.#parts.dial, url, this.id)
+    rpc.close()
+    await acts.attachRelay(this.engine, { url, name, publicKey })
+    if (this.#options.offline !== true) this.connect()
+  }
+
+  /** Start synchronising, if the space has a relay. */
+  connect(): void {
+    if (this.#sync || this.engine.relay === undefined) return
+    const { dial, space } = this.#parts
+    this.#sync = new Sync(this.engine, {
+      dial, random: space.random, now: space.now,
+      ...(this.#options.onProgress && { onProgress: this.#options.onProgress }),
+      onState: (state, error) => this.#setState(state, error),
+    })
+    this.#sync.start()
+  }
+
+  /** Stop synchronising; everything works on, offline. */
+  async disconnect(): Promise<void> {
+    const sync = this.#sync
+    this.#sync = undefined
+    await sync?.stop()
+  }
+
+  get connection(): SyncState {
+    return this.#state
+  }
+
+  /** Resolves when everything written here is in the verified log (or was rejected there); at once without a relay. */
+  async settled(): Promise<void> {
+    while (this.engine.outbox().length > 0) {
+      await new Promise<void>((resolve) => {
+        const stop = this.engine.on('settle', () => {
+          stop()
+          resolve()
+        })
+      })
+    }
+  }
+
+  /** Resolves when connected and in step with the relay's head. */
+  async online(): Promise<void> {
+    if (this.#state === 'online') return
+    await new Promise<void>((resolve) => {
+      const stop = this.on('state', (state) => {
+        if (state !== 'online') return
+        stop()
+        resolve()
+      })
+    })
+  }
+
+  on(event: 'alert', listener: (alert: Alert) => void): () => void
+  on(event: 'state', listener: (state: SyncState, error?: SealError) => void): () => void
+  on(event: 'settle', listener: (detail: { readonly hash: Uint8Array; readonly state: SettleState }) => void): () => void
+  on(event: 'alert' | 'state' | 'settle', listener: (...details: never[]) => void): () => void {
+    if (event !== 'state') return this.engine.on(event as 'alert' | 'settle', listener as (detail: SpaceEvents['alert' | 'settle']) => void)
+    const added = listener as (state: SyncState, error?: SealError) => void
+    this.#stateListeners.add(added)
+    return () => { this.#stateListeners.delete(added) }
+  }
+
+  /** Waits for what is under way, keeps what is pending, closes the store. */
+  async close(): Promise<void> {
+    for (const stop of this.#stops.splice(0)) stop()
+    await this.disconnect()
+    await this.#duties
+    await this.db.close()
+    await this.#snapshots.finish()
+    await this.engine.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #setState(state: SyncState, error?: SealError): void {
+    this.#state = state
+    for (const listener of [...this.#stateListeners]) listener(state, error)
+  }
+
+  /** What the group expects of every device, one thing at a time: a secret for an epoch that has none, a fresh key after a forget, a snapshot. */
+  #afterChange(): void {
+    this.#duties = this.#duties
+      .then(async () => {
+        if (!this.engine.writable) return
+        await acts.rotateIfNeeded(this.engine)
+        await acts.refreshIfNeeded(this.engine)
+        await acts.repairIfNeeded(this.engine)
+        await this.#snapshots.afterChange()
+      })
+      .catch((error: unknown) => {
+        // Somebody else may have been faster; the next change asks again. Anything unexpected is told.
+        if (!(error instanceof SealError) || error.family === 'bug') queueMicrotask(() => { throw error })
+      })
+  }
+}
