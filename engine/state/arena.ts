@@ -7,6 +7,8 @@
  *
  * Words of a node: 0 references (free: next free slot + 1) · 1 high count (16 bits), hashed (1), kind (3), bit or key length (12) · 2 left or record ·
  * 3 right or value length · 4 low count · 5–12 hash.
+ *
+ * Over 400 lines: allocating, counting and hashing share one layout of words, which nothing else may know.
  */
 import { EMPTY_BYTES } from '../codec/bytes.js'
 import type { Sha256 } from '../crypto/provider.js'

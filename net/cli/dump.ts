@@ -45,7 +45,6 @@ export function literal(value: null | bigint | number | string | Uint8Array): st
 function realLiteral(value: number): string {
   if (value === Infinity) return '9e999'
   if (value === -Infinity) return '-9e999'
-  if (Object.is(value, -0)) return '-0.0'
   const text = String(value)
   return /[.e]/.test(text) ? text : `${text}.0`
 }

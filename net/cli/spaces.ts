@@ -21,12 +21,11 @@ export const PROFILE = {
 } as const satisfies Readonly<Record<string, OptionSpec>>
 
 /** How long a command waits for the relay before it goes on with what is here. */
-const ONLINE_WITHIN = 10_000
+export const ONLINE_WITHIN = 10_000
 
 /** For a new space. */
 export function storeOf(invocation: Invocation): StoreLocation {
-  const passphrase = passphraseOf()
-  return fileStore(directoryOf(invocation), passphrase === undefined ? {} : { passphrase })
+  return fileStore(directoryOf(invocation), secretOf())
 }
 
 /** For one that is there: a mistyped directory is no place to make an empty store. */
@@ -46,10 +45,12 @@ export function profileOf(invocation: Invocation): { readonly name?: string; rea
   return { ...(name !== undefined && { name }), ...(device !== undefined && { device }) }
 }
 
-/** From SEALDB_PASSPHRASE, or the file that SEALDB_PASSPHRASE_FILE names: never from the command line, which others can read. */
-function passphraseOf(): string | undefined {
-  const file = process.env.SEALDB_PASSPHRASE_FILE
-  return process.env.SEALDB_PASSPHRASE ?? (file === undefined ? undefined : readFileSync(file, 'utf8').replace(/\r?\n$/, ''))
+/** What the store's secrets are sealed with: from the environment or a file, never from the command line, which others can read. */
+function secretOf(): { readonly passphrase: string } | { readonly key: Uint8Array } | Record<string, never> {
+  const { SEALDB_PASSPHRASE: passphrase, SEALDB_PASSPHRASE_FILE: file, SEALDB_KEY_FILE: keyFile } = process.env
+  if (keyFile !== undefined) return { key: Uint8Array.from(readFileSync(keyFile)) }
+  if (passphrase !== undefined) return { passphrase }
+  return file === undefined ? {} : { passphrase: readFileSync(file, 'utf8').replace(/\r?\n$/, '') }
 }
 
 /** Runs `work` on the open space and closes it, whatever happens. Alerts go to stderr. */

@@ -1,0 +1,246 @@
+/** The whole program, command by command, against a real relay and real stores. */
+import { existsSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { COMMANDS } from '../../net/cli/commands/index.js'
+import { fileStore } from '../../engine/store/file/file.js'
+import { relayUrl, run, runAtTerminal, temporary, type Ran } from './support.js'
+
+async function fine(argv: readonly string[], input?: string): Promise<string> {
+  const { code, out, err } = await run(argv, input === undefined ? {} : { input })
+  expect({ argv, code, err }).toEqual({ argv, code: 0, err: '' })
+  return out
+}
+
+async function team(): Promise<{ readonly ada: string; readonly bob: string }> {
+  const directory = temporary()
+  const ada = join(directory, 'ada')
+  const bob = join(directory, 'bob')
+  await fine(['create', '--store', ada, '--relay', await relayUrl(), '--name', 'Ada', '--device', 'laptop'])
+  await fine(['join', '--store', bob, '--name', 'Bob'], await fine(['invite', '--store', ada]))
+  return { ada, bob }
+}
+
+test('help for the program and each command; the version', async () => {
+  const overview = await fine(['--help'])
+  expect((await run([])).code).toBe(2)
+  expect(await fine(['--version'])).toBe(`${(JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }).version}\n`)
+  for (const [name, load] of Object.entries(COMMANDS)) {
+    const command = await load()
+    expect(command.name).toBe(name)
+    expect(overview).toContain(`  ${name} `)
+    const help = await fine([name, '--help'])
+    expect(await fine(['help', name])).toBe(help)
+    for (const option of Object.keys(command.options)) expect(help).toContain(`--${option}`)
+  }
+})
+
+test('a wrong call ends with 2 and says where help is, as JSON if asked', async () => {
+  const calls = [['nosuch'], ['toString'], ['help', 'nosuch'], ['sql', '--nosuch'], ['members', 'more'], ['relay', '--port', '70000'], ['relay', '--verify', 'no'], ['remove'], ['members', '--store', '/nonexistent/space']]
+  for (const argv of calls) {
+    const { code, out, err } = await run(argv)
+    expect({ argv, code, out }).toEqual({ argv, code: 2, out: '' })
+    expect(err).toMatch(/\(bad-argument\)\n$/)
+    const asJson = await run([...argv, '--json'])
+    expect(JSON.parse(asJson.err)).toMatchObject({ error: { code: 'bad-argument' } })
+  }
+})
+
+test('two people share a table', async () => {
+  const { ada, bob } = await team()
+  await fine(['sql', '--store', ada, "CREATE TABLE task (id INTEGER PRIMARY KEY, title TEXT); INSERT INTO task (title) VALUES ('one'), ('two')"])
+  expect(await fine(['sql', '--store', bob], 'UPDATE task SET title = upper(title) WHERE id = 2;\nSELECT * FROM task')).toBe('1 row changed\nid  title\n──  ─────\n 1  one\n 2  TWO\n')
+  expect(JSON.parse(await fine(['sql', '--store', ada, '--json', 'SELECT * FROM task WHERE id = 2']))).toEqual([{ id: 2, title: 'TWO' }])
+  expect(await fine(['sql', '--store', ada, '--format', 'csv', 'SELECT id FROM task'])).toBe('id\r\n1\r\n2\n')
+
+  const people = JSON.parse(await fine(['members', '--store', bob, '--json'])) as unknown[]
+  expect(people).toMatchObject([{ member: 1, name: 'Ada', role: 'owner' }, { member: 2, name: 'Bob', role: 'writer', note: 'you' }])
+  expect(await fine(['members', '--store', bob, '--devices'])).toContain('laptop')
+
+  const lines = JSON.parse(await fine(['log', '--store', ada, '--json', '--count', '2'])) as unknown[]
+  expect(lines).toMatchObject([{ member: 'Ada', what: 'insert ×2', verdict: 'applied' }, { member: 'Bob', what: 'update', verdict: 'applied' }])
+
+  const [here, there] = (await Promise.all([ada, bob].map(async (store) => JSON.parse(await fine(['verify', '--store', store, '--json'])) as Record<string, unknown>)))
+  expect(here).toMatchObject({ inStep: true, writable: true, pending: 0 })
+  expect(there?.fingerprint).toBe(here?.fingerprint)
+
+  expect(JSON.parse(await fine(['audit', '--store', bob, '--json']))).toMatchObject({ rows: 2, problems: [] })
+
+  await fine(['remove', '--store', ada, 'Bob'])
+  const removed = await run(['verify', '--store', bob])
+  expect(removed.code).toBe(1)
+  expect(removed.err).toContain('relay-refused')
+  expect((await run(['remove', '--store', ada, 'Bob'])).code).toBe(2)
+})
+
+test('an error of SQL ends with 3; what was before it stays', async () => {
+  const store = join(temporary(), 's')
+  await fine(['create', '--store', store])
+  const { code, err } = await run(['sql', '--store', store, 'CREATE TABLE a (x); SELECT nope FROM a'])
+  expect(code).toBe(3)
+  expect(err).toContain('no such column: nope')
+  expect(JSON.parse(await fine(['sql', '--store', store, '--json', 'SELECT count(*) AS n FROM a']))).toEqual([{ n: 0 }])
+  expect((await run(['create', '--store', store])).code).toBe(2)
+  expect((await run(['sql', '--store', store, '--format', 'xml', 'SELECT 1'])).code).toBe(2)
+})
+
+test('out to SQL, JSON and CSV; and in again', async () => {
+  const directory = temporary()
+  const [a, b] = [join(directory, 'a'), join(directory, 'b')]
+  await fine(['create', '--store', a])
+  await fine(['create', '--store', b])
+  await fine(['sql', '--store', a, `CREATE TABLE "odd name" (id INTEGER PRIMARY KEY, t TEXT, r REAL, b BLOB, twice AS (id * 2));
+    CREATE INDEX by_t ON "odd name" (t); INSERT INTO "odd name" (t, r, b) VALUES ('it''s', 1.0, x'00ff'), (NULL, NULL, NULL), ('', -2.5e10, x'')`])
+  const dump = join(directory, 'dump.sql')
+  await fine(['export', '--store', a, dump])
+  expect(statSync(dump).mode & 0o777).toBe(0o600)
+  expect((await run(['export', '--store', a, dump])).err).toContain('EEXIST')
+  await fine(['import', '--store', b, dump])
+  const [fromA, fromB] = await Promise.all([a, b].map((store) => fine(['export', '--store', store, '--json'])))
+  expect(fromB).toBe(fromA)
+  expect(await fine(['export', '--store', b])).toBe(readFileSync(dump, 'utf8'))
+
+  const rows = join(directory, 'rows.json')
+  writeFileSync(rows, JSON.stringify([{ id: 10, t: 'json' }]))
+  const lines = join(directory, 'rows.csv')
+  writeFileSync(lines, 'id,t\n11,csv\n12,\n13,""\n')
+  await fine(['import', '--store', b, rows, '--table', 'odd name'])
+  await fine(['import', '--store', b, lines, '--table', 'odd name'])
+  expect(JSON.parse(await fine(['sql', '--store', b, '--json', 'SELECT id, t FROM "odd name" WHERE id >= 10']))).toEqual([
+    { id: 10, t: 'json' }, { id: 11, t: 'csv' }, { id: 12, t: null }, { id: 13, t: '' },
+  ])
+  expect((await run(['import', '--store', b, rows])).code).toBe(2)
+  writeFileSync(rows, '[1]')
+  expect((await run(['import', '--store', b, rows, '--table', 'odd name'])).code).toBe(2)
+})
+
+test('a passphrase or a key seals the store', async () => {
+  const directory = temporary()
+  const [store, keyFile, file] = [join(directory, 's'), join(directory, 'key'), join(directory, 'passphrase')]
+  const sealed = { code: 3, err: expect.stringContaining('store-sealed') as string }
+  try {
+    writeFileSync(keyFile, new Uint8Array(32).fill(7))
+    process.env.SEALDB_KEY_FILE = keyFile
+    await fine(['create', '--store', store])
+    await fine(['verify', '--store', store])
+    writeFileSync(keyFile, new Uint8Array(32).fill(8))
+    expect(await run(['verify', '--store', store])).toMatchObject(sealed)
+    delete process.env.SEALDB_KEY_FILE
+    expect(await run(['verify', '--store', store])).toMatchObject(sealed)
+    // Made here, at a cost for tests: opening takes the cost from the store.
+    const cheap = await fileStore(join(directory, 'p'), { passphrase: 'right', argon2: { memoryKib: 64, passes: 1 } }).open()
+    await cheap.commit({ put: [['secret/x', Uint8Array.of(1)]] })
+    await cheap.close()
+    writeFileSync(file, 'wrong\n')
+    process.env.SEALDB_PASSPHRASE_FILE = file
+    expect(await run(['verify', '--store', join(directory, 'p')])).toMatchObject(sealed)
+    writeFileSync(file, 'right\n')
+    expect((await run(['audit', '--store', join(directory, 'p')])).err).toContain('holds no space')
+  } finally {
+    delete process.env.SEALDB_KEY_FILE
+    delete process.env.SEALDB_PASSPHRASE_FILE
+  }
+})
+
+test('a damaged store is no answer', async () => {
+  const store = join(temporary(), 's')
+  await fine(['create', '--store', store])
+  const segment = join(store, 'segment-1')
+  expect(existsSync(segment)).toBe(true)
+  const bytes = readFileSync(segment)
+  bytes[200] = (bytes[200] as number) ^ 1
+  writeFileSync(segment, bytes)
+  expect((await run(['audit', '--store', store])).code).toBe(3)
+  expect((await run(['sql', '--store', store, 'SELECT 1'])).code).toBe(3)
+})
+
+test('the relay prints where it is, logs JSON, and ends when told, with its entries', async () => {
+  const data = join(temporary(), 'relay')
+  const once = async (argv: readonly string[], work: (url: string) => Promise<void>): Promise<Ran> => {
+    const stop = new AbortController()
+    let listening: (all: string) => void = () => undefined
+    const first = new Promise<string>((resolve) => { listening = resolve })
+    const running = run(['relay', '--data', data, '--port', '0', ...argv], { stop: stop.signal, onOut: listening })
+    const ready = await Promise.race([first, running.then(({ err }) => { throw new Error(err) })])
+    await work(/wss?:\/\/[^"\s]+/.exec(ready)?.[0] as string)
+    stop.abort()
+    return running
+  }
+  const store = join(data, '..', 'ada')
+  const { code, out } = await once(['--log', 'json'], async (url) => {
+    expect(await (await fetch(`${url.replace('ws', 'http')}/healthz`)).text()).toBe('ok\n')
+    await fine(['create', '--store', store, '--relay', url])
+  })
+  expect(code).toBe(0)
+  const events = out.trim().split('\n').map((line) => JSON.parse(line) as { event: string; fingerprint?: string })
+  expect(events[0]).toMatchObject({ event: 'listening', fingerprint: expect.stringMatching(/^([0-9a-f]{4} ?){8}$/) as string })
+  expect(events.at(-1)).toMatchObject({ event: 'closed' })
+  // The same key again, and the same name, which clients have pinned.
+  const again = await once([], async () => {})
+  expect(again.out).toContain(events[0]?.fingerprint)
+  expect(await run(['relay', '--data', data, '--port', '0', '--name', 'other'])).toMatchObject({ code: 2 })
+  const offline = await run(['verify', '--offline', '--store', store, '--json'])
+  expect(offline).toMatchObject({ code: 1 })
+  const { space } = JSON.parse(offline.out) as { space: string }
+  expect(JSON.parse(await fine(['audit', '--json', '--store', join(data, 'spaces', space)]))).toMatchObject({ applied: 2, problems: [] })
+})
+
+test('a port that is taken is a failure with a code', async () => {
+  const port = new URL(await relayUrl()).port
+  expect(await run(['relay', '--data', join(temporary(), 'r'), '--port', port])).toMatchObject({ code: 3, err: expect.stringContaining('EADDRINUSE') as string })
+})
+
+test('the prompt: statements over lines, dot commands, errors, history', async () => {
+  const state = mkdtempSync(join(temporary(), 'state-'))
+  process.env.XDG_STATE_HOME = state
+  process.env.NO_COLOR = '1'
+  try {
+    const store = join(temporary(), 's')
+    await fine(['create', '--store', store, '--name', 'Ada'])
+    const terminal = runAtTerminal(['sql', '--store', store])
+    await terminal.shows('sealdb> ')
+    const say = async (text: string, shown: string, prompt = 'sealdb> '): Promise<void> => {
+      terminal.type(`${text}\n`)
+      await terminal.shows(shown)
+      await terminal.shows(prompt)
+    }
+    await say('CREATE TABLE a (x INTEGER);', '')
+    await say('INSERT INTO a VALUES (1),', '', '   ...> ')
+    await say('(41);', '2 rows changed')
+    await say('SELECT sum(x) AS total FROM a;', '   42')
+    await say('SELECT nope FROM a;', 'sql-error: no such column: nope')
+    await say('.nosuch', 'bad-argument')
+    await say('.tables', '\na')
+    await say('.schema a', 'CREATE TABLE a (x INTEGER);')
+    await say('.schema nosuch', 'There is no table')
+    await say('.members', 'Ada')
+    await say('.devices', 'this one')
+    await say('.log 1', 'insert ×2')
+    await say('.head', 'fingerprint')
+    await say('.mode json', '')
+    await say('.timer on', '')
+    await say('SELECT x FROM a WHERE x = 1;', '[{"x":1}]', ' ms')
+    await say('.help', 'ends with a semicolon')
+    terminal.type('.quit\n')
+    expect(await terminal.ended).toBe(0)
+
+    const file = join(state, 'sealdb', 'history')
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+    expect(readFileSync(file, 'utf8')).toContain(JSON.stringify('INSERT INTO a VALUES (1),\n(41);'))
+    // The next prompt has it, at the arrow key.
+    const next = runAtTerminal(['sql', '--store', store])
+    await next.shows('sealdb> ')
+    next.type('\x1b[A')
+    await next.shows('.quit')
+    next.type('\x15.quit\n')
+    expect(await next.ended).toBe(0)
+  } finally {
+    delete process.env.XDG_STATE_HOME
+    delete process.env.NO_COLOR
+  }
+})
+
+test('a quick bench', async () => {
+  const rows = JSON.parse(await fine(['bench', '--rows', '50', '--memory', '--json'])) as unknown[]
+  expect(rows).toHaveLength(4)
+})
