@@ -4,6 +4,8 @@
  *
  * While `transaction(fn)` runs, statements on the database itself wait for it to end: inside, use its argument. BEGIN in text opens a transaction
  * that all callers of this database share until COMMIT, as on one connection of SQLite.
+ *
+ * Over 400 lines: statements, transactions and scripts share one queue and one rule of when to run again.
  */
 import { isSealError, SealError } from '../engine/errors.js'
 import { type SpaceSync, type SpaceWriter } from '../engine/space/port.js'
@@ -47,6 +49,8 @@ export interface RawResult extends Omit<Result, 'rows'> {
 export interface QueryOptions {
   /** Checked before the statement begins; what has begun is not interrupted. */
   readonly signal?: AbortSignal
+  /** Read every table as it was after so many entries of the log. */
+  readonly at?: number
 }
 
 export interface TransactionOptions {
@@ -98,7 +102,7 @@ export class Database implements Sql {
   /** Opens a database on `space`, which stays the caller's to close. */
   static async open(space: SqlSpace, options: DatabaseOptions = {}): Promise<Database> {
     const sqlite = await openSqlite(options.sqlite)
-    return new Database(space, new Session(space, sqlite.database()))
+    return new Database(space, new Session(space, sqlite))
   }
 
   query<T = ObjectRow>(text: string, parameters?: Parameters, options?: QueryOptions): Promise<Result<T>> {
@@ -227,11 +231,15 @@ export class Database implements Sql {
     options?.signal?.throwIfAborted()
     if (this.#closed) throw new SealError('bad-argument', 'This database was closed.')
     const session = this.#session
-    const prepared = session.prepare(text)
+    const at = options?.at
+    const prepared = session.prepare(text, at)
     if (this.#queue.idle && session.isWarm(prepared)) return run(prepared)
-    return this.#queue.run(() => {
+    return this.#queue.run(async () => {
       options?.signal?.throwIfAborted()
-      return this.#execute(prepared, parameters, run)
+      // By now it may have been pushed out of what is kept.
+      const present = session.prepare(text, at)
+      if (present.special) await session.provide(present, parameters)
+      return this.#execute(present, parameters, run)
     })
   }
 
@@ -419,10 +427,11 @@ class TransactionSql implements Sql {
   }
 
   #run<T>(text: string, parameters: Parameters | undefined, options: QueryOptions | undefined, run: (prepared: Prepared) => Outcome<T>): Promise<Outcome<T>> {
-    return Promise.resolve().then(() => {
+    return Promise.resolve().then(async () => {
       options?.signal?.throwIfAborted()
       if (this.#ended) throw new SealError('bad-argument', 'This transaction has ended.')
-      const prepared = this.#session.prepare(text)
+      const prepared = this.#session.prepare(text, options?.at)
+      if (prepared.special) await this.#session.provide(prepared, parameters)
       if (prepared.kind !== 'read') this.recorded.push({ text, parameters })
       if (prepared.kind === 'control') return this.#control(prepared.ast)
       try {

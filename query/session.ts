@@ -4,6 +4,8 @@
  *
  * BEGIN … SQLite runs, triggers note keys … COMMIT: first the draft is committed to the space, then SQLite commits, so what SQLite shows is never
  * ahead of what is durable and signed.
+ *
+ * Over 400 lines: what is open, what SQLite has and what the mirror has change together, and splitting them hides the moments at which they may differ.
  */
 import { SealError } from '../engine/errors.js'
 import { type SpaceWriter } from '../engine/space/port.js'
@@ -12,14 +14,20 @@ import { Capture } from './capture.js'
 import { findTable, noSuchTable, type Schema } from './catalog.js'
 import { compile, type Compiled } from './compile.js'
 import { schemaAfter } from './ddl.js'
+import { Functions } from './functions.js'
 import { Mirror } from './materialise.js'
+import { Past } from './past.js'
+import { Relations } from './relations.js'
 import { addPolicy, compilePolicy, dropPolicy, policyReads, type PolicyTables } from './policies.js'
 import { relationForm } from './relation-form.js'
 import { type Write } from './rerun.js'
 import { type Reach, Roots } from './reach.js'
+import { isSpecial, rewrite, type Rewritten, type RewriteSchema } from './rewrite.js'
 import { foldName } from './sql/names.js'
+import { parseStatement } from './sql/parse.js'
 import { findAll } from './sql/visit.js'
-import { CONSTRAINT_FOREIGNKEY, type Sqlite, type Statement } from './sqlite.js'
+import { CONSTRAINT_FOREIGNKEY, type Sqlite, type SqliteModule, type Statement } from './sqlite.js'
+import { type TableForm } from './sqlite/form.js'
 import { bindNamed, bindPositional, type Parameters, type ResultValue, type SqlValue } from './values.js'
 import { draftOf } from './write.js'
 
@@ -38,6 +46,8 @@ export interface Outcome<Row> {
 export type ObjectRow = Record<string, ResultValue>
 
 const NOTHING: Reach = { reads: new Set(), writes: new Set(), all: false }
+
+const NOT_REWRITTEN: Pick<Rewritten, 'past' | 'relations' | 'histories'> = { past: [], relations: [], histories: [] }
 
 interface Savepoint { readonly name: string; readonly schema: Schema; readonly loaded: number }
 
@@ -67,13 +77,23 @@ export class Session {
   /** Set while a commit is under way: the space's state right after it. */
   #own: View | undefined
   #expecting = false
+  /** Several devices write here. */
+  #several: boolean
+  readonly #functions: Functions
+  readonly #relations: Relations
+  readonly #past: Past
   readonly #off: () => void
 
-  constructor(space: SpaceWriter, db: Sqlite) {
+  constructor(space: SpaceWriter, sqlite: SqliteModule) {
+    const db = sqlite.database()
     this.space = space
     this.db = db
     this.#capture = new Capture(db)
+    this.#functions = new Functions(db, { space, view: () => this.view, form: (table) => this.#form(table) })
     this.mirror = new Mirror(db, this.#capture, space.current)
+    this.#relations = new Relations(space, this.mirror)
+    this.#past = new Past(space, db, () => sqlite.database())
+    this.#several = space.current.devices().length > 1
     this.#off = space.on('change', () => {
       if (this.#expecting && this.#own === undefined) this.#own = space.current.retain()
     })
@@ -83,33 +103,63 @@ export class Session {
     return this.#open !== undefined
   }
 
+  /** The state that statements run on now. */
+  get view(): View {
+    return this.#open?.view ?? this.mirror.view
+  }
+
   /** The schema that statements see now. */
   get schema(): Schema {
     return this.#open?.schema ?? this.mirror.schema
   }
 
   /** A statement of this text, prepared for the present schema. Throws `sql-syntax`, `sql-limit`, `unsupported-sql`. */
-  prepare(text: string): Prepared {
-    const known = this.#prepared.get(text)
+  prepare(text: string, at?: number): Prepared {
+    const name = at === undefined ? text : `${at} ${text}`
+    const known = this.#prepared.get(name)
     if (known !== undefined) return known
-    const prepared: Prepared = { ...compile(text), statement: undefined, generation: -1, epoch: -1, reach: undefined, names: undefined }
+    const compiled = compile(text)
+    const prepared: Prepared = { ...compiled, at, special: at !== undefined || isSpecial(text), rewritten: undefined, statement: undefined, generation: -1, epoch: -1, reach: undefined, names: undefined }
     if (this.#prepared.size >= MAX_PREPARED) {
       const [oldest] = this.#prepared.keys()
       this.#prepared.get(oldest as string)?.statement?.finalize()
       this.#prepared.delete(oldest as string)
     }
-    this.#prepared.set(text, prepared)
+    this.#prepared.set(name, prepared)
     return prepared
   }
 
   /** Outside of a transaction: bring the mirror to the present state. The check on every read. */
   sync(): void {
-    if (this.#open === undefined && this.mirror.view !== this.space.current) this.mirror.moveTo(this.space.current)
+    if (this.#open !== undefined || this.mirror.view === this.space.current) return
+    this.mirror.moveTo(this.space.current)
+    if (!this.#several && this.mirror.view.devices().length > 1) {
+      this.#several = true
+      this.#schemaMoved()
+    }
+  }
+
+  /** What only SealDB has, made ready: past states, relations. Outside of a transaction; inside, only what needs no attaching. */
+  async provide(prepared: Prepared, parameters: Parameters | undefined): Promise<void> {
+    this.sync()
+    this.#rewrite(prepared, parameters)
+    const { past, relations, histories } = prepared.rewritten ?? NOT_REWRITTEN
+    if (past.length > 0 && !this.#past.has(past)) {
+      if (this.#open !== undefined) throw new SealError('unsupported-sql', 'A past state can’t be brought in within a transaction: read it before.', { what: 'AS OF in a transaction' })
+      this.#forgetStatements()
+      this.#rewrite(prepared, parameters)
+    }
+    if (past.length > 0 && this.#open === undefined) await this.#past.attach(past)
+    if (relations.length > 0 || histories.length > 0) {
+      const tables = relations.some((name) => name === 'sealdb_quarantine' || name === 'sealdb_log') ? [...this.schema.keys()] : histories
+      this.#load(tables)
+      await this.#relations.provide(relations, histories, this.view, this.schema)
+    }
   }
 
   /** True if a read can run as it is: the mirror is at the present state and holds what the statement reads. */
   isWarm(prepared: Prepared): boolean {
-    return this.#open === undefined && prepared.kind === 'read' && this.mirror.view === this.space.current
+    return this.#open === undefined && prepared.kind === 'read' && !prepared.special && this.mirror.view === this.space.current
       && prepared.generation === this.mirror.generation && prepared.epoch === this.mirror.epoch
   }
 
@@ -225,6 +275,7 @@ export class Session {
 
   #step<Row>(prepared: Prepared, parameters: Parameters | undefined, read: (statement: Statement) => Row): Outcome<Row> {
     const statement = prepared.statement ?? this.#prepareStatement(prepared)
+    this.#functions.begin()
     bind(prepared, statement, parameters)
     const rows: Row[] = []
     try {
@@ -253,6 +304,7 @@ export class Session {
       prepared.statement?.finalize()
       prepared.statement = undefined
       prepared.reach = undefined
+      if (!prepared.special) this.#rewrite(prepared, undefined)
     }
     if (!mirror.allLoaded || this.#open?.reads !== undefined) {
       const reach = this.reach(prepared)
@@ -261,6 +313,38 @@ export class Session {
     }
     prepared.generation = mirror.generation
     prepared.epoch = mirror.epoch
+  }
+
+  /** For the present schema, and the states that parameters name. */
+  #rewrite(prepared: Prepared, parameters: Parameters | undefined): void {
+    const { ast, text, at } = prepared
+    if (!prepared.special && !(this.#several && ast.kind === 'insert')) return
+    if (prepared.kind === 'schema') {
+      if (findAll(ast, 'table').some(({ asOf }) => asOf !== null)) throw new SealError('unsupported-sql', 'A definition can’t name a past state.', { what: 'AS OF in a definition' })
+      return
+    }
+    if (prepared.kind !== 'read' && prepared.kind !== 'write') return
+    const temporary = new Set(this.db.all('SELECT name FROM temp.sqlite_schema').map(([name]) => foldName(String(name))))
+    const schema: RewriteSchema = {
+      table: (name) => {
+        const object = temporary.has(foldName(name)) ? undefined : findTable(this.schema, name)
+        return object && { id: object.id, form: this.mirror.binding(object).form }
+      },
+      ownIds: (table) => this.#several && !hasAutoincrement(this.schema.get(table)?.sql ?? ''),
+    }
+    const rewritten = rewrite(text, ast, schema, at, (name, number) => (Array.isArray(parameters) ? (parameters as readonly unknown[])[number - 1] : parameterOf(parameters, name)))
+    if (rewritten.sql !== prepared.sql) {
+      prepared.statement?.finalize()
+      prepared.statement = undefined
+      prepared.reach = undefined
+    }
+    prepared.sql = rewritten.sql
+    prepared.rewritten = rewritten
+  }
+
+  #form(table: ObjectId): TableForm | undefined {
+    const object = this.schema.get(table)
+    return object === undefined ? undefined : this.mirror.binding(object).form
   }
 
   reach(prepared: Prepared): Reach {
@@ -404,7 +488,13 @@ export class Session {
 }
 
 /** A compiled text and what it needs to run; belongs to one session. */
-export type Prepared = Compiled & {
+export type Prepared = Omit<Compiled, 'sql'> & {
+  sql: string
+  /** Every table as it was after so many entries. */
+  readonly at: number | undefined
+  /** It may use what only SealDB has: `provide` before it runs. */
+  readonly special: boolean
+  rewritten: Rewritten | undefined
   statement: Statement | undefined
   generation: number
   epoch: number
@@ -415,11 +505,26 @@ export type Prepared = Compiled & {
 function bind(prepared: Prepared, statement: Statement, parameters: Parameters | undefined): void {
   if (parameters === undefined) {
     if (statement.parameterCount > 0) bindPositional(statement, [])
-  } else if (Array.isArray(parameters)) bindPositional(statement, parameters)
-  else {
+  } else if (Array.isArray(parameters)) {
+    const list: readonly unknown[] = parameters
+    bindPositional(statement, prepared.rewritten?.dropsParameter === true ? list.slice(0, statement.parameterCount) : list)
+  } else {
     prepared.names ??= [...new Set(findAll(prepared.ast, 'parameter').map(({ name }) => name))]
-    bindNamed(statement, prepared.names, parameters as { readonly [name: string]: unknown })
+    const given = parameters as { readonly [name: string]: unknown }
+    const seen = prepared.rewritten?.dropsParameter === true ? prepared.names.filter((name) => statement.parameterIndex(name) > 0) : prepared.names
+    const gone = new Set(prepared.names.filter((name) => !seen.includes(name)).flatMap((name) => [name, name.slice(1)]))
+    bindNamed(statement, seen, gone.size === 0 ? given : Object.fromEntries(Object.entries(given).filter(([name]) => !gone.has(name))))
   }
+}
+
+function parameterOf(parameters: Parameters | undefined, name: string): unknown {
+  const given = Object.entries(parameters ?? {}).find(([key]) => key === name || key === name.slice(1))
+  return given?.[1]
+}
+
+function hasAutoincrement(sql: string): boolean {
+  const statement = parseStatement(sql)
+  return findAll(statement, 'primary-key-column').some(({ autoincrement }) => autoincrement) || findAll(statement, 'primary-key').some(({ autoincrement }) => autoincrement)
 }
 
 /** What a policy reads has to stay: verifiers would deny for want of it. */
