@@ -16,5 +16,5 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(0)
 })
 process.exitCode = await runCli(process.argv.slice(2), { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, stop: stop.signal })
-// A connection that is slow to end must not keep the program.
-setTimeout(() => process.exit(), 1_000).unref()
+// A connection that is slow to end must not keep the program; what is written must be out first.
+process.stdout.write('', () => void setTimeout(() => process.exit(), 1_000).unref())
