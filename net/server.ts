@@ -37,6 +37,11 @@ const PULSE = 30_000
 const SWEEP = 5_000
 const GOODBYE = 1_000
 
+/** `Sec-WebSocket-Extensions` (RFC 6455 §9.1). None is spoken here, so `ws` does not look; a malformed offer must be refused all the same. */
+const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+const EXTENSION = `${TOKEN}(?:[ \\t]*;[ \\t]*${TOKEN}(?:[ \\t]*=[ \\t]*(?:${TOKEN}|"${TOKEN}"))?)*`
+const EXTENSIONS = new RegExp(`^[ \\t]*${EXTENSION}(?:[ \\t]*,[ \\t]*${EXTENSION})*[ \\t]*$`)
+
 export interface RunningRelay {
   readonly url: string
   readonly port: number
@@ -62,7 +67,10 @@ export async function startRelay(options: ServerOptions = {}): Promise<RunningRe
   // Sockets that open and say nothing must not collect.
   server.headersTimeout = 10_000
   server.requestTimeout = 15_000
-  const sockets = new WebSocketServer({ server, perMessageDeflate: false, maxPayload: MAX_FRAME_LENGTH })
+  const sockets = new WebSocketServer({
+    server, perMessageDeflate: false, maxPayload: MAX_FRAME_LENGTH,
+    verifyClient: ({ req }, decide) => decide(EXTENSIONS.test(req.headers['sec-websocket-extensions'] ?? 'none'), 400),
+  })
   sockets.on('error', () => undefined) // the HTTP server's own, passed on: `listen` below is told of it
   sockets.on('connection', (socket, request) => {
     watchPulse(socket)

@@ -1,0 +1,19 @@
+/** A self-signed certificate for 127.0.0.1 and its key, good for nothing but tests of TLS. */
+export const certificate = `-----BEGIN CERTIFICATE-----
+MIIBmjCCAUGgAwIBAgIUVDwXyt1eVIRIWQjRuoH7NuTwYYowCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMTIwNTMxNloYDzIxMjYxMDI4
+MjA1MzE2WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAASKNE5hiZtEPkmwNJVcPQrFUWZKdFIjqaHWgpHqn3H4bSCW9oAO4d8q
+rzwlSVPZ3exZh6w/5un4pnq5JXLba7wSo28wbTAdBgNVHQ4EFgQUTzoI+XK4f/6u
+kndVXluidwloblcwHwYDVR0jBBgwFoAUTzoI+XK4f/6ukndVXluidwloblcwDwYD
+VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARhwR/AAABgglsb2NhbGhvc3QwCgYIKoZI
+zj0EAwIDRwAwRAIgVL4Mb7gp3c4SwFhTCoGytPdw8HY3NYcHHogUi51rnqoCIBYy
+HiVxDawZvlJi4r8AWT3mled3cd37MbcDHW2cf3w4
+-----END CERTIFICATE-----
+`
+export const certificateKey = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgPVjrOD3emA6UUmiL
+cFVa9y2Eq0J49i/ecvT0aaiQBZChRANCAASKNE5hiZtEPkmwNJVcPQrFUWZKdFIj
+qaHWgpHqn3H4bSCW9oAO4d8qrzwlSVPZ3exZh6w/5un4pnq5JXLba7wS
+-----END PRIVATE KEY-----
+`

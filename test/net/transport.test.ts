@@ -1,0 +1,49 @@
+/** Transports against their port: in memory, and WebSocket over a real socket. */
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { WebSocket, WebSocketServer } from 'ws'
+import { connectionPair, shortReason, type Connection } from '../../net/transport.js'
+import { dial as dialNode, wrapSocket } from '../../net/ws-node.js'
+import { transportConformance } from './transport.conformance.js'
+
+describe('memory transport', () => {
+  transportConformance(() => Promise.resolve(connectionPair()))
+})
+
+describe('WebSocket transport', () => {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
+  let url = ''
+  beforeAll(async () => {
+    if (server.address() === null) await once(server, 'listening')
+    url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`
+  })
+  afterAll(() => server.close())
+  transportConformance(async () => {
+    const accepted = new Promise<Connection>((resolve) => server.once('connection', (socket) => resolve(wrapSocket(socket, 'peer'))))
+    return Promise.all([dialNode(url), accepted])
+  })
+
+  it('text ends the connection', async () => {
+    const accepted = new Promise<Connection>((resolve) => server.once('connection', (socket) => resolve(wrapSocket(socket, 'peer'))))
+    const client = new WebSocket(url)
+    const ended = new Promise<number>((resolve) => client.once('close', resolve))
+    client.once('open', () => client.send('text'))
+    const connection = await accepted
+    connection.onFrame = () => expect.unreachable()
+    expect(await ended).toBe(1003)
+  })
+
+  it('an address without a server, an aborted dial: disconnected', async () => {
+    await expect(dialNode('ws://127.0.0.1:1')).rejects.toMatchObject({ code: 'disconnected', family: 'retry' })
+    await expect(dialNode(url, AbortSignal.abort())).rejects.toMatchObject({ code: 'disconnected' })
+  })
+})
+
+it('a reason fits into a close frame, whatever it holds', () => {
+  for (const text of ['x'.repeat(500), 'é'.repeat(100), '€'.repeat(100), '😀'.repeat(100), '\ud800'.repeat(100), 'short']) {
+    const bytes = new TextEncoder().encode(shortReason(text))
+    expect(bytes.length).toBeLessThanOrEqual(123)
+    expect(() => new TextDecoder('utf-8', { fatal: true }).decode(bytes)).not.toThrow()
+  }
+})
