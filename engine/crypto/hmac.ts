@@ -5,19 +5,27 @@ import type { Derivation, Sha256 } from './provider.js'
 const BLOCK_LENGTH = 64
 const HASH_LENGTH = 32
 
+/** Messages up to here are hashed in place: a fresh array for each costs as much as its hash. */
+const SCRATCH_LENGTH = 1_024
+
 export function hmacWith(sha256: Sha256['sha256']): Derivation['hmacSha256'] {
+  const scratch = new Uint8Array(BLOCK_LENGTH + SCRATCH_LENGTH)
+  const outer = new Uint8Array(BLOCK_LENGTH + HASH_LENGTH)
   return (key, message) => {
     const short = key.length > BLOCK_LENGTH ? sha256(key) : key
-    const inner = new Uint8Array(BLOCK_LENGTH + message.length).fill(0x36, 0, BLOCK_LENGTH)
-    const outer = new Uint8Array(BLOCK_LENGTH + HASH_LENGTH).fill(0x5c, 0, BLOCK_LENGTH)
-    for (let i = 0; i < short.length; i++) {
-      const byte = short[i] as number
+    const length = BLOCK_LENGTH + message.length
+    const inner = length <= scratch.length ? scratch.subarray(0, length) : new Uint8Array(length)
+    for (let i = 0; i < BLOCK_LENGTH; i++) {
+      const byte = i < short.length ? (short[i] as number) : 0
       inner[i] = 0x36 ^ byte
       outer[i] = 0x5c ^ byte
     }
     inner.set(message, BLOCK_LENGTH)
     outer.set(sha256(inner), BLOCK_LENGTH)
-    return sha256(outer)
+    const tag = sha256(outer)
+    inner.fill(0)
+    outer.fill(0)
+    return tag
   }
 }
 

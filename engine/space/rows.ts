@@ -65,17 +65,19 @@ export function liveEpochs(state: StateReader, owner: number, from: number, to: 
   return epochs
 }
 
-/** Rows of a range; in the order of the key, or of the index. Opened one by one as they are asked for. */
-export function* readRows(state: StateReader, sealer: RowSealer, table: number, range: RowRange = { kind: 'all' }): IterableIterator<RowView | UnopenedRow> {
-  const record = readTable(state, table)
+/** Rows of a range; in the order of the key, or of the index. Opened one by one as they are asked for. `tableOf`: for a caller that keeps the records of tables. */
+export function* readRows(
+  state: StateReader, sealer: RowSealer, table: number, range: RowRange = { kind: 'all' }, tableOf = (id: number): ObjectRecord => readTable(state, id),
+): IterableIterator<RowView | UnopenedRow> {
+  const record = tableOf(table)
   for (const { key, value } of rowEntries(state, sealer, table, record, range)) yield viewRow(sealer, table, record, key, decodeRow(value))
 }
 
 /** One row by its row key, as a change names it. */
-export function readRow(state: StateReader, sealer: RowSealer, table: number, rowKey: Uint8Array): RowView | UnopenedRow | undefined {
+export function readRow(state: StateReader, sealer: RowSealer, table: number, rowKey: Uint8Array, record?: ObjectRecord): RowView | UnopenedRow | undefined {
   const key = rowStateKey(table, rowKey)
   const value = state.get(key)
-  return value === undefined ? undefined : viewRow(sealer, table, readTable(state, table), key, decodeRow(value))
+  return value === undefined ? undefined : viewRow(sealer, table, record ?? readTable(state, table), key, decodeRow(value))
 }
 
 interface Stored { readonly key: Uint8Array; readonly value: Uint8Array }

@@ -46,8 +46,8 @@ export class RowSealer {
   private readonly env: ApplyEnv
   private readonly secrets: Secrets
   private readonly tokenKeys = new Map<string, Uint8Array>()
-  /** The AAD of the last row without its key. */
-  private frame: { readonly table: number; readonly epoch: number; readonly device: number; readonly before: Uint8Array; readonly after: Uint8Array } | undefined
+  /** The AAD of the last row, to be used again with another key. */
+  private frame: { readonly table: number; readonly epoch: number; readonly device: number; readonly keyLength: number; readonly keyAt: number; readonly aad: Uint8Array } | undefined
 
   constructor(env: ApplyEnv, secrets: Secrets) {
     this.env = env
@@ -130,7 +130,7 @@ export class RowSealer {
     try {
       const aad = this.objectContext(id, record.epoch, record.device)
       const plaintext = openValue(this.env.crypto, this.secrets.tableKey(record.epoch, NO_TABLE), record.epoch, aad, record.sealed)
-      const inner = decodeCanonical(plaintext, (r) => ({ names: r.list(MAX_POLICIES, (x) => x.copyBytes(MAX_VALUE_LENGTH)), sealed: r.copyBytes(MAX_VALUE_LENGTH) }))
+      const inner = decodeObjectContent(plaintext)
       const { table, kind, parent } = record
       if (inner.names.length !== (table?.policies.length ?? 0)) return 'policy-names'
       const shape = table && { ...table, policies: table.policies.map((policy, i) => ({ ...policy, name: inner.names[i] ?? EMPTY_BYTES })) }
@@ -141,22 +141,15 @@ export class RowSealer {
     }
   }
 
-  /** `encodeSealContext` of a row. Rows of one table, epoch and device differ in the key alone, and this is done for each. */
+  /** `encodeSealContext` of a row. Rows of one table, epoch and device differ in the key alone, and this is done for each. Valid until the next call. */
   private rowContext(table: number, key: Uint8Array, epoch: number, device: number): Uint8Array {
-    if (key.length > 127) return encodeSealContext({ label: LABELS.sealedRow, space: this.env.spaceId, table, key, epoch, device, columns: [] })
     let frame = this.frame
-    if (frame?.table !== table || frame.epoch !== epoch || frame.device !== device) {
-      const bytes = encodeSealContext({ label: LABELS.sealedRow, space: this.env.spaceId, table, key: EMPTY_BYTES, epoch, device, columns: [] })
-      const keyAt = labelPrefix(LABELS.sealedRow).length + 32 + new Writer().varint(table).length
-      this.frame = frame = { table, epoch, device, before: bytes.subarray(0, keyAt), after: bytes.subarray(keyAt + 1) }
-    }
-    const { before, after } = frame
-    const aad = new Uint8Array(before.length + 1 + key.length + after.length)
-    aad.set(before)
-    aad[before.length] = key.length
-    aad.set(key, before.length + 1)
-    aad.set(after, before.length + 1 + key.length)
-    return aad
+    if (frame?.table !== table || frame.epoch !== epoch || frame.device !== device || frame.keyLength !== key.length) {
+      const aad = encodeSealContext({ label: LABELS.sealedRow, space: this.env.spaceId, table, key, epoch, device, columns: [] })
+      const keyAt = labelPrefix(LABELS.sealedRow).length + 32 + new Writer().varint(table).varint(key.length).length
+      this.frame = frame = { table, epoch, device, keyLength: key.length, keyAt, aad }
+    } else frame.aad.set(key, frame.keyAt)
+    return frame.aad
   }
 
   private objectContext(id: number, epoch: number, device: number): Uint8Array {
@@ -168,6 +161,14 @@ export class RowSealer {
     if (key === undefined) this.tokenKeys.set(name, (key = derive()))
     return key
   }
+}
+
+/** The AAD of a row (`key` is its whole state key), and of a catalog object. */
+export function rowSealContext(space: Uint8Array, table: number, key: Uint8Array, epoch: number, device: number): Uint8Array {
+  return encodeSealContext({ label: LABELS.sealedRow, space, table, key, epoch, device, columns: [] })
+}
+export function objectSealContext(space: Uint8Array, id: number, epoch: number, device: number): Uint8Array {
+  return encodeSealContext({ label: LABELS.sealedCatalog, space, table: NO_TABLE, key: objectKey(id), epoch, device, columns: [] })
 }
 
 type TableShapeLike = Pick<TableShape, 'key' | 'indexes'>
@@ -217,7 +218,12 @@ function encodeContent(content: RowContent): Uint8Array {
   return w.raw(content.body).view()
 }
 
-function decodeContent(bytes: Uint8Array): RowContent {
+/** What is sealed of a catalog object. */
+export function decodeObjectContent(bytes: Uint8Array): { readonly names: readonly Uint8Array[]; readonly sealed: Uint8Array } {
+  return decodeCanonical(bytes, (r) => ({ names: r.list(MAX_POLICIES, (x) => x.copyBytes(MAX_VALUE_LENGTH)), sealed: r.copyBytes(MAX_VALUE_LENGTH) }))
+}
+
+export function decodeContent(bytes: Uint8Array): RowContent {
   const r = new Reader(bytes)
   const key = r.list(MAX_KEY_VALUES, (x) => readValue(x))
   const blind = r.list(MAX_INDEXES, (x) => ({ index: x.varint(MAX_INDEX_ID), values: x.list(MAX_INDEXES, (y) => readValue(y)) }), 2)

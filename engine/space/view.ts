@@ -5,13 +5,15 @@
 import { listDevices, listMembers, readMeta } from '../group/roster.js'
 import type { Keyring } from '../group/keyring.js'
 import { openName } from '../group/profiles.js'
-import type { ApplyEnv } from '../state/context.js'
+import type { ApplyEnv, StateReader } from '../state/context.js'
 import { decodePointer } from '../state/roster.js'
 import { pointerKey, prefixEnd, rowPrefix } from '../state/keys.js'
+import type { Recorded } from '../state/record.js'
 import type { StateTree } from '../state/tree.js'
 import { SealError } from '../errors.js'
+import type { ObjectRecord } from './catalog.js'
 import type { HeldState } from './follower.js'
-import { catalogTag, countRows, readCatalog, readRow, readRows, rowKeyOf, tableTag, type UnopenedObject } from './rows.js'
+import { catalogTag, countRows, readCatalog, readRow, readRows, readTable, rowKeyOf, tableTag, type UnopenedObject } from './rows.js'
 import { RowSealer } from './seal-row.js'
 import type { CatalogObject, DeviceView, Head, MemberView, ObjectId, RowRange, RowView, UnopenedRow, View } from './types.js'
 
@@ -34,6 +36,8 @@ export class SpaceView implements View {
   #catalog: { readonly objects: readonly CatalogObject[]; readonly unopened: readonly UnopenedObject[] } | undefined
   #catalogTag: Uint8Array | undefined
   readonly #tableTags = new Map<ObjectId, Uint8Array>()
+  /** Decoded once: a transaction reads its rows one by one. */
+  readonly #tables = new Map<ObjectId, ObjectRecord>()
   #claims = 1
 
   constructor(parts: ViewParts) {
@@ -72,7 +76,7 @@ export class SpaceView implements View {
   }
 
   rows(table: ObjectId, range?: RowRange): IterableIterator<RowView | UnopenedRow> {
-    return readRows(this.held.tree, this.#sealer, table, range)
+    return readRows(this.held.tree, this.#sealer, table, range, (id) => this.#table(id))
   }
 
   *changes(older: View, table: ObjectId): IterableIterator<{ readonly rowKey: Uint8Array; readonly row?: RowView | UnopenedRow; readonly before?: RowView | UnopenedRow }> {
@@ -84,8 +88,8 @@ export class SpaceView implements View {
     const versions = [older.held.tree.state.version, this.held.tree.state.version] as const
     for (const change of this.#parts.states.diff(...versions, { lo, ...(hi && { hi }) })) {
       const rowKey = rowKeyOf(change.key)
-      const row = change.after === undefined ? undefined : readRow(this.held.tree, this.#sealer, table, rowKey)
-      const before = row === undefined || 'reason' in row ? readRow(older.held.tree, older.#sealer, table, rowKey) : undefined
+      const row = change.after === undefined ? undefined : readRow(this.held.tree, this.#sealer, table, rowKey, this.#table(table))
+      const before = row === undefined || 'reason' in row ? readRow(older.held.tree, older.#sealer, table, rowKey, older.#table(table)) : undefined
       yield { rowKey, ...(row && { row }), ...(before && { before }) }
     }
   }
@@ -104,6 +108,11 @@ export class SpaceView implements View {
     })
   }
 
+  /** Run reads over the state and keep a proof of what they opened. For receipts. */
+  record<T>(program: (state: Pick<StateReader, 'get'>) => T): Recorded<T> {
+    return this.#parts.states.record(this.held.tree.state.version, program)
+  }
+
   retain(): View {
     if (this.#claims === 0) throw new SealError('released', 'This view was released.')
     this.#claims++
@@ -114,6 +123,12 @@ export class SpaceView implements View {
     if (this.#claims === 0) throw new SealError('released', 'This view was released already.')
     this.#claims--
     if (this.#claims === 0) this.held.tree.release()
+  }
+
+  #table(table: ObjectId): ObjectRecord {
+    let record = this.#tables.get(table)
+    if (!record) this.#tables.set(table, (record = readTable(this.held.tree, table)))
+    return record
   }
 
   #name(subject: 'member' | 'device', id: number): string | undefined {
