@@ -16,6 +16,8 @@ export class Emitter<Events extends object> {
     const set = this.#listeners.get(event) ?? new Set()
     this.#listeners.set(event, set)
     set.add(listener)
+    const waiting = this.#unheard.get(event)?.splice(0) ?? []
+    if (waiting.length > 0) queueMicrotask(() => { for (const detail of waiting) this.emit(event, detail as Events[K]) })
     return () => { set.delete(listener) }
   }
 

@@ -137,6 +137,11 @@ export class Space implements SpaceWriter, SpaceSync {
     return this.#follower.log
   }
 
+  /** Of the state tree: to see that nothing is held on to. */
+  get stats(): ReturnType<Follower['states']['stats']> {
+    return this.#follower.states.stats()
+  }
+
   /** The verified state after `size` entries, opened. The caller releases it. */
   async at(size: number): Promise<View> {
     if (!Number.isInteger(size) || size < 1 || size > this.head.size) {
