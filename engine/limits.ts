@@ -80,6 +80,11 @@ export const MAX_SQL_NESTING = 150
 /** Parsed statements kept, and the longest text that is worth keeping. */
 export const PARSE_CACHE_SIZE = 512
 export const PARSE_CACHE_TEXT = 64 * 1024
+/** Longest receipt, and the rows, vouching devices and longest vouching or admitting entry in one. */
+export const MAX_RECEIPT_LENGTH = 64 * 1024 * 1024
+export const MAX_RECEIPT_ROWS = 1_024
+export const MAX_RECEIPT_VOUCHERS = 64
+export const MAX_VOUCHER_LENGTH = 256 * 1024
 /** Points that a plan reads one by one; beyond them a table is read by range, or whole. */
 export const MAX_PLAN_POINTS = 1_024
 /** Longest invitation link, page included: what mail programs and chats pass on whole, and some. */

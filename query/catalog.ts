@@ -92,7 +92,7 @@ export function toCatalogObject(object: SchemaObject): CatalogObject {
 }
 
 /** Never throws for what a member has sealed. */
-export function readSchema(view: View): { readonly schema: Schema; readonly broken: readonly BrokenObject[] } {
+export function readSchema(view: Pick<View, 'catalog'>): { readonly schema: Schema; readonly broken: readonly BrokenObject[] } {
   const schema = new Map<ObjectId, SchemaObject>()
   const broken: BrokenObject[] = []
   for (const object of [...view.catalog].sort((a, b) => a.id - b.id)) {

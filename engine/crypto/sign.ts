@@ -15,7 +15,7 @@ export function signBytes(signer: Signer, label: Label, bytes: Uint8Array): Uint
 }
 
 /** The consensus verdict on a signature: a value, since an entry with a bad one is a verdict. Never throws, whatever the bytes. */
-export function verifySignature(crypto: Signatures, label: Label, bytes: Uint8Array, signature: Uint8Array, publicKey: Uint8Array): boolean {
+export function verifySignature(crypto: Pick<Signatures, 'verifyEd25519'>, label: Label, bytes: Uint8Array, signature: Uint8Array, publicKey: Uint8Array): boolean {
   return crypto.verifyEd25519(signature, labelled(label, bytes), publicKey)
 }
 

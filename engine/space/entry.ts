@@ -9,7 +9,7 @@
 import { Reader, Writer } from '../codec/canonical.js'
 import { SIGNATURE_LENGTH } from '../crypto/ed25519-rule.js'
 import { hashLabelled, LABELS } from '../crypto/labels.js'
-import { type CryptoProvider, type Sha256, type Signatures, type Signer } from '../crypto/provider.js'
+import { type Sha256, type Signatures, type Signer } from '../crypto/provider.js'
 import { signBytes, verifySignature } from '../crypto/sign.js'
 import { SealError, isSealError } from '../errors.js'
 import { MAX_ENTRY_LENGTH, MAX_KEY_LENGTH, MAX_OPS, MAX_READS } from '../limits.js'
@@ -92,6 +92,27 @@ export function peekRecord(record: Uint8Array): { readonly device: number; reado
   }
 }
 
+/**
+ * The header of a record whose signature is `publicKey`'s, without its ops: a statement about a base. Undefined for anything else. `founding`: it is signed as a genesis.
+ */
+export function openHeader(crypto: Pick<Signatures, 'verifyEd25519'>, record: Uint8Array, publicKey: Uint8Array, founding: boolean): Pick<Entry, 'spaceId' | 'base' | 'device' | 'adopted'> | undefined {
+  if (record.length <= SIGNATURE_LENGTH || record.length > MAX_ENTRY_LENGTH || record[0] !== PROTOCOL_VERSION) return undefined
+  const length = record.length - SIGNATURE_LENGTH
+  const label = founding ? LABELS.genesis : LABELS.entry
+  if (!verifySignature(crypto, label, record.subarray(0, length), record.subarray(length), publicKey)) return undefined
+  try {
+    const r = new Reader(record, 1, length)
+    const { spaceId, base, device } = readHeader(r)
+    r.varint(MAX_ID)
+    r.varint()
+    const flags = r.u8()
+    return flags > ADOPTED ? undefined : { spaceId, base, device, adopted: flags === ADOPTED }
+  } catch (error) {
+    if (isSealError(error) && error.family === 'hostile') return undefined
+    throw error
+  }
+}
+
 function readHeader(r: Reader): Pick<Entry, 'spaceId' | 'base' | 'device' | 'devicePrev'> {
   const spaceId = r.fixed(HASH)
   const base = { size: r.varint(), logRoot: r.fixed(HASH), stateRoot: r.fixed(HASH) }
@@ -127,7 +148,7 @@ export function signEntry(entry: Entry, signer: Signer): Uint8Array {
   return record
 }
 
-export function verifyEntry(crypto: Signatures, decoded: Extract<Decoded, { kind: 'entry' }>, publicKey: Uint8Array): boolean {
+export function verifyEntry(crypto: Pick<Signatures, 'verifyEd25519'>, decoded: Extract<Decoded, { kind: 'entry' }>, publicKey: Uint8Array): boolean {
   return verifySignature(crypto, entryLabel(decoded.entry), decoded.signed, decoded.signature, publicKey)
 }
 
@@ -137,7 +158,7 @@ export function entryHash(crypto: Sha256, record: Uint8Array): Uint8Array {
 }
 
 /** The id of the space that a genesis record starts. Whether it is one, `apply` says. */
-export function spaceIdOf(crypto: CryptoProvider, genesis: Uint8Array): Uint8Array {
+export function spaceIdOf(crypto: Sha256, genesis: Uint8Array): Uint8Array {
   return hashLabelled(crypto, LABELS.spaceId, genesis.subarray(0, Math.max(0, genesis.length - SIGNATURE_LENGTH)))
 }
 

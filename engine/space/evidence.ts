@@ -4,7 +4,7 @@
  */
 import { equalBytes } from '../codec/bytes.js'
 import { decodeCanonical, encodeCanonical } from '../codec/canonical.js'
-import type { CryptoProvider } from '../crypto/provider.js'
+import type { VerifierCrypto } from '../crypto/provider.js'
 import { SealError } from '../errors.js'
 import { MAX_NOTE_LENGTH } from '../limits.js'
 import { checkpointVerifier, openCheckpoint, originOfSpace, parseStateLine } from '../log/checkpoint.js'
@@ -44,7 +44,7 @@ export function encodeEvidence(parts: ForkParts): Uint8Array {
 }
 
 /** Throws `bad-proof` if it proves nothing; `bad-encoding`, `bad-checkpoint`, `bad-signature` if it is malformed or not signed. */
-export function verifyEvidence(crypto: CryptoProvider, bytes: Uint8Array): VerifiedFork {
+export function verifyEvidence(crypto: VerifierCrypto, bytes: Uint8Array): VerifiedFork {
   const parts = decodeCanonical(bytes, (r): ForkParts => {
     const version = r.u8()
     if (version !== VERSION) throw new SealError('unsupported-version', `Expected evidence of version ${VERSION}.`, { version })
@@ -74,7 +74,7 @@ export function verifyEvidence(crypto: CryptoProvider, bytes: Uint8Array): Verif
 }
 
 /** The relay's statement about one head, its signature checked. */
-export function openRelayNote(crypto: CryptoProvider, spaceId: Uint8Array, relay: Pick<RelayRecord, 'name' | 'publicKey'>, note: Uint8Array): RelayStatement {
+export function openRelayNote(crypto: VerifierCrypto, spaceId: Uint8Array, relay: Pick<RelayRecord, 'name' | 'publicKey'>, note: Uint8Array): RelayStatement {
   const checkpoint = openCheckpoint(note, originOfSpace(spaceId), checkpointVerifier(crypto, relay.name, relay.publicKey))
   return { size: checkpoint.size, logRoot: checkpoint.root, stateRoot: parseStateLine(checkpoint), note: checkpoint.note } as unknown as RelayStatement
 }
