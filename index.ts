@@ -20,13 +20,18 @@ import { greet } from './net/client.js'
 import { joinChannel } from './net/join.js'
 import { Sync, type SyncState } from './net/sync.js'
 import type { Dial } from './net/transport.js'
+import { verifyReceipt, type ReceiptTrust, type VerifiedReceipt } from './engine/space/receipt.js'
 import { Database, type DatabaseOptions } from './query/database.js'
+import { discloseRows, prove, type DisclosedTable } from './query/receipts.js'
+import type { ParameterValue } from './query/values.js'
 
 export { SealError, isSealError, type ErrorCode, type ErrorFamily } from './engine/errors.js'
 export type { Alert } from './engine/space/port.js'
 export type { DeviceView, Head, MemberView, Role, SettleState } from './engine/space/types.js'
 export type { StoreLocation } from './engine/store/store.js'
 export type { SyncState } from './net/sync.js'
+export type { ReceiptTrust, VerifiedReceipt } from './engine/space/receipt.js'
+export type { DisclosedRow, DisclosedTable } from './query/receipts.js'
 export { memoryStore } from './engine/store/memory.js'
 export { loadProvider } from './engine/crypto/load.js'
 
@@ -102,6 +107,23 @@ async function closeOnFailure<T>(opened: { close(): Promise<void> }, work: () =>
   }
 }
 
+/** What a receipt proves, by column name. */
+export interface OpenedReceipt extends DisclosedTable {
+  readonly receipt: VerifiedReceipt
+}
+
+/**
+ * Check a receipt, offline, and read its rows. Throws hostile codes if it proves nothing about the space that `trust` names, or nobody whom
+ * `trust` believes stands behind it. (`sealdb/verify` has the check alone, for any page.)
+ *
+ * @example
+ * const { rows } = await openReceipt(bytes, { spaceId })
+ */
+export async function openReceipt(bytes: Uint8Array, trust: ReceiptTrust, crypto?: CryptoProvider): Promise<OpenedReceipt> {
+  const receipt = verifyReceipt(crypto ?? (await loadProvider()), bytes, trust)
+  return { receipt, ...discloseRows(receipt) }
+}
+
 interface Parts { readonly space: SpaceOptions; readonly dial: Dial }
 
 async function partsOf(options: OpenOptions): Promise<Parts> {
@@ -164,6 +186,14 @@ export class SealedSpace implements AsyncDisposable {
   readonly batch: Database['batch']
   readonly sql: Database['sql']
   readonly live: Database['live']
+
+  /**
+   * A receipt for the rows of `SELECT * FROM table WHERE …`, which anybody can check offline (`openReceipt`). It opens those rows whole, and the
+   * table's definition, to whoever gets to see it. Without a relay, rows can be proved from the next entry after them on.
+   */
+  prove(text: string | TemplateStringsArray, ...values: ParameterValue[]): Promise<Uint8Array> {
+    return prove(this.db, this.engine, typeof text === 'string' ? text : text.join('?'), values)
+  }
 
   /** 32 bytes: the hash of the genesis entry. */
   get id(): Uint8Array {

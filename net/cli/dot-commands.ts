@@ -45,6 +45,10 @@ export const DOT_COMMANDS: Readonly<Record<string, DotCommand>> = {
       output.table((await readLog(space, wholeNumber(count === '' ? '10' : count, 'the number of entries'))).map(({ hash, ...line }) => ({ ...line, hash: hash.slice(0, 12) }))),
   },
   '.head': { args: '', help: 'the verified head, to compare with others', run: ({ space, output }) => output.object(headOf(space)) },
+  '.proof': {
+    args: 'SQL', help: 'a receipt for rows: SELECT * FROM one table WHERE …',
+    run: async ({ space, output }, query) => output.print(Buffer.from(await space.prove(query)).toString('base64')),
+  },
   '.read': {
     args: 'FILE', help: 'run the statements of a file',
     run: async ({ space, output, mode }, file) => {

@@ -73,6 +73,31 @@ test('two people share a table', async () => {
   expect((await run(['remove', '--store', ada, 'Bob'])).code).toBe(2)
 })
 
+test('a receipt proves a row to whoever knows the space and its relay', async () => {
+  const { ada } = await team()
+  const file = join(ada, '..', 'receipt')
+  await fine(['sql', '--store', ada, "CREATE TABLE bill (id INTEGER PRIMARY KEY, text TEXT); INSERT INTO bill VALUES (7, 'seven'), (8, 'eight')"])
+  await fine(['prove', '--store', ada, '--out', file, 'SELECT * FROM bill WHERE id = 7'])
+  expect((await run(['prove', '--store', ada, '--out', file, 'SELECT * FROM bill WHERE id = 7'])).err).toContain('EEXIST')
+  expect((await run(['prove', '--store', ada, '--out', `${file}2`, 'SELECT * FROM bill WHERE id = 9'])).code).toBe(2)
+  const { space, relayName, relayKey } = JSON.parse(await fine(['verify', '--store', ada, '--json'])) as { space: string; relayName: string; relayKey: string }
+  const check = ['verify-receipt', file, '--relay-name', relayName, '--relay-key', relayKey]
+  const shown = JSON.parse(await fine([...check, '--space', space, '--json'])) as unknown
+  expect(shown).toMatchObject({ table: 'bill', rows: [{ values: { id: 7, text: 'seven' }, author: 1 }] })
+  expect(JSON.stringify(shown)).not.toContain('eight')
+  expect(await fine([...check, '--space', space])).toContain('seven')
+  // Another space, another relay, a byte changed: it proves nothing.
+  expect(await run([...check, '--space', 'a'.repeat(64)])).toMatchObject({ code: 1 })
+  expect(await run(['verify-receipt', file, '--relay-name', 'relay.other', '--relay-key', relayKey, '--space', space])).toMatchObject({ code: 1 })
+  const bytes = readFileSync(file)
+  bytes[bytes.length - 40] = (bytes[bytes.length - 40] as number) ^ 1
+  writeFileSync(file, bytes)
+  expect(await run([...check, '--space', space])).toMatchObject({ code: 1, err: '' })
+  for (const missing of [['verify-receipt', file], ['verify-receipt', '--space', space], ['verify-receipt', file, '--space', 'x'], ['verify-receipt', file, '--space', space, '--relay-name', 'r']]) {
+    expect((await run(missing)).code).toBe(2)
+  }
+})
+
 test('an error of SQL ends with 3; what was before it stays', async () => {
   const store = join(temporary(), 's')
   await fine(['create', '--store', store])
@@ -216,6 +241,7 @@ test('the prompt: statements over lines, dot commands, errors, history', async (
     await say('.members', 'Ada')
     await say('.devices', 'this one')
     await say('.log 1', 'insert ×2')
+    await say('.proof SELECT * FROM nosuch', 'bad-argument')
     await say('.head', 'fingerprint')
     await say('.mode json', '')
     await say('.timer on', '')

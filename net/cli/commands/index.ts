@@ -12,6 +12,8 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   log: async () => (await import('./log.js')).log,
   verify: async () => (await import('./verify.js')).verify,
   audit: async () => (await import('./audit.js')).audit,
+  prove: async () => (await import('./prove.js')).prove,
+  'verify-receipt': async () => (await import('./verify-receipt.js')).verifyReceipt,
   export: async () => (await import('./export.js')).exportCommand,
   import: async () => (await import('./import.js')).importCommand,
   bench: async () => (await import('./bench.js')).bench,

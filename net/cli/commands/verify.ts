@@ -34,7 +34,7 @@ function verifySpace(invocation: Invocation): Promise<number> {
       stateRoot: encodeHex(head.stateRoot),
       pending: space.pending,
       relay: engine.relay?.url ?? 'none',
-      ...(engine.relay && { relayKey: fingerprint(engine.relay.publicKey), inStep }),
+      ...(engine.relay && { relayName: engine.relay.name, relayKey: encodeHex(engine.relay.publicKey), relayFingerprint: fingerprint(engine.relay.publicKey), inStep }),
       writable: space.writable,
     })
     return Promise.resolve(inStep && space.writable ? 0 : 1)
