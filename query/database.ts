@@ -129,6 +129,11 @@ export class Database implements Sql {
     return () => { this.#listeners.delete(listener) }
   }
 
+  /** A counter: statements that were run for callers and live queries. */
+  get statementsRun(): number {
+    return this.#session.statementsRun
+  }
+
   /** Rows of tables in use that the space holds but no query sees, and why. */
   quarantine(): QuarantinedRow[] {
     return this.#session.mirror.quarantined()
@@ -184,14 +189,15 @@ export class Database implements Sql {
    */
   live<T = ObjectRow>(text: string | TemplateStringsArray, ...parameters: readonly ParameterValue[]): Live<Result<T>> {
     const sql = typeof text === 'string' ? text : text.join('?')
-    const prepared = this.#session.prepare(sql)
+    this.#session.prepare(sql)
     const space = this.#space
     return live<Result<T>>({
       run: async () => {
         const { columns, rows, ...rest } = await this.queryRaw(sql, parameters)
+        const prepared = this.#session.prepare(sql)
         const reach = this.#session.reach(prepared)
         const objects = rows.map((row) => Object.fromEntries(row.map((value, i) => [columns[i] as string, toResultValue(value)])) as T)
-        return { result: { ...rest, columns, rows: objects }, raw: rows, tables: reach.all ? undefined : reach.reads }
+        return { result: { ...rest, columns, rows: objects }, raw: rows, tables: reach.all || prepared.special ? undefined : reach.reads }
       },
       get view() {
         return space.current

@@ -77,6 +77,8 @@ export class Session {
   /** Set while a commit is under way: the space's state right after it. */
   #own: View | undefined
   #expecting = false
+  /** Counts statements that ran in SQLite for somebody. */
+  statementsRun = 0
   /** Several devices write here. */
   #several: boolean
   readonly #functions: Functions
@@ -276,6 +278,7 @@ export class Session {
   #step<Row>(prepared: Prepared, parameters: Parameters | undefined, read: (statement: Statement) => Row): Outcome<Row> {
     const statement = prepared.statement ?? this.#prepareStatement(prepared)
     this.#functions.begin()
+    this.statementsRun++
     bind(prepared, statement, parameters)
     const rows: Row[] = []
     try {
