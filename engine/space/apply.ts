@@ -58,7 +58,15 @@ export function applyWith(env: ApplyEnv, state: SpaceState, record: Uint8Array, 
 }
 
 export function headOf(env: ApplyEnv, state: SpaceState): Head {
-  return { size: state.log.size, logRoot: frontierRoot(env.crypto, state.log), stateRoot: state.tree.root }
+  return { size: state.log.size, logRoot: logRootOf(env, state.log), stateRoot: state.tree.root }
+}
+
+/** A frontier never changes, and its root is asked for by whoever signs, judges and stores: log n hashes each time. */
+const logRoots = new WeakMap<Frontier, Uint8Array>()
+function logRootOf(env: ApplyEnv, log: Frontier): Uint8Array {
+  let root = logRoots.get(log)
+  if (root === undefined) logRoots.set(log, (root = frontierRoot(env.crypto, log)))
+  return root
 }
 
 /** True if `base` is a head of this history that the ring still knows, or `head` itself. */
