@@ -1,11 +1,13 @@
 /** Receipts offline: every byte changed is refused, neighbours stay sealed, and nobody unknown is believed. */
 import { describe, expect, it } from 'vitest'
 import { isSealError } from '../../engine/errors.js'
+import { invite } from '../../engine/space/acts.js'
 import { createSpace } from '../../engine/space/open.js'
 import { proveRows } from '../../engine/space/prove.js'
 import type { Space } from '../../engine/space/space.js'
 import { noble, verifyReceipt, type ReceiptTrust } from '../../engine/verify.js'
 import { memoryStore } from '../../engine/store/memory.js'
+import { Sequencer, NAME } from './sequencer.js'
 import { createTable, crypto, optionsOf, put, rows, taskTable } from './rim-support.js'
 
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
@@ -61,7 +63,7 @@ describe('a receipt', () => {
     const trust = { spaceId: space.id }
     expect(verifyReceipt(crypto, bytes, trust).rows).toHaveLength(1)
     for (let i = 0; i < bytes.length; i++) {
-      for (const flip of [1, 0x80]) {
+      for (const flip of [1 << (i % 8)]) {
         const changed = bytes.slice()
         changed[i] = (changed[i] as number) ^ flip
         expect([i, codeOf(() => verifyReceipt(crypto, changed, trust))]).not.toEqual([i, 'accepted'])
@@ -89,5 +91,42 @@ describe('a receipt', () => {
     const again = verifyReceipt(crypto, await proveRows(space, 1, [changed]), { spaceId: space.id })
     expect(again.rows.map(({ body }) => text(body))).toEqual(['changed'])
     await space.close()
+  })
+
+  it('stands on the relay’s note, or on devices of several members', async () => {
+    const ada = await createSpace(await memoryStore().open(), optionsOf('note ada'))
+    await ada.commit(createTable(taskTable(1), 'table:task'), ada.current)
+    const seed = new Uint8Array(32).fill(7)
+    const relay = await Sequencer.attach(ada, seed)
+    const bob = await relay.join(memoryStore(), await relay.during(ada, invite(ada, { role: 'writer' })), 'note bob')
+    await bob.commit(rows(put('insert', 1, 1n, 5n, 'of bob')), bob.current)
+    await relay.settle(bob, ada)
+    const wanted = [...ada.current.rows(1)]
+    const believed = { name: NAME, publicKey: crypto.signer(seed).publicKey }
+    const noted = await proveRows(ada, 1, wanted)
+    const receipt = verifyReceipt(noble, noted, { spaceId: ada.id, relay: believed })
+    expect(receipt).toMatchObject({ relay: true, vouchers: [], head: { size: ada.head.size } })
+    expect(receipt.rows).toMatchObject([{ creator: 2, author: 2, device: 2 }])
+    for (const relayTrust of [undefined, { ...believed, name: 'other' }, { ...believed, publicKey: new Uint8Array(32).fill(9) }]) {
+      expect(codeOf(() => verifyReceipt(crypto, noted, { spaceId: ada.id, ...(relayTrust && { relay: relayTrust }) }))).toBe('bad-proof')
+    }
+    const note = Buffer.from(noted).indexOf('sealdb/v1/space/')
+    for (let i = note; i < note + 400; i++) {
+      const changed = noted.slice()
+      changed[i] = (changed[i] as number) ^ 2
+      expect([i, codeOf(() => verifyReceipt(crypto, changed, { spaceId: ada.id, relay: believed }))]).not.toEqual([i, 'accepted'])
+    }
+
+    // Both build on one head.
+    const base = ada.head.size
+    await ada.commit(rows(put('insert', 1, 2n, 0n, 'a')), ada.current)
+    await bob.commit(rows(put('insert', 1, 3n, 0n, 'b')), bob.current)
+    await relay.settle(ada, bob)
+    const vouched = await proveRows(ada, 1, wanted, { size: base })
+    const both = verifyReceipt(crypto, vouched, { spaceId: ada.id, devices: [receipt.rows[0]?.publicKey as Uint8Array], vouchers: 2 })
+    expect(both.vouchers).toMatchObject([{ device: 1, founder: true, trusted: true }, { device: 2, founder: false, trusted: true, role: 'writer' }])
+    // Bob is nobody to whom has not heard of him.
+    expect(codeOf(() => verifyReceipt(crypto, vouched, { spaceId: ada.id, vouchers: 2 }))).toBe('bad-proof')
+    await Promise.all([ada.close(), bob.close()])
   })
 })
