@@ -83,7 +83,7 @@ export async function readStoredSnapshot(store: Store, env: ApplyEnv): Promise<F
 /** Writes the stored snapshot when enough has happened since the last one, so that opening stays quick. */
 export class Snapshots {
   readonly #space: Snapshottable
-  #last: number | undefined
+  #last: { readonly size: number; readonly rows: number } | undefined
 
   constructor(space: Snapshottable) {
     this.#space = space
@@ -91,24 +91,30 @@ export class Snapshots {
 
   /** Call after the verified head moved. */
   async afterChange(): Promise<void> {
-    if (this.#space.head.size - (await this.#lastSize()) >= SNAPSHOT_EVERY) await this.#write()
+    if (this.#space.head.size - (await this.#lastOne()).size >= SNAPSHOT_EVERY) await this.#write()
   }
 
-  /** Before closing: a smaller gain is worth it then. */
+  /** Before closing: a smaller gain is worth it then. A few entries may hold a hundred thousand rows, so those count as well. */
   async finish(): Promise<void> {
-    if (this.#space.head.size - (await this.#lastSize()) >= SNAPSHOT_AT_CLOSE) await this.#write()
+    const last = await this.#lastOne()
+    if (this.#space.head.size - last.size >= SNAPSHOT_AT_CLOSE || this.#rows() - last.rows >= SNAPSHOT_ROWS_AT_CLOSE) await this.#write()
   }
 
-  async #lastSize(): Promise<number> {
+  async #lastOne(): Promise<{ readonly size: number; readonly rows: number }> {
     if (this.#last === undefined) {
       const stored = await this.#space.store.readSnapshot()
-      this.#last = 0
+      this.#last = { size: 0, rows: 0 }
       if (stored) {
         const m = new Reader(stored.meta)
-        if (m.u8() === VERSION) this.#last = decodeHead(m.bytes(MAX_HEAD)).size
+        if (m.u8() === VERSION) this.#last = { size: decodeHead(m.bytes(MAX_HEAD)).size, rows: m.varint() }
       }
     }
     return this.#last
+  }
+
+  /** Of the whole verified state. */
+  #rows(): number {
+    return (this.#space.verified as SpaceView).held.tree.count(new Uint8Array(0))
   }
 
   async #write(): Promise<void> {
@@ -117,7 +123,7 @@ export class Snapshots {
     try {
       // The view is of this head: nothing was awaited in between.
       await writeStoredSnapshot(store, head, (view as SpaceView).held, log)
-      this.#last = head.size
+      this.#last = { size: head.size, rows: (view as SpaceView).held.tree.count(new Uint8Array(0)) }
     } finally {
       view.release()
     }
@@ -127,6 +133,8 @@ export class Snapshots {
 /** Entries between two snapshots, and at closing. */
 const SNAPSHOT_EVERY = 5_000
 const SNAPSHOT_AT_CLOSE = 200
+/** Rows of the state, more than there were then: replaying them costs some ten times what reading them does. */
+const SNAPSHOT_ROWS_AT_CLOSE = 5_000
 
 export interface Snapshottable {
   readonly head: Head
