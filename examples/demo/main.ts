@@ -84,8 +84,8 @@ async function story(): Promise<void> {
   shown('Ada and Bob get the same answer')
 
   await ada.ask('live', 'SELECT count(*) AS visits FROM visit')
-  await bob.ask('query', "INSERT INTO visit (city, owner, report) SELECT id, current_member(), 'bridge is out' FROM city WHERE name = 'Lyon' AND country = 'FR'")
-  await ada.ask('query', "INSERT INTO visit (city, owner, report) SELECT id, current_member(), 'all well' FROM city WHERE name = 'Oslo'")
+  await bob.ask('query', "INSERT INTO visit (city, owner, report) SELECT id, current_member(), 'bridge is out' FROM city ORDER BY population DESC LIMIT 1")
+  await ada.ask('query', "INSERT INTO visit (city, owner, report) SELECT id, current_member(), 'all well' FROM city ORDER BY name LIMIT 1")
   await Promise.all([ada.ask('settled'), bob.ask('settled')])
   await untilSame(ada, bob)
   const live = await ada.ask('liveResults')
@@ -119,7 +119,7 @@ async function story(): Promise<void> {
   shown('now: flooded; then: all well')
 
   chapter('8  What the relay has')
-  const found = hunt(place('relay'), ['Lyon', 'bridge is out', 'visit', 'population', 'CREATE TABLE'])
+  const found = hunt(place('relay'), ['El Tarter', 'Andorra', 'bridge is out', 'visit', 'population', 'CREATE TABLE'])
   mustHold(found.length === 0, `nothing readable lies at the relay (found ${found.join(', ')})`)
   shown(`${megabytes(place('relay'))} MB of it, and no name, no value, no SQL in them`)
 
@@ -158,7 +158,7 @@ async function lies(ada: Person, bob: Person, proxy: Proxy, relay: RelayProcess)
   mustHold(before.root === after.root && before.size === after.size, 'Bob took nothing over')
   shown(`one bit changed on the way: ${alert.message}`)
   proxy.tamper = undefined
-  proxy.cut()
+  await reconnect(proxy, bob)
   await untilSame(ada, bob)
 
   await relay.stop()
@@ -166,7 +166,7 @@ async function lies(ada: Person, bob: Person, proxy: Proxy, relay: RelayProcess)
   const again = await relayProcess(place('relay'))
   running.push(again)
   proxy.target = again.url
-  proxy.cut()
+  await reconnect(proxy, ada, bob)
   await ada.ask('query', "INSERT INTO note (body) VALUES ('forgotten by an old backup')")
   await ada.ask('settled')
   await untilSame(ada, bob)
@@ -174,10 +174,19 @@ async function lies(ada: Person, bob: Person, proxy: Proxy, relay: RelayProcess)
   const old = await relayProcess(place('old'))
   running.push(old)
   proxy.target = old.url
-  proxy.cut()
+  await reconnect(proxy, ada, bob)
   const rollback = await untilAlert(ada, 'rollback')
   await untilSame(ada, bob)
   shown(`the relay was set back to an old backup: ${rollback.message}`)
+}
+
+/** Not to wait for the back-off: connect again now. */
+async function reconnect(proxy: Proxy, ...people: readonly Person[]): Promise<void> {
+  proxy.cut()
+  for (const someone of people) {
+    await someone.ask('disconnect')
+    await someone.ask('dial')
+  }
 }
 
 /** The same relay key, two histories: each member sees one, until they compare. */

