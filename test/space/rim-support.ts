@@ -1,7 +1,7 @@
 /** Real spaces for tests: real crypto, a seeded source of randomness, a clock that is told. */
 import { loadProvider } from '../../engine/crypto/load.js'
 import type { SpaceOptions } from '../../engine/space/space.js'
-import type { CatalogObject, Draft, RowChange } from '../../engine/space/types.js'
+import type { CatalogObject, Draft, RowChange, RowView, View } from '../../engine/space/types.js'
 
 export const crypto = await loadProvider()
 
@@ -37,4 +37,10 @@ export function put(kind: 'insert' | 'update', table: number, key: bigint, plain
 
 export function rows(...changes: readonly RowChange[]): Draft {
   return { catalog: [], rows: changes, reads: [] }
+}
+
+/** The plaintext column of the row with key 0: in crash tests, how many transactions there were. */
+export function countOf(view: View): number {
+  const [row] = view.catalog.length === 0 ? [] : view.rows(1, { kind: 'key', key: [0n] })
+  return row === undefined ? 0 : Number((row as RowView).plain[0])
 }

@@ -4,7 +4,7 @@ import { isSealError } from '../../engine/errors.js'
 import { audit } from '../../engine/space/audit.js'
 import { createSpace, openSpace } from '../../engine/space/open.js'
 import { writeStoredSnapshot } from '../../engine/space/snapshot.js'
-import { SpaceView } from '../../engine/space/view.js'
+import type { SpaceView } from '../../engine/space/view.js'
 import { memoryStore } from '../../engine/store/memory.js'
 import { createTable, crypto, optionsOf, put, rows, taskTable } from './rim-support.js'
 

@@ -1,0 +1,46 @@
+/**
+ * The process that crash.test.ts kills: opens (or founds) the space in argv[2] and then writes, rotates, forgets, snapshots and compacts without pause.
+ * `ack n` says that transaction n is acknowledged: it put rows 2n and 2n + 1, and the row that counts.
+ */
+import { existsSync, writeSync } from 'node:fs'
+import { forget, refreshIfNeeded, rotate } from '../../engine/space/acts.js'
+import { createSpace, openSpace } from '../../engine/space/open.js'
+import { writeStoredSnapshot } from '../../engine/space/snapshot.js'
+import type { SpaceView } from '../../engine/space/view.js'
+import { fileStore } from '../../engine/store/file/file.js'
+import { countOf, createTable, optionsOf, put, rows, taskTable } from './rim-support.js'
+
+const [, , path = '', seed = ''] = process.argv
+const say = (line: string): void => {
+  for (;;) {
+    try {
+      return void writeSync(1, `${line}\n`)
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error
+    }
+  }
+}
+
+const founded = existsSync(path)
+const store = await fileStore(path, { segmentLength: 40_000 }).open()
+const space = founded && store.get('head') ? await openSpace(store, optionsOf(seed)) : await createSpace(store, optionsOf(seed))
+if (space.current.catalog.length === 0) await space.commit(createTable(taskTable(1), 'table:task'), space.current)
+space.on('alert', ({ code, message }) => { throw new Error(`${code}: ${message}`) })
+say(`open ${countOf(space.current)}`)
+
+let snapshot: Promise<void> | undefined
+for (let turn = Number(seed); ; turn++) {
+  const n = countOf(space.current)
+  const pair = [put('insert', 1, BigInt(2 * n + 2), BigInt(n), `a ${n}`), put('insert', 1, BigInt(2 * n + 3), BigInt(n), `b ${n}`)]
+  await space.commit(rows(put(n === 0 ? 'insert' : 'update', 1, 0n, BigInt(n + 1), 'count'), ...pair), space.current)
+  say(`ack ${n + 1}`)
+  if (turn % 7 === 0) await rotate(space)
+  if (turn % 31 === 0) {
+    await forget(space)
+    await refreshIfNeeded(space)
+  }
+  if (turn % 5 === 0) {
+    await snapshot
+    snapshot = writeStoredSnapshot(store, space.head, (space.verified as SpaceView).held, space.log).then(() => store.compact())
+  }
+}
