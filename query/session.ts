@@ -7,7 +7,7 @@
  *
  * Over 400 lines: what is open, what SQLite has and what the mirror has change together, and splitting them hides the moments at which they may differ.
  */
-import { SealError } from '../engine/errors.js'
+import { isSealError, SealError } from '../engine/errors.js'
 import { type SpaceWriter } from '../engine/space/port.js'
 import { type Committed, type Head, type ObjectId, type Policy, type Read, type View } from '../engine/space/types.js'
 import { Capture } from './capture.js'
@@ -271,8 +271,42 @@ export class Session {
   #run<Row>(prepared: Prepared, parameters: Parameters | undefined, read: (statement: Statement) => Row): Outcome<Row> {
     if (prepared.kind === 'schema') return this.#define(prepared, () => this.#step(prepared, parameters, read))
     if (prepared.kind === 'policy') return this.#define(prepared, () => nothing(this.#transaction().view))
-    this.#ready(prepared)
-    return this.#step(prepared, parameters, read)
+    try {
+      this.#ready(prepared)
+      return this.#step(prepared, parameters, read)
+    } catch (error) {
+      if (prepared.ast.kind !== 'insert' || !isMismatch(error)) throw error
+      return this.#unwatched(this.#transaction(), prepared, prepared.ast.target.name.text, () => {
+        this.#ready(prepared)
+        return this.#step(prepared, parameters, read)
+      })
+    }
+  }
+
+  /**
+   * A table with a trigger is checked for foreign keys that don't fit, one without is not (one row into a parent can't break a child). So a table
+   * whose children have such keys is not watched but compared, all of it.
+   */
+  #unwatched<T>(open: Open, prepared: Prepared, target: string, run: () => T): T {
+    const object = findTable(open.schema, target)
+    if (object === undefined) return run()
+    const again = (): void => {
+      prepared.statement?.finalize()
+      prepared.statement = undefined
+      prepared.generation = -1
+    }
+    this.#capture.touchAll(object.id)
+    this.#watch(open, object.id)
+    again()
+    try {
+      return run()
+    } finally {
+      again()
+      if (this.db.inTransaction) {
+        this.#watch(open)
+        this.#capture.touchAll(object.id)
+      }
+    }
   }
 
   #step<Row>(prepared: Prepared, parameters: Parameters | undefined, read: (statement: Statement) => Row): Outcome<Row> {
@@ -467,9 +501,9 @@ export class Session {
   }
 
   /** Every table that a statement can write is loaded, so those are watched. */
-  #watch({ schema }: Open): void {
+  #watch({ schema }: Open, but?: ObjectId): void {
     this.#capture.install([...schema.values()].flatMap((object) =>
-      (object.data !== undefined && !object.name.startsWith('sqlite_') && this.mirror.isLoaded(object.id) ? [{ id: object.id, name: object.name, version: object.data }] : [])))
+      (object.data !== undefined && object.id !== but && !object.name.startsWith('sqlite_') && this.mirror.isLoaded(object.id) ? [{ id: object.id, name: object.name, version: object.data }] : [])))
   }
 
   #rewatch(open: Open): void {
@@ -518,6 +552,10 @@ function bind(prepared: Prepared, statement: Statement, parameters: Parameters |
     const gone = new Set(prepared.names.filter((name) => !seen.includes(name)).flatMap((name) => [name, name.slice(1)]))
     bindNamed(statement, seen, gone.size === 0 ? given : Object.fromEntries(Object.entries(given).filter(([name]) => !gone.has(name))))
   }
+}
+
+function isMismatch(error: unknown): boolean {
+  return isSealError(error, 'sql-error') && error.message.startsWith('foreign key mismatch')
 }
 
 function parameterOf(parameters: Parameters | undefined, name: string): unknown {
