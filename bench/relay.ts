@@ -1,0 +1,193 @@
+/**
+ * The relay, measured against the bars of the design in one run: appending, fan-out against bare `ws`, latency from one client to another,
+ * catching up. `npx tsx bench/relay.ts`. Everything runs in this one process, clients included, so the figures are of a whole journey.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { WebSocket, WebSocketServer } from 'ws'
+import { attachRelay, invite } from '../engine/space/acts.js'
+import { joinSpace, signInvitationChallenge } from '../engine/space/join.js'
+import { createSpace } from '../engine/space/open.js'
+import type { Space } from '../engine/space/space.js'
+import { parseLink } from '../engine/group/link.js'
+import { memoryStore } from '../engine/store/memory.js'
+import { greet } from '../net/client.js'
+import { joinChannel } from '../net/join.js'
+import type { Rpc } from '../net/rpc.js'
+import { fileRelayStore, startRelay } from '../net/server.js'
+import { Sync } from '../net/sync.js'
+import { dial, wrapSocket } from '../net/ws-node.js'
+import { createTable, crypto, optionsOf, put, rows, seededRandom, taskTable } from '../test/space/rim-support.js'
+
+const CONNECTIONS = 8
+const ROUNDS = 4
+/** Fewer than the heads that a space remembers (1,024), or the last of a round would build on one that is too old. */
+const PER_ROUND = 960
+const LISTENERS = 100
+const FRAMES = 300
+const PINGS = 200
+const CATCH_UP = 2_000
+
+const directory = mkdtempSync(join(tmpdir(), 'sealdb-bench-relay-'))
+const relay = await startRelay({ store: fileRelayStore(directory) })
+const report: { readonly what: string; readonly got: string; readonly bar: string }[] = []
+let nextKey = 1n
+
+const founder = await createSpace(await memoryStore().open(), optionsOf('bench'), { name: 'Ada' })
+const greeting = await greet(dial, relay.url, founder.id)
+greeting.rpc.close()
+await attachRelay(founder, { url: relay.url, name: greeting.name, publicKey: greeting.publicKey })
+const syncs: Sync[] = [follow(founder)]
+await (await founder.commit(createTable(taskTable(1), 'table:task'), founder.current)).settled
+const members = [founder]
+for (let i = 1; i < CONNECTIONS; i++) members.push(await joined(`Member ${i}`))
+
+await appendRate()
+await fanOut()
+await latency()
+await catchUp()
+
+console.table(Object.fromEntries(report.map(({ what, got, bar }) => [what, { measured: got, bar }])))
+for (const sync of syncs) await sync.stop()
+await relay.close()
+rmSync(directory, { recursive: true, force: true })
+
+function follow(space: Space): Sync {
+  const sync = new Sync(space, { dial, random: seededRandom('sync'), now: () => Date.now(), presenceEvery: 0, maxBackoff: 100 })
+  sync.start()
+  return sync
+}
+
+async function joined(name: string): Promise<Space> {
+  const options = optionsOf(name)
+  const link = parseLink(crypto, await invite(founder, { role: 'writer' }))
+  const channel = await joinChannel(dial, link, (relayName, nonce) => signInvitationChallenge(options, link, relayName, nonce))
+  const space = await joinSpace(await memoryStore().open(), options, link, channel, { name })
+  channel.close()
+  syncs.push(follow(space))
+  return space
+}
+
+async function proved(space: Space, onEntries: (count: number) => void = () => undefined): Promise<Rpc> {
+  const { rpc, name, nonce } = await greet(dial, relay.url, space.id)
+  await rpc.call({ kind: 'auth', ...space.signChallenge(name, nonce) }, 'welcome')
+  rpc.onPush = (message) => { if (message.kind === 'entries') onEntries(message.records.length) }
+  return rpc
+}
+
+async function inStep(): Promise<void> {
+  while (!members.every(({ head }) => head.size === founder.head.size) || members.some((space) => space.outbox().length > 0)) await new Promise((resolve) => setTimeout(resolve, 5))
+}
+
+async function write(space: Space, length: number): Promise<void> {
+  await space.commit(rows(put('insert', 1, nextKey++, 0n, 'x'.repeat(length))), space.current)
+}
+
+/** Signed beforehand; timed from the first frame to the last acknowledgement, each durable on disk and judged in full. */
+async function appendRate(): Promise<void> {
+  let [time, count, bytes] = [0, 0, 0]
+  for (let round = 0; round < ROUNDS; round++) {
+    await inStep()
+    for (const sync of syncs.splice(0)) await sync.stop()
+    for (let i = 0; i < PER_ROUND / CONNECTIONS; i++) for (const space of members) await write(space, 1)
+    const work = await Promise.all(members.map(async (space) => ({ rpc: await proved(space), records: space.outbox().map(({ record }) => record) })))
+    const start = performance.now()
+    await Promise.all(work.map(async ({ rpc, records }) => {
+      const answers: Promise<unknown>[] = []
+      for (let at = 0; at < records.length; at += 20) answers.push(rpc.call({ kind: 'append', records: records.slice(at, at + 20) }, 'appended'))
+      await Promise.all(answers)
+    }))
+    time += performance.now() - start
+    for (const { rpc, records } of work) {
+      rpc.close()
+      count += records.length
+      for (const { length } of records) bytes += length
+    }
+    for (const space of members) syncs.push(follow(space))
+  }
+  await inStep()
+  report.push({ what: `append, ${Math.round(bytes / count)} B entries, ${CONNECTIONS} connections, fsync, judged in full`, got: `${Math.round((count / time) * 1000)} entries/s`, bar: '≥ 10,000' })
+}
+
+async function fanOut(): Promise<void> {
+  let received = 0
+  let frames = 0
+  const listeners = await Promise.all(Array.from({ length: LISTENERS }, () => proved(founder, (count) => {
+    received += count
+    frames++
+  })))
+  for (const sync of syncs.splice(0)) await sync.stop()
+  for (let i = 0; i < FRAMES; i++) await write(founder, 1)
+  const records = founder.outbox().map(({ record }) => record)
+  const sender = await proved(founder)
+  const start = performance.now()
+  for (const record of records) sender.tell({ kind: 'append', records: [record] })
+  while (received < FRAMES * LISTENERS) await new Promise((resolve) => setImmediate(resolve))
+  const ours = (received / (performance.now() - start)) * 1000
+  for (const rpc of [...listeners, sender]) rpc.close()
+  const bare = await bareFanOut((records[0] as Uint8Array).length + 300)
+  report.push({ what: `fan-out of entries to ${LISTENERS} clients (${frames} frames)`, got: `${Math.round(ours)}/s, ${(ours / bare).toFixed(2)} × bare ws (${Math.round(bare)}/s)`, bar: '≥ 0.5 ×' })
+  for (const space of members) syncs.push(follow(space))
+  await inStep()
+}
+
+/** The same number of frames of the same length, without anything in them. */
+async function bareFanOut(length: number): Promise<number> {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: false })
+  await new Promise((resolve) => server.once('listening', resolve))
+  let received = 0
+  const clients = await Promise.all(Array.from({ length: LISTENERS }, () => new Promise<WebSocket>((resolve) => {
+    const socket = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`, { perMessageDeflate: false })
+    wrapSocket(socket, 'bare').onFrame = () => { received++ }
+    socket.once('open', () => resolve(socket))
+  })))
+  const frame = new Uint8Array(length)
+  const start = performance.now()
+  for (let i = 0; i < FRAMES; i++) for (const socket of server.clients) socket.send(frame)
+  while (received < FRAMES * LISTENERS) await new Promise((resolve) => setImmediate(resolve))
+  const rate = (received / (performance.now() - start)) * 1000
+  for (const socket of clients) socket.terminate()
+  server.close()
+  return rate
+}
+
+/** From `commit` at one client to `change` at another: signing, the relay's disk, verification. */
+async function latency(): Promise<void> {
+  const other = members[1] as Space
+  const times: number[] = []
+  for (let i = 0; i < PINGS; i++) {
+    const size = other.head.size
+    const start = performance.now()
+    const seen = new Promise<void>((resolve) => {
+      const stop = other.on('change', () => {
+        if (other.head.size === size) return
+        stop()
+        resolve()
+      })
+    })
+    await write(founder, 100)
+    await seen
+    times.push(performance.now() - start)
+  }
+  times.sort((a, b) => a - b)
+  const at = (part: number): string => (times[Math.floor(times.length * part)] as number).toFixed(1)
+  report.push({ what: `commit to another client’s change, ${members.length} clients, fsync`, got: `median ${at(0.5)} ms, 95 % ${at(0.95)} ms`, bar: '' })
+}
+
+async function catchUp(): Promise<void> {
+  const late = members.pop() as Space
+  await (syncs.pop() as Sync).stop()
+  const before = late.head.size
+  for (let i = 0; i < CATCH_UP; i++) {
+    await write(founder, 1)
+    if (i % 500 === 499) await inStep()
+  }
+  await inStep()
+  const start = performance.now()
+  syncs.push(follow(late))
+  while (late.head.size < founder.head.size) await new Promise((resolve) => setTimeout(resolve, 1))
+  const rate = ((late.head.size - before) / (performance.now() - start)) * 1000
+  report.push({ what: `catching up ${late.head.size - before} entries, each signature checked`, got: `${Math.round(rate)} entries/s`, bar: '≥ 10,000' })
+}
