@@ -4,8 +4,9 @@
  */
 import { parseArgs } from 'node:util'
 import initSqlJs from 'sql.js'
-import { createSpace, memoryStore } from 'sealdb'
+import { createSpace, loadProvider, memoryStore } from 'sealdb'
 import { type Figure, judge, printFigures } from './bars.js'
+import { quickest } from './clock.js'
 import { catchingUp } from './journey/catching-up.js'
 import { opening } from './journey/opening.js'
 import { fillSpace, fillSqlJs } from './journey/people.js'
@@ -26,7 +27,7 @@ const JOURNEYS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   removal: () => removal(100),
 }
 
-const figures: Figure[] = []
+const figures: Figure[] = [await yardstick()]
 for (const [name, journey] of Object.entries(JOURNEYS)) {
   if (options.only !== undefined && !name.includes(options.only)) continue
   process.stderr.write(`${name}\n`)
@@ -38,6 +39,13 @@ writeJson('journeys', { rows, entries, figures: judged })
 const ratios = judged.filter(({ unit }) => unit === '× sql.js')
 if (ratios.length > 0) writeOut('journeys.svg', barChart('SealDB against sql.js as it comes', 'times its speed', ratios.map(({ name, value }) => ({ label: name, group: value >= 1 ? 'quicker' : 'slower', value }))))
 console.log(`\nWritten to ${OUT}`)
+
+/** How quick the machine is just now, to hold the figures of two runs beside each other. */
+async function yardstick(): Promise<Figure> {
+  const signer = (await loadProvider('node')).signer(new Uint8Array(32))
+  const { cpu } = await quickest(5, () => { for (let i = 0; i < 1_000; i++) signer.sign(new Uint8Array(200)) })
+  return { name: 'yardstick: one signature', value: cpu, unit: 'µs of CPU', note: '58 when nobody else is about' }
+}
 
 async function warmReads(): Promise<readonly Figure[]> {
   const space = await createSpace({ store: memoryStore(), offline: true })
