@@ -100,6 +100,8 @@ test.each([
   "SELECT * FROM m JOIN q ON m.id = 'a' FULL JOIN r ON 1",
   "SELECT * FROM q LEFT JOIN m USING (id) WHERE id = 'a'",
   "SELECT * FROM q NATURAL LEFT JOIN m WHERE id = 'a'",
+  "SELECT * FROM v LEFT JOIN m USING (id) WHERE id = 'a'", // v's id
+  "SELECT * FROM v NATURAL JOIN m WHERE id = 'a'",
   "SELECT * FROM r LEFT JOIN (q LEFT JOIN m USING (id)) ON 1 WHERE m.id = 'a'",
   "SELECT * FROM r WHERE EXISTS (SELECT 1 FROM m WHERE m.id = r.c)",
   "SELECT * FROM (SELECT * FROM m) WHERE id = 'a'",
