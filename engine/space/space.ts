@@ -13,6 +13,7 @@ import { equalBytes } from '../codec/bytes.js'
 import type { CryptoProvider, Signer } from '../crypto/provider.js'
 import { SealError, invariant, isSealError } from '../errors.js'
 import type { BuildContext } from '../group/builders.js'
+import { buildRotate, mustRotate } from '../group/build-epoch.js'
 import type { Keyring } from '../group/keyring.js'
 import { newestEpoch, readDevice, readMember, readMeta, sameEpoch } from '../group/roster.js'
 import type { ApplyEnv } from '../state/context.js'
@@ -164,6 +165,8 @@ export class Space implements SpaceWriter, SpaceSync {
 
   commit(draft: Draft, view: View): Promise<Committed> {
     return this.#lock.run(async () => {
+      // Somebody left, and the epoch has no secret yet: whoever writes first makes one, and then writes on the state that has it.
+      if (this.writable && this.me.role !== undefined && mustRotate(this.#current.held.tree)) await this.#write([buildRotate(this.#buildContext())], [], undefined)
       if (view !== this.#current) throw new SealError('stale-view', 'The space moved on while this transaction was running; run it again on the new state.')
       const state = this.#current.held
       const role = this.me.role
