@@ -129,9 +129,9 @@ export class Database implements Sql {
     return () => { this.#listeners.delete(listener) }
   }
 
-  /** A counter: statements that were run for callers and live queries. */
-  get statementsRun(): number {
-    return this.#session.statementsRun
+  /** Counters: statements that were run for callers and live queries, rows that were decrypted for SQLite. */
+  get counters(): { readonly statementsRun: number; readonly rowsOpened: number } {
+    return { statementsRun: this.#session.statementsRun, rowsOpened: this.#session.mirror.rowsOpened }
   }
 
   /** Rows of tables in use that the space holds but no query sees, and why. */

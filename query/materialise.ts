@@ -7,7 +7,7 @@
 import { encodeHex, equalBytes } from '../engine/codec/bytes.js'
 import { type SqlValue } from '../engine/codec/value.js'
 import { invariant, isSealError } from '../engine/errors.js'
-import { type ObjectId, type RowView, type UnopenedRow, type View } from '../engine/space/types.js'
+import { type ObjectId, type RowRange, type RowView, type UnopenedRow, type View } from '../engine/space/types.js'
 import { Binding } from './binding.js'
 import { type Capture } from './capture.js'
 import { findObject, isTable, SchemaReader, SEQUENCE, type BrokenObject, type Schema, type SchemaObject } from './catalog.js'
@@ -25,6 +25,13 @@ export interface QuarantinedRow {
   readonly reason: QuarantineReason | 'body' | string
 }
 
+/** Ranges of one table that are worth loading one by one. */
+const MAX_RANGES = 64
+
+function rangeName(range: RowRange): string {
+  return JSON.stringify(range, (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value instanceof Uint8Array ? encodeHex(value) : value))
+}
+
 interface Loaded {
   readonly images: TableImages
   /** Rows that don't open, by row key. */
@@ -36,6 +43,8 @@ export class Mirror {
   readonly #capture: Capture
   readonly #reader = new SchemaReader()
   readonly #loaded = new Map<ObjectId, Loaded>()
+  /** Tables of which only some ranges are here, until one of their rows changes or too many were asked for. */
+  readonly #partial = new Map<ObjectId, Loaded & { readonly ranges: Set<string> }>()
   readonly #bindings = new WeakMap<SchemaObject, Binding>()
   readonly #refused = new Map<ObjectId, string>()
   #view: View
@@ -45,6 +54,8 @@ export class Mirror {
   #broken: readonly BrokenObject[] = []
   /** Counts changes of SQLite's schema: statements and plans from before are stale. */
   generation = 0
+  /** Counts rows that were opened to be put into SQLite. */
+  rowsOpened = 0
   /** Counts moments from which a table that was loaded is so no more. */
   epoch = 0
 
@@ -91,6 +102,7 @@ export class Mirror {
     if (next === this.#view) return
     const before = this.#view
     next.retain()
+    for (const id of this.#partial.keys()) if (!equalBytes(before.tableTag(id), next.tableTag(id))) this.#dropPartial(id)
     try {
       this.#moveSchema(next)
       this.#transact(() => {
@@ -122,6 +134,36 @@ export class Mirror {
       throw error
     }
     return missing
+  }
+
+  /**
+   * Fill only these rows of a table that is not loaded; outside of a transaction. False if that is not worth it any more: load it whole.
+   */
+  loadRanges(object: SchemaObject, ranges: readonly RowRange[]): boolean {
+    invariant(!this.db.inTransaction && !this.#loaded.has(object.id), 'ranges are of a table that is not loaded')
+    let partial = this.#partial.get(object.id)
+    const missing = ranges.map((range) => ({ range, name: rangeName(range) })).filter(({ name }) => partial?.ranges.has(name) !== true)
+    if (missing.length === 0) return true
+    if ((partial?.ranges.size ?? 0) + missing.length > MAX_RANGES) return false
+    const binding = this.binding(object)
+    this.#transact(() => {
+      if (partial === undefined) {
+        partial = { ...this.#newLoaded(object), ranges: new Set() }
+        partial.images.clear()
+        this.#partial.set(object.id, partial)
+      }
+      for (const { range, name } of missing) {
+        const images = new Map([...this.#images(binding, partial, this.#view.rows(object.id, range))].map((image) => [keyIdentity(image.key), image]))
+        partial.images.apply([...images.values()])
+        partial.ranges.add(name)
+      }
+    })
+    return true
+  }
+
+  #dropPartial(table: ObjectId): void {
+    this.#partial.get(table)?.images.close()
+    this.#partial.delete(table)
   }
 
   /** What was loaded is not to be trusted any more: fill it again when it is needed. */
@@ -186,6 +228,7 @@ export class Mirror {
 
   close(): void {
     this.unload(this.loadedTables())
+    for (const id of [...this.#partial.keys()]) this.#dropPartial(id)
     this.#view.release()
   }
 
@@ -206,6 +249,7 @@ export class Mirror {
   #target: View | undefined
 
   #fill(object: SchemaObject): void {
+    this.#dropPartial(object.id)
     const loaded = this.#newLoaded(object)
     const binding = this.binding(object)
     loaded.images.clear()
@@ -221,6 +265,7 @@ export class Mirror {
   }
 
   #imageOf(binding: Binding, loaded: Loaded, row: RowView | UnopenedRow): Image | undefined {
+    this.rowsOpened++
     if ('reason' in row) {
       loaded.unopened.set(encodeHex(row.rowKey), row)
       return undefined
@@ -324,7 +369,10 @@ export class Mirror {
       for (const object of from.values()) {
         if (object.type !== type || there.has(object.id) || object.name === SEQUENCE) continue
         this.db.silently(() => this.db.exec(`DROP ${type.toUpperCase()} IF EXISTS main.${quoteName(object.name)}`))
-        if (type === 'table') this.unload([object.id])
+        if (type === 'table') {
+          this.unload([object.id])
+          this.#dropPartial(object.id)
+        }
       }
     }
     return there

@@ -15,7 +15,10 @@ import { findTable, noSuchTable, type Schema } from './catalog.js'
 import { compile, type Compiled } from './compile.js'
 import { schemaAfter } from './ddl.js'
 import { Functions } from './functions.js'
+import { constants } from './evaluate.js'
 import { Mirror } from './materialise.js'
+import { rangesOf } from './plan.js'
+import { planSchemaOf } from './plan-schema.js'
 import { Past } from './past.js'
 import { Relations } from './relations.js'
 import { addPolicy, compilePolicy, dropPolicy, policyReads, type PolicyTables } from './policies.js'
@@ -28,9 +31,13 @@ import { parseStatement } from './sql/parse.js'
 import { findAll } from './sql/visit.js'
 import { CONSTRAINT_FOREIGNKEY, type Sqlite, type SqliteModule, type Statement } from './sqlite.js'
 import { type TableForm } from './sqlite/form.js'
-import { bindNamed, bindPositional, type Parameters, type ResultValue, type SqlValue } from './values.js'
+import { bindNamed, bindPositional, toSqlValue, type Parameters, type ResultValue, type SqlValue } from './values.js'
 import { draftOf } from './write.js'
 
+/** A table of fewer rows is loaded whole: that is soon done, and then everything is here. */
+const WORTH_RANGES = 1_000
+/** Rows or values that one query may ask for before the whole table is the better answer. */
+const MAX_POINTS = 32
 /** How many prepared texts are kept. */
 const MAX_PREPARED = 256
 
@@ -272,12 +279,12 @@ export class Session {
     if (prepared.kind === 'schema') return this.#define(prepared, () => this.#step(prepared, parameters, read))
     if (prepared.kind === 'policy') return this.#define(prepared, () => nothing(this.#transaction().view))
     try {
-      this.#ready(prepared)
+      this.#ready(prepared, parameters)
       return this.#step(prepared, parameters, read)
     } catch (error) {
       if (prepared.ast.kind !== 'insert' || !isMismatch(error)) throw error
       return this.#unwatched(this.#transaction(), prepared, prepared.ast.target.name.text, () => {
-        this.#ready(prepared)
+        this.#ready(prepared, parameters)
         return this.#step(prepared, parameters, read)
       })
     }
@@ -334,7 +341,7 @@ export class Session {
   }
 
   /** The statement's tables are loaded, and watched if it writes. */
-  #ready(prepared: Prepared): void {
+  #ready(prepared: Prepared, parameters: Parameters | undefined): void {
     const { mirror } = this
     if (prepared.generation === mirror.generation && prepared.epoch === mirror.epoch && this.#open?.reads === undefined) return
     if (prepared.generation !== mirror.generation) {
@@ -345,6 +352,10 @@ export class Session {
     }
     if (!mirror.allLoaded || this.#open?.reads !== undefined) {
       const reach = this.reach(prepared)
+      if (this.#loadRanges(prepared, parameters, reach)) {
+        prepared.generation = mirror.generation
+        return
+      }
       this.#load(reach.all ? this.schema.keys() : new Set([...reach.reads, ...reach.writes]))
       for (const table of this.#open?.reads !== undefined ? [...reach.reads, ...reach.writes] : []) this.#open?.reads?.add(table)
     }
@@ -393,6 +404,27 @@ export class Session {
       this.#generation = this.mirror.generation
     }
     return (prepared.reach ??= this.#roots.reach(this.db, prepared.sql))
+  }
+
+  /**
+   * A query that implies a few rows of a large table which is not here: only those are loaded. What it does not say goes the long way. True if all
+   * that it reads is here now; the next run asks again, since other parameters are other rows.
+   */
+  #loadRanges(prepared: Prepared, parameters: Parameters | undefined, { reads, writes, all }: Reach): boolean {
+    const { mirror } = this
+    if (this.#open !== undefined || prepared.ast.kind !== 'select' || prepared.special || all || writes.size > 0) return false
+    const large = [...reads].filter((id) => !mirror.isLoaded(id) && mirror.view.count(id) > WORTH_RANGES)
+    if (large.length === 0 || this.db.get("SELECT 1 FROM temp.sqlite_schema WHERE name NOT GLOB 'sealdb_capture_*'") !== undefined) return false
+    const values = valuesOf(prepared, parameters)
+    if (values === undefined) return false
+    const ranges = rangesOf(prepared.ast, planSchemaOf(mirror, this.schema), constants(this.db, values))
+    const points = large.map((id) => ({ object: this.schema.get(id), found: ranges.get(id) }))
+    for (const { object, found } of points) {
+      const few = found !== undefined && found !== 'all' && found.length <= MAX_POINTS && found.every(({ kind }) => kind === 'key' || kind === 'index')
+      if (object === undefined || !few || !mirror.loadRanges(object, found)) return false
+    }
+    mirror.load([...reads].filter((id) => !large.includes(id)), this.schema)
+    return true
   }
 
   #load(tables: Iterable<ObjectId>): void {
@@ -556,6 +588,20 @@ function bind(prepared: Prepared, statement: Statement, parameters: Parameters |
 
 function isMismatch(error: unknown): boolean {
   return isSealError(error, 'sql-error') && error.message.startsWith('foreign key mismatch')
+}
+
+/** From ?1; undefined if they don't fit, which binding them will say. */
+function valuesOf({ ast }: Prepared, parameters: Parameters | undefined): SqlValue[] | undefined {
+  if (parameters === undefined) return []
+  try {
+    if (Array.isArray(parameters)) return parameters.map(toSqlValue)
+    const values: SqlValue[] = []
+    for (const { name, number } of findAll(ast, 'parameter')) values[number - 1] = toSqlValue(parameterOf(parameters, name))
+    return values
+  } catch (error) {
+    if (isSealError(error, 'bad-value')) return undefined
+    throw error
+  }
 }
 
 function parameterOf(parameters: Parameters | undefined, name: string): unknown {

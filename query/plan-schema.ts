@@ -1,0 +1,33 @@
+/** The schema as the planner wants it, from the catalog and SQLite's own descriptions. */
+import { findObject, isTable, type Schema, type SchemaObject } from './catalog.js'
+import { type Mirror } from './materialise.js'
+import { type PlanSchema } from './plan.js'
+import { relationForm, type RelationForm } from './relation-form.js'
+import { sameName } from './sql/names.js'
+import { parseStatement } from './sql/parse.js'
+
+export function planSchemaOf(mirror: Mirror, schema: Schema): PlanSchema {
+  const relation = (object: SchemaObject): RelationForm | undefined => (isTable(object) ? relationForm(object, mirror.binding(object).form) : undefined)
+  return {
+    find(name) {
+      const table = findObject(schema, 'table', name)
+      if (table !== undefined) return relation(table)
+      const view = findObject(schema, 'view', name)
+      const statement = view && parseStatement(view.sql)
+      return statement?.kind === 'create-view' ? { select: statement.select } : undefined
+    },
+    * tables() {
+      for (const object of schema.values()) {
+        const found = relation(object)
+        if (found !== undefined) yield found
+      }
+    },
+    * triggers(name) {
+      for (const object of schema.values()) {
+        if (object.type !== 'trigger' || !sameName(object.table, name)) continue
+        const statement = parseStatement(object.sql)
+        if (statement.kind === 'create-trigger') yield statement
+      }
+    },
+  }
+}
