@@ -9,48 +9,33 @@
  */
 import { isSealError, SealError } from '../engine/errors.js'
 import { type SpaceWriter } from '../engine/space/port.js'
-import { type Committed, type Head, type ObjectId, type Policy, type Read, type View } from '../engine/space/types.js'
+import { type Committed, type ObjectId, type Read, type View } from '../engine/space/types.js'
 import { Capture } from './capture.js'
-import { findTable, noSuchTable, type Schema } from './catalog.js'
-import { compile, type Compiled } from './compile.js'
+import { findTable, type Schema } from './catalog.js'
 import { schemaAfter } from './ddl.js'
-import { Functions } from './functions.js'
+import { checkPolicies, hasAutoincrement, looksAtRows, schemaAfterPolicy } from './define.js'
 import { constants } from './evaluate.js'
+import { EXPLAIN_COLUMNS, explainRanges } from './explain.js'
+import { Functions } from './functions.js'
 import { Mirror } from './materialise.js'
+import { Past } from './past.js'
 import { rangesOf } from './plan.js'
 import { planSchemaOf } from './plan-schema.js'
-import { Past } from './past.js'
-import { Relations } from './relations.js'
-import { addPolicy, compilePolicy, dropPolicy, policyReads, type PolicyTables } from './policies.js'
-import { relationForm } from './relation-form.js'
-import { type Write } from './rerun.js'
+import { bind, forget, parameterOf, PreparedTexts, valuesOf, type ObjectRow, type Outcome, type Prepared } from './prepared.js'
 import { type Reach, Roots } from './reach.js'
-import { isSpecial, rewrite, type Rewritten, type RewriteSchema } from './rewrite.js'
+import { Relations } from './relations.js'
+import { rewrite, type Rewritten, type RewriteSchema } from './rewrite.js'
 import { foldName } from './sql/names.js'
-import { parseStatement } from './sql/parse.js'
 import { findAll } from './sql/visit.js'
 import { CONSTRAINT_FOREIGNKEY, type Sqlite, type SqliteModule, type Statement } from './sqlite.js'
 import { type TableForm } from './sqlite/form.js'
-import { bindNamed, bindPositional, toSqlValue, type Parameters, type ResultValue, type SqlValue } from './values.js'
+import { toResultValue, type Parameters, type SqlValue } from './values.js'
 import { draftOf } from './write.js'
 
 /** A table of fewer rows is loaded whole: that is soon done, and then everything is here. */
 const WORTH_RANGES = 1_000
 /** Rows or values that one query may ask for before the whole table is the better answer. */
 const MAX_POINTS = 32
-/** How many prepared texts are kept. */
-const MAX_PREPARED = 256
-
-export interface Outcome<Row> {
-  readonly columns: readonly string[]
-  readonly rows: Row[]
-  /** Rows that an INSERT, UPDATE or DELETE changed, without triggers and cascades. */
-  readonly changes: number
-  readonly lastInsertRowid: number | bigint
-  readonly head: Head
-  readonly write?: Write
-}
-export type ObjectRow = Record<string, ResultValue>
 
 const NOTHING: Reach = { reads: new Set(), writes: new Set(), all: false }
 
@@ -77,7 +62,7 @@ export class Session {
   readonly db: Sqlite
   readonly mirror: Mirror
   readonly #capture: Capture
-  readonly #prepared = new Map<string, Prepared>()
+  readonly #texts = new PreparedTexts()
   #roots: Roots | undefined
   #generation = -1
   #open: Open | undefined
@@ -122,20 +107,9 @@ export class Session {
     return this.#open?.schema ?? this.mirror.schema
   }
 
-  /** A statement of this text, prepared for the present schema. Throws `sql-syntax`, `sql-limit`, `unsupported-sql`. */
+  /** A statement of this text. Throws `sql-syntax`, `sql-limit`, `unsupported-sql`. */
   prepare(text: string, at?: number): Prepared {
-    const name = at === undefined ? text : `${at} ${text}`
-    const known = this.#prepared.get(name)
-    if (known !== undefined) return known
-    const compiled = compile(text)
-    const prepared: Prepared = { ...compiled, at, special: at !== undefined || isSpecial(text), rewritten: undefined, statement: undefined, generation: -1, epoch: -1, reach: undefined, names: undefined }
-    if (this.#prepared.size >= MAX_PREPARED) {
-      const [oldest] = this.#prepared.keys()
-      this.#prepared.get(oldest as string)?.statement?.finalize()
-      this.#prepared.delete(oldest as string)
-    }
-    this.#prepared.set(name, prepared)
-    return prepared
+    return this.#texts.get(text, at)
   }
 
   /** Outside of a transaction: bring the mirror to the present state. The check on every read. */
@@ -155,7 +129,7 @@ export class Session {
     const { past, relations, histories } = prepared.rewritten ?? NOT_REWRITTEN
     if (past.length > 0 && !this.#past.has(past)) {
       if (this.#open !== undefined) throw new SealError('unsupported-sql', 'A past state can’t be brought in within a transaction: read it before.', { what: 'AS OF in a transaction' })
-      this.#forgetStatements()
+      this.#texts.forgetAll()
       this.#rewrite(prepared, parameters)
     }
     if (past.length > 0 && this.#open === undefined) await this.#past.attach(past)
@@ -268,11 +242,15 @@ export class Session {
 
   /** Run one statement to its end. Writes and definitions need a transaction. */
   run(prepared: Prepared, parameters: Parameters | undefined): Outcome<ObjectRow> {
+    if (isExplainVerified(prepared)) {
+      const outcome = this.#explain(prepared, parameters)
+      return { ...outcome, rows: outcome.rows.map((row) => Object.fromEntries(row.map((value, i) => [EXPLAIN_COLUMNS[i] as string, toResultValue(value)]))) }
+    }
     return this.#run(prepared, parameters, (statement) => statement.resultObject())
   }
 
   runRaw(prepared: Prepared, parameters: Parameters | undefined): Outcome<SqlValue[]> {
-    return this.#run(prepared, parameters, (statement) => statement.row())
+    return isExplainVerified(prepared) ? this.#explain(prepared, parameters) : this.#run(prepared, parameters, (statement) => statement.row())
   }
 
   #run<Row>(prepared: Prepared, parameters: Parameters | undefined, read: (statement: Statement) => Row): Outcome<Row> {
@@ -297,23 +275,24 @@ export class Session {
   #unwatched<T>(open: Open, prepared: Prepared, target: string, run: () => T): T {
     const object = findTable(open.schema, target)
     if (object === undefined) return run()
-    const again = (): void => {
-      prepared.statement?.finalize()
-      prepared.statement = undefined
-      prepared.generation = -1
-    }
     this.#capture.touchAll(object.id)
     this.#watch(open, object.id)
-    again()
+    forget(prepared)
     try {
       return run()
     } finally {
-      again()
+      forget(prepared)
       if (this.db.inTransaction) {
         this.#watch(open)
         this.#capture.touchAll(object.id)
       }
     }
+  }
+
+  #explain({ ast }: Prepared, parameters: Parameters | undefined): Outcome<SqlValue[]> {
+    const values = valuesOf({ ast }, parameters) ?? []
+    const ranges = rangesOf(ast, planSchemaOf(this.mirror, this.schema), constants(this.db, values))
+    return { ...nothing<SqlValue[]>(this.view), columns: EXPLAIN_COLUMNS, rows: explainRanges(ranges, this.schema, this.view) }
   }
 
   #step<Row>(prepared: Prepared, parameters: Parameters | undefined, read: (statement: Statement) => Row): Outcome<Row> {
@@ -336,7 +315,7 @@ export class Session {
       head: (this.#open?.view ?? this.mirror.view).head,
     }
     // Settings act when they are prepared, and change what other statements touch.
-    if (prepared.ast.kind === 'pragma') this.#forgetStatements()
+    if (prepared.ast.kind === 'pragma') this.#texts.forgetAll()
     return outcome
   }
 
@@ -380,7 +359,7 @@ export class Session {
       },
       ownIds: (table) => this.#several && !hasAutoincrement(this.schema.get(table)?.sql ?? ''),
     }
-    const rewritten = rewrite(text, ast, schema, at, (name, number) => (Array.isArray(parameters) ? (parameters as readonly unknown[])[number - 1] : parameterOf(parameters, name)))
+    const rewritten = rewrite(text, ast, schema, at, (name, number) => parameterOf(parameters, name, number))
     if (rewritten.sql !== prepared.sql) {
       prepared.statement?.finalize()
       prepared.statement = undefined
@@ -447,8 +426,12 @@ export class Session {
     this.db.exec('SAVEPOINT sealdb_definition')
     try {
       const outcome = run()
-      if (prepared.kind === 'policy') this.#changePolicy(open, prepared)
-      else this.#afterDefinition(prepared)
+      if (prepared.kind === 'schema') this.#afterDefinition(prepared)
+      else {
+        open.schema = schemaAfterPolicy(this.mirror, open.schema, prepared.ast, prepared.text)
+        this.#schemaMoved()
+        this.#watch(open)
+      }
       checkPolicies(open.schema)
       this.db.exec('RELEASE sealdb_definition')
       return outcome
@@ -465,38 +448,12 @@ export class Session {
     }
   }
 
-  #changePolicy(open: Open, { ast, text }: Prepared): void {
-    if (ast.kind !== 'create-policy' && ast.kind !== 'drop-policy') return
-    const target = findTable(open.schema, ast.table.name.text)
-    if (target === undefined) throw noSuchTable(ast.table.name.text)
-    const { policies } = target.data.shape
-    let changed: readonly Policy[] | undefined
-    if (ast.kind === 'create-policy') {
-      const tables: PolicyTables = (name) => {
-        const table = findTable(open.schema, name)
-        return table && relationForm(table, this.mirror.binding(table).form)
-      }
-      changed = addPolicy(policies, compilePolicy(ast, text, tables))
-    } else {
-      changed = dropPolicy(policies, ast.name.text)
-      if (changed === undefined && !ast.ifExists) throw new SealError('bad-policy', 'The table has no policy of that name.', { what: 'name' })
-    }
-    if (changed === undefined) return
-    const shape = { ...target.data.shape, policies: changed }
-    open.schema = new Map([...open.schema, [target.id, { ...target, data: { ...target.data, shape } }]])
-    this.#schemaMoved()
-    this.#watch(open)
-  }
-
   /** All rows are there: a definition may look at any of them, and ALTER is not to meet our triggers. */
   #beforeDefinition(prepared: Prepared): void {
-    prepared.statement?.finalize()
-    prepared.statement = undefined
-    const { ast } = prepared
-    const looks = prepared.kind === 'schema' && ast.kind !== 'create-view' && ast.kind !== 'create-trigger' && !(ast.kind === 'create-table' && ast.as === null)
-    if (looks) this.#load(this.schema.keys())
-    if (ast.kind === 'alter-table') {
-      this.#forgetStatements()
+    forget(prepared)
+    if (looksAtRows(prepared.ast)) this.#load(this.schema.keys())
+    if (prepared.ast.kind === 'alter-table') {
+      this.#texts.forgetAll()
       this.#capture.install([])
     }
   }
@@ -520,16 +477,7 @@ export class Session {
   /** What was prepared for another schema is of no use. */
   #schemaMoved(): void {
     this.mirror.generation++
-    this.#forgetStatements()
-  }
-
-  #forgetStatements(): void {
-    for (const prepared of this.#prepared.values()) {
-      prepared.statement?.finalize()
-      prepared.statement = undefined
-      prepared.reach = undefined
-      prepared.generation = -1
-    }
+    this.#texts.forgetAll()
   }
 
   /** Every table that a statement can write is loaded, so those are watched. */
@@ -556,77 +504,12 @@ export class Session {
   }
 }
 
-/** A compiled text and what it needs to run; belongs to one session. */
-export type Prepared = Omit<Compiled, 'sql'> & {
-  sql: string
-  /** Every table as it was after so many entries. */
-  readonly at: number | undefined
-  /** It may use what only SealDB has: `provide` before it runs. */
-  readonly special: boolean
-  rewritten: Rewritten | undefined
-  statement: Statement | undefined
-  generation: number
-  epoch: number
-  reach: Reach | undefined
-  names: readonly string[] | undefined
-}
-
-function bind(prepared: Prepared, statement: Statement, parameters: Parameters | undefined): void {
-  if (parameters === undefined) {
-    if (statement.parameterCount > 0) bindPositional(statement, [])
-  } else if (Array.isArray(parameters)) {
-    const list: readonly unknown[] = parameters
-    bindPositional(statement, prepared.rewritten?.dropsParameter === true ? list.slice(0, statement.parameterCount) : list)
-  } else {
-    prepared.names ??= [...new Set(findAll(prepared.ast, 'parameter').map(({ name }) => name))]
-    const given = parameters as { readonly [name: string]: unknown }
-    const seen = prepared.rewritten?.dropsParameter === true ? prepared.names.filter((name) => statement.parameterIndex(name) > 0) : prepared.names
-    const gone = new Set(prepared.names.filter((name) => !seen.includes(name)).flatMap((name) => [name, name.slice(1)]))
-    bindNamed(statement, seen, gone.size === 0 ? given : Object.fromEntries(Object.entries(given).filter(([name]) => !gone.has(name))))
-  }
+function isExplainVerified({ ast }: Prepared): boolean {
+  return ast.kind === 'explain' && ast.mode === 'verified'
 }
 
 function isMismatch(error: unknown): boolean {
   return isSealError(error, 'sql-error') && error.message.startsWith('foreign key mismatch')
-}
-
-/** From ?1; undefined if they don't fit, which binding them will say. */
-function valuesOf({ ast }: Prepared, parameters: Parameters | undefined): SqlValue[] | undefined {
-  if (parameters === undefined) return []
-  try {
-    if (Array.isArray(parameters)) return parameters.map(toSqlValue)
-    const values: SqlValue[] = []
-    for (const { name, number } of findAll(ast, 'parameter')) values[number - 1] = toSqlValue(parameterOf(parameters, name))
-    return values
-  } catch (error) {
-    if (isSealError(error, 'bad-value')) return undefined
-    throw error
-  }
-}
-
-function parameterOf(parameters: Parameters | undefined, name: string): unknown {
-  const given = Object.entries(parameters ?? {}).find(([key]) => key === name || key === name.slice(1))
-  return given?.[1]
-}
-
-function hasAutoincrement(sql: string): boolean {
-  const statement = parseStatement(sql)
-  return findAll(statement, 'primary-key-column').some(({ autoincrement }) => autoincrement) || findAll(statement, 'primary-key').some(({ autoincrement }) => autoincrement)
-}
-
-/** What a policy reads has to stay: verifiers would deny for want of it. */
-function checkPolicies(schema: Schema): void {
-  for (const { id, data } of schema.values()) {
-    for (const policy of data?.shape.policies ?? []) {
-      for (const read of policyReads(policy, id)) {
-        const other = schema.get(read.table)?.data
-        const there = other !== undefined
-          && (read.column === undefined || other.columns.some((column) => column.id === read.column))
-          && (read.index === undefined || other.shape.indexes.some((index) => index.id === read.index))
-        if (!there) throw new SealError('bad-policy', 'A policy reads what this would drop: drop the policy first.', { what: 'dropped' })
-      }
-    }
-  }
 }
 
 function nothing<Row>(view: View): Outcome<Row> {

@@ -45,3 +45,14 @@ test('many different points end in the whole table', async () => {
   await other.close()
   await close()
 })
+
+test('EXPLAIN VERIFIED says what is read, and what a relay would learn', async () => {
+  const { db, close } = await newDatabase('explain', `CREATE TABLE t (id INTEGER PRIMARY KEY, word TEXT BLIND, n INTEGER PLAINTEXT); CREATE TABLE p (k TEXT PLAINTEXT NOT NULL PRIMARY KEY);
+    INSERT INTO t VALUES (1, 'a', 1), (2, 'a', 2), (3, 'b', 3); INSERT INTO p VALUES ('x'), ('y')`)
+  const plan = async (text: string, ...parameters: (number | string)[]): Promise<unknown[]> => (await db.query(`EXPLAIN VERIFIED ${text}`, parameters)).rows.map((row) => [row['table'], row['range'], row['rows'], String(row['relay_learns']).split(/[ :]/)[1]])
+  expect(await plan('SELECT * FROM t WHERE id = ?', 2)).toEqual([['t', 'key = (2)', 1, 'token']])
+  expect(await plan("SELECT * FROM t JOIN p WHERE word = 'a' AND k >= 'x'")).toEqual([['t', 'blind index (word) = (\'a\')', 2, 'token'], ['p', expect.stringContaining('key from'), 2, 'values']])
+  expect(await plan('SELECT count(*) FROM t WHERE n > 1')).toEqual([['t', 'all rows', 3, 'the']])
+  expect((await db.queryRaw('EXPLAIN VERIFIED SELECT * FROM p')).columns).toEqual(['table', 'range', 'rows', 'proof_bytes', 'relay_learns'])
+  await close()
+})

@@ -1,0 +1,109 @@
+/** A compiled text and what it needs to run, kept by text; and its parameters. Belongs to one session. */
+import { isSealError } from '../engine/errors.js'
+import { type Head } from '../engine/space/types.js'
+import { compile, type Compiled } from './compile.js'
+import { type Reach } from './reach.js'
+import { type Write } from './rerun.js'
+import { isSpecial, type Rewritten } from './rewrite.js'
+import { findAll } from './sql/visit.js'
+import { type Statement } from './sqlite.js'
+import { bindNamed, bindPositional, toSqlValue, type Parameters, type ResultValue, type SqlValue } from './values.js'
+
+/** How many prepared texts are kept. */
+const MAX_PREPARED = 256
+
+export type Prepared = Omit<Compiled, 'sql'> & {
+  sql: string
+  /** Every table as it was after so many entries. */
+  readonly at: number | undefined
+  /** It may use what only SealDB has: `provide` before it runs. */
+  readonly special: boolean
+  rewritten: Rewritten | undefined
+  statement: Statement | undefined
+  /** Of the mirror when it was made ready: the schema's, and that of what is loaded. */
+  generation: number
+  epoch: number
+  reach: Reach | undefined
+  names: readonly string[] | undefined
+}
+
+export interface Outcome<Row> {
+  readonly columns: readonly string[]
+  readonly rows: Row[]
+  /** Rows that an INSERT, UPDATE or DELETE changed, without triggers and cascades. */
+  readonly changes: number
+  readonly lastInsertRowid: number | bigint
+  readonly head: Head
+  readonly write?: Write
+}
+export type ObjectRow = Record<string, ResultValue>
+
+/** Least recently made texts leave first. */
+export class PreparedTexts {
+  readonly #texts = new Map<string, Prepared>()
+
+  /** Throws `sql-syntax`, `sql-limit`, `unsupported-sql`. */
+  get(text: string, at: number | undefined): Prepared {
+    const name = at === undefined ? text : `${at} ${text}`
+    const known = this.#texts.get(name)
+    if (known !== undefined) return known
+    const prepared: Prepared = {
+      ...compile(text), at, special: at !== undefined || isSpecial(text), rewritten: undefined, statement: undefined, generation: -1, epoch: -1, reach: undefined, names: undefined,
+    }
+    if (this.#texts.size >= MAX_PREPARED) {
+      const [oldest] = this.#texts.keys()
+      const gone = this.#texts.get(oldest as string)
+      if (gone !== undefined) forget(gone)
+      this.#texts.delete(oldest as string)
+    }
+    this.#texts.set(name, prepared)
+    return prepared
+  }
+
+  /** What was prepared for another schema is of no use. */
+  forgetAll(): void {
+    for (const prepared of this.#texts.values()) forget(prepared)
+  }
+}
+
+/** Its statement is freed; it is made ready again when it runs next. */
+export function forget(prepared: Prepared): void {
+  prepared.statement?.finalize()
+  prepared.statement = undefined
+  prepared.reach = undefined
+  prepared.generation = -1
+}
+
+export function bind(prepared: Prepared, statement: Statement, parameters: Parameters | undefined): void {
+  const dropsParameter = prepared.rewritten?.dropsParameter === true
+  if (parameters === undefined) {
+    if (statement.parameterCount > 0) bindPositional(statement, [])
+  } else if (Array.isArray(parameters)) {
+    const list: readonly unknown[] = parameters
+    bindPositional(statement, dropsParameter ? list.slice(0, statement.parameterCount) : list)
+  } else {
+    prepared.names ??= [...new Set(findAll(prepared.ast, 'parameter').map(({ name }) => name))]
+    const seen = dropsParameter ? prepared.names.filter((name) => statement.parameterIndex(name) > 0) : prepared.names
+    const gone = new Set(prepared.names.filter((name) => !seen.includes(name)).flatMap((name) => [name, name.slice(1)]))
+    bindNamed(statement, seen, Object.fromEntries(Object.entries(parameters).filter(([name]) => !gone.has(name))))
+  }
+}
+
+/** From ?1; undefined if they don't fit, which binding them will say. */
+export function valuesOf({ ast }: Pick<Prepared, 'ast'>, parameters: Parameters | undefined): SqlValue[] | undefined {
+  if (parameters === undefined) return []
+  try {
+    if (Array.isArray(parameters)) return parameters.map(toSqlValue)
+    const values: SqlValue[] = []
+    for (const { name, number } of findAll(ast, 'parameter')) values[number - 1] = toSqlValue(parameterOf(parameters, name))
+    return values
+  } catch (error) {
+    if (isSealError(error, 'bad-value')) return undefined
+    throw error
+  }
+}
+
+export function parameterOf(parameters: Parameters | undefined, name: string, number = 0): unknown {
+  if (Array.isArray(parameters)) return (parameters as readonly unknown[])[number - 1]
+  return Object.entries(parameters ?? {}).find(([key]) => key === name || key === name.slice(1))?.[1]
+}
