@@ -41,6 +41,8 @@ for (let turn = Number(seed); ; turn++) {
   }
   if (turn % 5 === 0) {
     await snapshot
-    snapshot = writeStoredSnapshot(store, space.head, (space.verified as SpaceView).held, space.log).then(() => store.compact())
+    // Rows are read while commits go on: the view must outlive its being the present one.
+    const view = space.verified.retain() as SpaceView
+    snapshot = writeStoredSnapshot(store, space.head, view.held, space.log).finally(() => view.release()).then(() => store.compact())
   }
 }
