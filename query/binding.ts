@@ -22,6 +22,8 @@ export interface Row {
   readonly values: readonly SqlValue[]
 }
 
+const NONE: readonly never[] = []
+
 interface BlindIndex { readonly slots: readonly number[]; readonly collations: readonly Collation[] }
 
 export class Binding {
@@ -76,12 +78,20 @@ export class Binding {
 
   /** `key` canonical. */
   image({ key, values }: Row): RowImage {
-    const at = (slot: number): SqlValue => (slot < 0 ? null : (values[slot] as SqlValue))
+    const slots = this.#bodySlots
     // Whoever is known by a declared key alone has no rowid to keep.
     const skip = this.form.nullKey && key.length === this.form.keySlots.length ? 1 : 0
-    const body = encodeBody(skip === 0 ? this.#bodyIds : this.#bodyIds.slice(1), this.#bodySlots.slice(skip).map((slot) => (slot < 0 ? (key.at(-1) as SqlValue) : (values[slot] as SqlValue))))
-    const blind = this.#blind.map(({ slots, collations }) => slots.map((slot, i) => canonicalValue(at(slot), collations[i] ?? 'BINARY')))
-    return { plain: this.#plainSlots.map(at), blind, body }
+    const sealed = new Array<SqlValue>(slots.length - skip)
+    for (let i = skip; i < slots.length; i++) {
+      const slot = slots[i] as number
+      sealed[i - skip] = slot < 0 ? (key[key.length - 1] as SqlValue) : (values[slot] as SqlValue)
+    }
+    const at = (slot: number): SqlValue => (slot < 0 ? null : (values[slot] as SqlValue))
+    return {
+      plain: this.#plainSlots.length === 0 ? NONE : this.#plainSlots.map(at),
+      blind: this.#blind.length === 0 ? NONE : this.#blind.map((index) => index.slots.map((slot, i) => canonicalValue(at(slot), index.collations[i] ?? 'BINARY'))),
+      body: encodeBody(skip === 0 ? this.#bodyIds : this.#bodyIds.slice(1), sealed),
+    }
   }
 
   keyOf(values: readonly SqlValue[], rowid: SqlValue): SqlValue[] {

@@ -24,7 +24,7 @@ interface ForeignKey {
 
 /** `deltas` are in SQLite, whose transaction is open. Tables that `before` does not have need no declaring: nobody else knows them. */
 export function foreignKeyReads(mirror: Mirror, before: Schema, schema: Schema, deltas: readonly RowDelta[]): Read[] {
-  if (deltas.length === 0 || mirror.db.get('PRAGMA foreign_keys')?.[0] !== 1n) return []
+  if (deltas.length === 0 || !mirror.db.foreignKeys) return []
   const keys = [...schema.values()].flatMap((object) => (object.type === 'table' ? foreignKeysOf(mirror.db, schema, object) : []))
   const reads = new Reads()
   for (const key of keys) {

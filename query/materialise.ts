@@ -34,6 +34,8 @@ function rangeName(range: RowRange): string {
 
 interface Loaded {
   readonly images: TableImages
+  /** No row has a greater integer for its key, whether SQLite holds it or not; those that don't open aside. */
+  greatest: bigint
   /** Rows that don't open, by row key. */
   readonly unopened: Map<string, { readonly rowKey: Uint8Array; readonly version: number; readonly reason: string }>
 }
@@ -56,6 +58,8 @@ export class Mirror {
   generation = 0
   /** Counts rows that were opened to be put into SQLite. */
   rowsOpened = 0
+  /** Counts changes of which tables are loaded. */
+  loads = 0
   /** Counts moments from which a table that was loaded is so no more. */
   epoch = 0
 
@@ -169,6 +173,7 @@ export class Mirror {
   /** What was loaded is not to be trusted any more: fill it again when it is needed. */
   unload(tables: Iterable<ObjectId>): void {
     this.epoch++
+    this.loads++
     for (const id of tables) {
       this.#loaded.get(id)?.images.close()
       this.#loaded.delete(id)
@@ -178,6 +183,7 @@ export class Mirror {
   /** A table that this transaction made: all that will be in it is there. */
   created(object: SchemaObject): void {
     this.#loaded.set(object.id, this.#newLoaded(object))
+    this.loads++
   }
 
   /**
@@ -200,7 +206,7 @@ export class Mirror {
         // New statements for the new definition; what was kept out has to be tried against it.
         const again = loaded.images.quarantinedCount > 0 || loaded.unopened.size > 0
         this.unload([id])
-        if (!again) this.#loaded.set(id, this.#newLoaded(object))
+        if (!again) this.#loaded.set(id, { ...this.#newLoaded(object), greatest: loaded.greatest })
       } else if (loaded.images.quarantinedCount > 0 || loaded.unopened.size > 0) {
         this.#transact(() => this.#applyChanges(id, loaded, before, next))
       }
@@ -215,6 +221,22 @@ export class Mirror {
     const identity = keyIdentity(key)
     for (const held of images.quarantined()) if (keyIdentity(held.key) === identity) return true
     return false
+  }
+
+  /** True if surely no row has this key: what is written in ascending order needs no looking up. */
+  isBeyond(table: ObjectId, key: readonly SqlValue[]): boolean {
+    const loaded = this.#loaded.get(table)
+    const [first] = key
+    return loaded !== undefined && loaded.unopened.size === 0 && key.length === 1 && typeof first === 'bigint' && first > loaded.greatest
+  }
+
+  /** These keys may be there from now on. */
+  noteKeys(deltas: readonly { readonly table: ObjectId; readonly key: readonly SqlValue[] }[]): void {
+    for (const { table, key } of deltas) {
+      const loaded = this.#loaded.get(table)
+      const [first] = key
+      if (loaded !== undefined && typeof first === 'bigint' && first > loaded.greatest) loaded.greatest = first
+    }
   }
 
   quarantined(): QuarantinedRow[] {
@@ -239,7 +261,7 @@ export class Mirror {
       for (const row of this.#arriving.rows(object.id, { kind: 'key', key })) return row.version
       return Number.MAX_SAFE_INTEGER
     }
-    return { images: new TableImages(this.db, this.binding(object).form, versionOf), unopened: new Map() }
+    return { images: new TableImages(this.db, this.binding(object).form, versionOf), unopened: new Map(), greatest: -(2n ** 63n) }
   }
 
   /** The view that is being applied. */
@@ -255,6 +277,7 @@ export class Mirror {
     loaded.images.clear()
     if (object.name !== SEQUENCE) loaded.images.load(this.#images(binding, loaded, this.#view.rows(object.id)))
     this.#loaded.set(object.id, loaded)
+    this.loads++
   }
 
   *#images(binding: Binding, loaded: Loaded, rows: Iterable<RowView | UnopenedRow>): IterableIterator<Image> {
@@ -272,6 +295,8 @@ export class Mirror {
     }
     try {
       const { key, values } = binding.open(row)
+      const [first] = key
+      if (typeof first === 'bigint' && first > loaded.greatest) loaded.greatest = first
       return { key, row: values, version: row.version }
     } catch (error) {
       if (!isSealError(error) || error.family !== 'hostile') throw error

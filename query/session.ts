@@ -69,6 +69,8 @@ export class Session {
   /** Set while a commit is under way: the space's state right after it. */
   #own: View | undefined
   #expecting = false
+  /** For which triggers are installed. */
+  #watched: { readonly schema: Schema; readonly loads: number } | undefined
   /** Counts statements that ran in SQLite for somebody. */
   statementsRun = 0
   /** Several devices write here. */
@@ -198,6 +200,7 @@ export class Session {
     if (open.schema !== open.before) this.#schemaMoved()
     // Its triggers were rolled back with it.
     this.#capture.uninstall()
+    this.#watched = undefined
     open.view.release()
   }
 
@@ -455,6 +458,7 @@ export class Session {
     if (prepared.ast.kind === 'alter-table') {
       this.#texts.forgetAll()
       this.#capture.install([])
+      this.#watched = undefined
     }
   }
 
@@ -482,12 +486,16 @@ export class Session {
 
   /** Every table that a statement can write is loaded, so those are watched. */
   #watch({ schema }: Open, but?: ObjectId): void {
+    const { loads } = this.mirror
+    if (but === undefined && this.#watched?.schema === schema && this.#watched.loads === loads) return
+    this.#watched = but === undefined ? { schema, loads } : undefined
     this.#capture.install([...schema.values()].flatMap((object) =>
       (object.data !== undefined && object.id !== but && !object.name.startsWith('sqlite_') && this.mirror.isLoaded(object.id) ? [{ id: object.id, name: object.name, version: object.data }] : [])))
   }
 
   #rewatch(open: Open): void {
     this.#capture.install([])
+    this.#watched = undefined
     this.#watch(open)
   }
 

@@ -28,6 +28,7 @@ export function draftOf(mirror: Mirror, capture: Capture, transaction: Transacti
   const { view, before, after, firstNew, nextNew, reads, replay } = transaction
   const base = new BaseOfView(mirror, transaction)
   const deltas = capture.collect(base)
+  mirror.noteKeys(deltas)
   const catalog = before === after ? [] : catalogChanges(before, after, firstNew, nextNew)
   const rows = deltas.map((delta) => changeOf(mirror.binding(objectOf(after, delta.table)), delta, base.has(delta.table, delta.key)))
   for (const object of after.values()) {
@@ -63,7 +64,7 @@ class BaseOfView implements BaseRows {
 
   row(table: ObjectId, key: readonly SqlValue[]): readonly SqlValue[] | undefined {
     const { before, after, view } = this.#transaction
-    if (!before.has(table)) return undefined
+    if (!before.has(table) || this.#mirror.isBeyond(table, key)) return undefined
     for (const row of view.rows(table, { kind: 'key', key })) {
       this.#seen.add(name(table, key))
       if ('reason' in row || this.#mirror.isHeld(table, key)) return undefined
@@ -74,7 +75,7 @@ class BaseOfView implements BaseRows {
 
   /** True if the engine has a row there, whether it opens or not. After `row` was asked. */
   has(table: ObjectId, key: readonly SqlValue[]): boolean {
-    return this.#seen.has(name(table, key))
+    return this.#seen.size > 0 && this.#seen.has(name(table, key))
   }
 }
 

@@ -134,6 +134,11 @@ export class Database {
     return this.#wasm.u8[this.#open() + this.#layout.autoCommit] === 0
   }
 
+  /** As PRAGMA foreign_keys says. */
+  get foreignKeys(): boolean {
+    return ((this.#wasm.i32[(this.#open() + this.#layout.flags) >> 2] as number) & FOREIGN_KEYS) !== 0
+  }
+
   /** True if COMMIT would fail for the sake of a deferred foreign key. */
   get violatesDeferred(): boolean {
     const at = (this.#open() + this.#layout.deferred) >> 3
