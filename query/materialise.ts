@@ -3,6 +3,8 @@
  * Rows enter SQLite here and nowhere else. It moves from view to view by difference, before anything is read.
  *
  * A table is loaded when a statement first needs it. What was loaded within a transaction goes with it if that is rolled back.
+ *
+ * Over 400 lines: what a table holds, its tag and the ranges that are loaded move together, and a reader has to see that they do.
  */
 import { encodeHex, equalBytes } from '../engine/codec/bytes.js'
 import { type SqlValue } from '../engine/codec/value.js'
