@@ -3,7 +3,7 @@
  * several), built on the state it will be applied to. With a relay, acts whose outcome others must be told of wait until they are in the log.
  */
 import { SealError } from '../errors.js'
-import { buildInvite, buildNameReseals, buildProfile, buildRefresh, buildRole, type BuildContext } from '../group/builders.js'
+import { buildInvite, buildNameReseals, buildRefresh, buildRole, type BuildContext } from '../group/builders.js'
 import { buildForget, buildLeave, buildRemoval, buildRepairs, buildRotate, mustRotate, type RotateOptions } from '../group/build-epoch.js'
 import { formatLink } from '../group/link.js'
 import { holdingUpForget, newestEpoch, readDevice, readMeta } from '../group/roster.js'
@@ -136,15 +136,7 @@ export function pendingForget(space: Space): readonly DeviceId[] {
   return holdingUpForget(stateOf(space)).map(({ id }) => id)
 }
 
-export async function setProfile(space: Space, profile: { readonly name?: string; readonly device?: string }): Promise<void> {
-  await space.commitOps((context) => {
-    const member = readDevice(context.state, context.device)?.member ?? 0
-    return [
-      ...(profile.name === undefined ? [] : [buildProfile(context, 'member', member, profile.name)]),
-      ...(profile.device === undefined ? [] : [buildProfile(context, 'device', context.device, profile.device)]),
-    ]
-  })
-}
+export { setProfile } from './open.js'
 
 /** Attach the space to a relay, or move it to another. Its key must have been seen: notes are checked against it from here on. */
 export async function attachRelay(space: Space, relay: RelayRecord): Promise<void> {

@@ -205,7 +205,8 @@ function headHash(env: ApplyEnv, head: Head): Uint8Array {
   return env.crypto.sha256(both)
 }
 
-function sameHead(a: Head, b: Head): boolean {
+/** The same size, log root and state root. */
+export function sameHead(a: Head, b: Head): boolean {
   return a.size === b.size && equalBytes(a.logRoot, b.logRoot) && equalBytes(a.stateRoot, b.stateRoot)
 }
 

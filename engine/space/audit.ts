@@ -9,6 +9,7 @@ import { isSealError, SealError } from '../errors.js'
 import type { StateReader } from '../state/context.js'
 import { KEY_KIND, prefixEnd } from '../state/keys.js'
 import type { Store } from '../store/store.js'
+import { sameHead } from './apply.js'
 import { decodeObject } from './catalog.js'
 import { decodeRecord } from './entry.js'
 import { verifyEvidence } from './evidence.js'
@@ -122,8 +123,4 @@ function checkState(tree: StateReader, problems: string[]): { readonly tables: n
 
 function kind(tree: StateReader, code: number): Iterable<{ readonly key: Uint8Array; readonly value: Uint8Array }> {
   return tree.scan(Uint8Array.of(code), Uint8Array.of(code + 1))
-}
-
-function sameHead(a: Head, b: Head): boolean {
-  return a.size === b.size && equalBytes(a.logRoot, b.logRoot) && equalBytes(a.stateRoot, b.stateRoot)
 }
