@@ -1,0 +1,145 @@
+/**
+ * The log goes on: records that the relay has signed for are followed, all or none; what is pending is set on top of them again; both become durable
+ * in one batch; then everything moves and is told. Between the batch and the telling nothing may fail.
+ */
+import { equalBytes } from '../codec/bytes.js'
+import { SealError, isSealError } from '../errors.js'
+import { protocolKey } from '../state/keys.js'
+import { apply } from './apply.js'
+import type { SpaceCore } from './core.js'
+import { PROTOCOL_VERSION } from './entry.js'
+import type { RelayStatement } from './evidence.js'
+import type { HeldState } from './follower.js'
+import { protocolVersion } from './ops/space.js'
+import type { Judged } from './others.js'
+import type { Landing, OutboxChange, Puts } from './outbox.js'
+import type { Pending } from './pending.js'
+import { encodeHead, NAMES } from './persist.js'
+import { readOnly } from './standing.js'
+import type { SettleState, Verdict } from './types.js'
+
+export class Advance {
+  readonly #core: SpaceCore
+
+  constructor(core: SpaceCore) {
+    this.#core = core
+  }
+
+  /** Records that begin at the verified head and lead to the one that the relay has signed. Throws `bad-checkpoint` if they don't; then nothing moves. */
+  async follow(records: readonly Uint8Array[], statement: RelayStatement): Promise<void> {
+    const { standing, follower, outbox, keyring, views } = this.#core
+    if (standing.stopped === 'store') throw readOnly('store')
+    const start = follower.hold()
+    const first = start.log.size
+    let rebased: Rebased | undefined
+    let step: Step
+    try {
+      const verdicts = this.#judgeAll(records)
+      const { logRoot, stateRoot } = follower.head
+      if (!equalBytes(logRoot, statement.logRoot) || !equalBytes(stateRoot, statement.stateRoot)) {
+        throw new SealError('bad-checkpoint', `The relay's checkpoint for size ${statement.size} is not the head that its entries lead to.`, { size: statement.size })
+      }
+      const opened = this.#core.openNewEpoch(follower.state as HeldState)
+      const landing = outbox.land(verdicts)
+      rebased = this.#rebase(follower.state as HeldState, landing)
+      const put: Puts = [[NAMES.head, encodeHead(follower.head)], [NAMES.note, statement.note], ...opened, ...rebased.change.puts]
+      await this.#core.durable({ at: first, append: records, put })
+      step = { records, verdicts, landing, rebased, first }
+    } catch (error) {
+      rebased?.held?.tree.release()
+      follower.reset(start)
+      keyring.open(views.current.held.tree)
+      throw error
+    }
+    start.tree.release()
+    this.#moveOn(step)
+  }
+
+  /** What the store holds as pending, once, when the space is opened. Returns how many entries that is. */
+  restorePending(): number {
+    const { outbox, store, views, events } = this.#core
+    outbox.restore(store)
+    const unresolved = outbox.unresolved
+    const rebased = this.#rebase(views.verified.held, outbox.now)
+    outbox.adopt(rebased.change)
+    this.#show(rebased)
+    if (rebased.change.puts.length > 0) this.#core.durableLater(rebased.change.puts)
+    for (const { hash, replay } of unresolved) events.emit('retry', { hash, verdict: { kind: 'rejected', code: 'conflict', detail: 'earlier' }, replay })
+    this.#tellDropped(rebased)
+    return outbox.pending.length
+  }
+
+  #judgeAll(records: readonly Uint8Array[]): Judged[] {
+    try {
+      return records.map((record) => this.#core.follower.follow(record, 'check'))
+    } catch (error) {
+      if (isSealError(error, 'unsupported-version')) this.#core.stopAtVersion(Number(error.facts.found))
+      throw error
+    }
+  }
+
+  /** Durable now: settle, show, tell. Nothing here may fail. */
+  #moveOn({ records, verdicts, landing, rebased, first }: Step): void {
+    const core = this.#core
+    const { landed } = landing
+    for (const alert of core.others.watch(core.follower.state.tree, core.me.member, records, verdicts, landing)) core.alert(alert)
+    core.history.followed(verdicts.map(({ verdict }) => verdict))
+    core.outbox.adopt(rebased.change)
+    core.settleKeyring()
+    core.views.moveVerified(core.outbox.pending.length)
+    this.#show(rebased)
+    core.noticeStanding()
+    core.events.emit('change', { verified: true })
+    for (const { pending, verdict, offset } of landed) {
+      this.#settle(pending, verdict.kind === 'applied' ? { kind: 'relay', index: first + offset } : { kind: 'rejected', index: first + offset, verdict })
+      if (verdict.kind !== 'applied') core.events.emit('retry', { hash: pending.hash, verdict, replay: pending.replay })
+    }
+    this.#tellDropped(rebased)
+  }
+
+  /** Apply what is pending to a verified state. What no longer applies, and all after it, is given up: query executes it again. */
+  #rebase(verified: HeldState, before: OutboxChange): Rebased {
+    let held: HeldState | undefined
+    let kept = 0
+    let refusal: Refusal | undefined
+    // A protocol that this code does not know has no verdicts for it: what is pending waits for the code that does.
+    const known = protocolVersion(verified.tree.get(protocolKey())) === PROTOCOL_VERSION
+    for (const pending of known ? before.pending : []) {
+      const { state, verdict } = apply(this.#core.env, held ?? verified, pending.record, { signature: 'trusted' })
+      if (verdict.kind !== 'applied') {
+        ;(state as HeldState).tree.release()
+        refusal = verdict
+        break
+      }
+      held?.tree.release()
+      held = state as HeldState
+      kept++
+    }
+    const change = refusal ? this.#core.outbox.drop(before, kept) : { ...before, dropped: [] }
+    return { held, kept, change, refusal }
+  }
+
+  #show({ held, kept }: Rebased): void {
+    if (held) this.#core.keyring.open(held.tree)
+    this.#core.views.show(held, kept)
+  }
+
+  /** Dropped entries are not waited for any longer; those that somebody can execute again are handed back. */
+  #tellDropped({ change, refusal }: Rebased): void {
+    if (!refusal) return
+    for (const pending of change.dropped) {
+      this.#settle(pending, { kind: 'rejected', index: this.#core.head.size, verdict: refusal })
+      this.#core.events.emit('retry', { hash: pending.hash, verdict: refusal, replay: pending.replay })
+    }
+  }
+
+  #settle(pending: Pending, state: SettleState): void {
+    pending.settle(state)
+    this.#core.events.emit('settle', { hash: pending.hash, state: pending.state })
+  }
+}
+
+type Refusal = Exclude<Verdict, { kind: 'applied' }>
+/** What is pending, on a new verified state. `held`: with all of it applied, if there is any. */
+interface Rebased { readonly held: HeldState | undefined; readonly kept: number; readonly change: OutboxChange & { readonly dropped: readonly Pending[] }; readonly refusal: Refusal | undefined }
+interface Step { readonly records: readonly Uint8Array[]; readonly verdicts: readonly Judged[]; readonly landing: Landing; readonly rebased: Rebased; readonly first: number }

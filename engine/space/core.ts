@@ -1,0 +1,156 @@
+/**
+ * What all sides of an open space share: its two states, the outbox, the store, the lock under which they move, and what this device knows of its
+ * own standing. The sides: own-entries.ts (this device writes), advance.ts (the log goes on), relay-watch.ts (what the relay signs).
+ */
+import type { CryptoProvider, Signer } from '../crypto/provider.js'
+import { isSealError } from '../errors.js'
+import type { BuildContext } from '../group/builders.js'
+import type { Keyring } from '../group/keyring.js'
+import { readDevice, readMember, sameEpoch } from '../group/roster.js'
+import type { ApplyEnv } from '../state/context.js'
+import { protocolKey, relayKey } from '../state/keys.js'
+import type { Batch, Store } from '../store/store.js'
+import { Emitter, Mutex } from './emitter.js'
+import { PROTOCOL_VERSION } from './entry.js'
+import type { Follower, HeldState } from './follower.js'
+import { HistoryReader } from './history.js'
+import { decodeRelay, protocolVersion, type RelayRecord } from './ops/space.js'
+import { Others } from './others.js'
+import { Outbox, type Puts } from './outbox.js'
+import { NAMES } from './persist.js'
+import type { Alert, Me, SpaceEvents } from './port.js'
+import { Standing } from './standing.js'
+import type { DeviceId, Head } from './types.js'
+import { Views } from './views.js'
+
+export interface SpaceOptions {
+  readonly crypto: CryptoProvider
+  readonly random: (length: number) => Uint8Array
+  /** Milliseconds since 1970; written into entries, never decides. */
+  readonly now: () => number
+}
+
+/** What `open.ts` has read and verified. */
+export interface SpaceParts {
+  readonly options: SpaceOptions
+  readonly store: Store
+  readonly follower: Follower
+  readonly keyring: Keyring
+  readonly device: DeviceId
+  readonly signer: Signer
+  /** Up to this size no entry of the log has a signature that is not good: it can be replayed without looking at them. */
+  readonly soundTo: number
+  /** What opening found amiss, to be told. */
+  readonly alerts?: readonly Alert[]
+}
+
+export class SpaceCore {
+  readonly options: SpaceOptions
+  readonly store: Store
+  readonly follower: Follower
+  readonly keyring: Keyring
+  readonly device: DeviceId
+  readonly signer: Signer
+  readonly events = new Emitter<SpaceEvents>((error) => { queueMicrotask(() => { throw error }) }, ['alert', 'retry'])
+  readonly lock = new Mutex()
+  readonly history: HistoryReader
+  readonly others: Others
+  readonly outbox: Outbox
+  readonly standing = new Standing()
+  readonly views: Views
+
+  constructor({ options, store, follower, keyring, device, signer, soundTo, alerts = [] }: SpaceParts) {
+    this.options = options
+    this.store = store
+    this.follower = follower
+    this.keyring = keyring
+    this.device = device
+    this.signer = signer
+    this.history = new HistoryReader(follower, store, soundTo)
+    this.others = new Others(device)
+    this.outbox = new Outbox(options.crypto, (index) => this.others.seenBy(index))
+    this.views = new Views(follower, keyring)
+    for (const alert of alerts) this.alert(alert)
+  }
+
+  get env(): ApplyEnv {
+    return this.follower.env
+  }
+  /** Of the verified view: the follower runs ahead while a batch is being made durable. */
+  get head(): Head {
+    return this.views.verified.head
+  }
+  get me(): Me {
+    const { tree } = this.views.verified.held
+    const device = readDevice(tree, this.device)
+    const member = device === undefined ? undefined : readMember(tree, device.member)
+    const active = device !== undefined && device.removedAt === undefined && member?.removedAt === undefined
+    return { member: device?.member ?? 0, device: this.device, role: active ? member?.role : undefined }
+  }
+  get relay(): RelayRecord | undefined {
+    const bytes = this.views.verified.held.tree.get(relayKey())
+    return bytes === undefined ? undefined : decodeRelay(bytes)
+  }
+
+  buildContext(): BuildContext {
+    const { crypto, random } = this.options
+    const { tree, log } = this.views.current.held
+    return { crypto, random, spaceId: this.env.spaceId, base: this.head, state: tree, index: log.size, device: this.device, signer: this.signer, keyring: this.keyring }
+  }
+
+  /** A commit to the store. If it may or may not have happened, the store has to be opened again before anything else is written. */
+  async durable(batch: Batch): Promise<void> {
+    try {
+      await this.store.commit(batch)
+    } catch (error) {
+      if (isSealError(error, 'store-failed') && (error.facts.outcome === 'unknown' || error.facts.reopen === true)) this.standing.stop('store')
+      throw error
+    }
+  }
+
+  /** Like `durable`, for what nobody waits for. */
+  durableLater(put: Puts): void {
+    void this.lock.run(() => this.durable({ put })).catch((error: unknown) => this.#fail(error))
+  }
+
+  alert(alert: Alert): void {
+    this.events.emit('alert', alert)
+  }
+
+  /** If the epoch moved: open it, and give what has to be stored. */
+  openNewEpoch(state: HeldState): Puts {
+    const { verified, current } = this.views
+    if (sameEpoch(state.tree, current.held.tree) && sameEpoch(state.tree, verified.held.tree)) return []
+    for (const problem of this.keyring.open(state.tree)) {
+      this.alert({ code: 'bad-link', message: `Device ${problem.device} made a ${problem.kind} of epoch ${problem.epoch} that does not hold what it should.`, facts: { ...problem } })
+    }
+    return [[NAMES.keyring, this.keyring.encode()]]
+  }
+
+  /** What the verified state says is forgotten is destroyed, a fresh agreement key takes over. */
+  settleKeyring(): void {
+    if (this.keyring.settle(this.follower.state.tree)) this.durableLater([[NAMES.keyring, this.keyring.encode()]])
+  }
+
+  /** Does the verified state let this device, with this code, go on writing? */
+  noticeStanding(): void {
+    const version = protocolVersion(this.views.verified.held.tree.get(protocolKey()))
+    if (version !== PROTOCOL_VERSION) this.stopAtVersion(version)
+    if (this.standing.stopped !== undefined || this.me.role !== undefined) return
+    this.standing.stop('removed')
+    this.alert({ code: 'removed', message: 'This device was removed from the space. What it holds stays readable here; nothing newer will be.', facts: { device: this.device } })
+  }
+
+  stopAtVersion(found: number): void {
+    if (this.standing.stopped === 'unsupported-version') return
+    this.standing.stop('unsupported-version')
+    this.alert({ code: 'unsupported-version', message: `This space has moved to protocol version ${found}. Reading goes on as of the last entry that this program understands; update it to write.`, facts: { found, known: PROTOCOL_VERSION } })
+  }
+
+  /** Something durable failed behind the caller's back: no more writing until the store was opened again. */
+  #fail(error: unknown): void {
+    if (this.standing.closed) return
+    this.standing.stop('store')
+    this.alert({ code: 'tampered', message: error instanceof Error ? error.message : String(error), facts: { code: isSealError(error) ? error.code : 'unexpected' } })
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * This device writes: an entry is built on the current state, tried out, made durable, and only then shown. Without a relay it goes straight into
+ * the log; with one into the outbox, to be given its place by the relay.
+ */
+import { SealError, invariant } from '../errors.js'
+import type { BuildContext } from '../group/builders.js'
+import { buildRotate, mustRotate } from '../group/build-epoch.js'
+import { readMeta } from '../group/roster.js'
+import { pointerKey } from '../state/keys.js'
+import { decodePointer } from '../state/roster.js'
+import { apply, type Applied, headOf } from './apply.js'
+import { buildDraft, buildRecord } from './build.js'
+import type { SpaceCore } from './core.js'
+import type { ReadClaim } from './entry.js'
+import type { HeldState } from './follower.js'
+import type { Op } from './ops/index.js'
+import type { Puts } from './outbox.js'
+import type { Pending } from './pending.js'
+import { encodeHead, NAMES } from './persist.js'
+import { readOnly } from './standing.js'
+import type { Committed, Draft, Verdict, View } from './types.js'
+
+export class OwnEntries {
+  readonly #core: SpaceCore
+
+  constructor(core: SpaceCore) {
+    this.#core = core
+  }
+
+  commit(draft: Draft, view: View): Promise<Committed> {
+    const core = this.#core
+    return core.lock.run(async () => {
+      const mayWrite = core.standing.writable && core.me.role !== undefined
+      // Somebody left, and the epoch has no secret yet: whoever writes first makes one, and then writes on the state that has it.
+      if (mayWrite && mustRotate(core.views.current.held.tree)) await this.#write([buildRotate(core.buildContext())], [], undefined)
+      if (view !== core.views.current) throw new SealError('stale-view', 'The space moved on while this transaction was running; run it again on the new state.')
+      const { role } = core.me
+      if (role === undefined) throw readOnly('removed')
+      const bench = { env: core.env, state: core.views.current.held.tree, device: core.device, role, secrets: core.keyring, random: core.options.random }
+      const { ops, reads } = buildDraft(bench, draft)
+      return this.#write(ops, reads, draft.replay)
+    })
+  }
+
+  /** `withKeyring`: what was staged in the keyring becomes durable with the entry that publishes it. */
+  commitOps(build: (context: BuildContext) => readonly Op[], withKeyring: boolean): Promise<Committed> {
+    return this.#core.lock.run(() => this.#write(build(this.#core.buildContext()), [], undefined, withKeyring))
+  }
+
+  retried(hash: Uint8Array): Promise<void> {
+    const { lock, outbox, standing } = this.#core
+    return lock.run(async () => {
+      const change = outbox.resolve(hash)
+      if (change.puts.length === 0 || standing.closed) return
+      await this.#core.durable({ put: change.puts })
+      outbox.adopt(change)
+    })
+  }
+
+  async #write(ops: readonly Op[], reads: readonly ReadClaim[], replay: Uint8Array | undefined, withKeyring = false): Promise<Committed> {
+    const { standing, env, views, outbox, keyring, relay } = this.#core
+    standing.mustWrite()
+    const record = this.#sign(ops, reads)
+    const before = views.current.held
+    const applied = apply(env, before, record, { signature: 'trusted' })
+    if (applied.verdict.kind !== 'applied') {
+      ;(applied.state as HeldState).tree.release()
+      throw rejection(applied.verdict)
+    }
+    const pending = outbox.track(record, applied.hash, replay)
+    try {
+      // Secrets of a new epoch are durable before the entry that starts it can leave the device.
+      const opened = this.#core.openNewEpoch(applied.state as HeldState)
+      const put: Puts = withKeyring ? [[NAMES.keyring, keyring.encode()]] : opened
+      if (relay === undefined) await this.#appendOwn(applied, record, pending, put)
+      else await this.#keepPending(applied, pending, put)
+    } catch (error) {
+      keyring.open(before.tree) // an epoch that did not come to be is dropped again
+      throw error
+    }
+    return pending
+  }
+
+  /** No relay: this device's own log is the log. */
+  async #appendOwn(applied: Applied, record: Uint8Array, pending: Pending, put: Puts): Promise<void> {
+    const core = this.#core
+    const head = headOf(core.env, applied.state)
+    const change = core.outbox.replace(pending)
+    try {
+      await core.durable({ at: core.head.size, append: [record], put: [[NAMES.head, encodeHead(head)], ...put, ...change.puts] })
+    } catch (error) {
+      ;(applied.state as HeldState).tree.release()
+      throw error
+    }
+    core.follower.adopt(applied)
+    core.history.followed([applied.verdict])
+    core.outbox.adopt(change)
+    core.settleKeyring()
+    core.views.moveVerified(core.outbox.pending.length)
+    core.noticeStanding()
+    pending.settle({ kind: 'relay', index: head.size - 1 })
+    core.events.emit('change', { verified: true })
+    core.events.emit('settle', { hash: pending.hash, state: pending.state })
+  }
+
+  async #keepPending(applied: Applied, pending: Pending, put: Puts): Promise<void> {
+    const { outbox, views, events } = this.#core
+    const change = outbox.add(pending)
+    try {
+      await this.#core.durable({ put: [...change.puts, ...put] })
+    } catch (error) {
+      ;(applied.state as HeldState).tree.release()
+      throw error
+    }
+    outbox.adopt(change)
+    views.show(applied.state as HeldState, outbox.pending.length)
+    events.emit('change', { verified: false })
+  }
+
+  #sign(ops: readonly Op[], reads: readonly ReadClaim[]): Uint8Array {
+    const { views, device, env, signer, head, options } = this.#core
+    const state = views.current.held.tree
+    const pointer = state.get(pointerKey(device))
+    invariant(pointer !== undefined, 'this device has no pointer')
+    return buildRecord(env, { signer, base: head, device, devicePrev: decodePointer(pointer).hash, epoch: readMeta(state).epoch, time: options.now() }, ops, reads)
+  }
+}
+
+function rejection(verdict: Exclude<Verdict, { kind: 'applied' }>): SealError {
+  const { kind, code, detail } = verdict
+  return new SealError('rejected', `The space refuses this: ${code}${detail === undefined ? '' : ` (${detail})`}.`, { kind, code, detail: detail ?? null })
+}

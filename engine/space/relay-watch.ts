@@ -1,0 +1,118 @@
+/**
+ * What the relay signs, here or as others have it, against the history verified here. A contradiction becomes evidence, is kept, and stops writing:
+ * reads go on, a person decides.
+ */
+import { equalBytes } from '../codec/bytes.js'
+import { SealError, isSealError } from '../errors.js'
+import type { SpaceCore } from './core.js'
+import { openRelayNote, type RelayStatement, verifyEvidence } from './evidence.js'
+import { NAMES } from './persist.js'
+import type { Head } from './types.js'
+import { forkEvidence, type Contradiction } from './watch.js'
+
+export class RelayWatch {
+  readonly #core: SpaceCore
+
+  constructor(core: SpaceCore) {
+    this.#core = core
+    this.#restoreEvidence()
+  }
+
+  /** The note of the relay under the verified head, if there is one. */
+  get note(): Uint8Array | undefined {
+    return this.#core.store.get(NAMES.note)
+  }
+
+  get evidence(): readonly Uint8Array[] {
+    const { store } = this.#core
+    return store.names(NAMES.evidence).map((name) => store.get(name) as Uint8Array)
+  }
+
+  /** Throws `bad-checkpoint`, `bad-signature`; `bad-argument` without a relay. */
+  open(note: Uint8Array): RelayStatement {
+    const { relay, env } = this.#core
+    if (relay === undefined) throw new SealError('bad-argument', 'This space is attached to no relay.')
+    return openRelayNote(env.crypto, env.spaceId, relay, note)
+  }
+
+  async observe(note: Uint8Array, consistency?: readonly Uint8Array[]): Promise<'same' | 'behind' | 'ahead' | 'fork' | 'unknown'> {
+    const statement = this.open(note)
+    const { size } = this.#core.head
+    if (statement.size > size) {
+      if (consistency === undefined) return 'unknown'
+      return (await this.#freezeIf(forkEvidence(this.#ownSide(), statement, consistency))) ? 'fork' : 'ahead'
+    }
+    if ((await this.compareWithPast(statement)) === 'fork') return 'fork'
+    return statement.size === size ? 'same' : 'behind'
+  }
+
+  async observeEvidence(evidence: Uint8Array): Promise<boolean> {
+    const { env, relay, standing } = this.#core
+    const { spaceId, relayName, relayKey } = verifyEvidence(env.crypto, evidence)
+    // Against a relay that this space is not attached to, it stops nothing here.
+    if (!equalBytes(spaceId, env.spaceId) || relay === undefined || relay.name !== relayName || !equalBytes(relay.publicKey, relayKey)) return false
+    return standing.stopped === 'evidence' || standing.closed ? false : this.#freezeIf(evidence)
+  }
+
+  /** A statement about a size that is known here: the same head, or evidence. */
+  async compareWithPast(statement: RelayStatement): Promise<'same' | 'fork'> {
+    if (await this.#freezeIf(forkEvidence(this.#ownSide(), statement, undefined))) return 'fork'
+    // The first note of a relay that was given this history, rather than giving it, is to be held against it all the same.
+    if (statement.size === this.#core.head.size && !this.#hasNoteOfRelay()) await this.#core.durable({ put: [[NAMES.note, statement.note]] })
+    return 'same'
+  }
+
+  /** Another device's verified head, against the history verified here. */
+  compareHead(head: Head): 'same' | 'behind' | 'ahead' | 'different' {
+    const { head: own, follower: { log } } = this.#core
+    if (head.size > own.size) return 'ahead'
+    if (head.size < log.start || head.size === 0) return 'behind'
+    if (!equalBytes(head.logRoot, log.root(head.size))) return 'different'
+    if (head.size < own.size) return 'behind'
+    return equalBytes(head.stateRoot, own.stateRoot) ? 'same' : 'different'
+  }
+
+  /** After a move to another relay, the note in store may still be the former one's, or of a size before the move. */
+  #hasNoteOfRelay(): boolean {
+    const { note } = this
+    if (note === undefined || this.#core.relay === undefined) return false
+    try {
+      return this.open(note).size === this.#core.head.size
+    } catch (error) {
+      if (!isSealError(error)) throw error
+      return false
+    }
+  }
+
+  #ownSide(): Contradiction {
+    const { env, relay, follower, head } = this.#core
+    return { crypto: env.crypto, spaceId: env.spaceId, relay, log: follower.log, head, note: this.#hasNoteOfRelay() ? this.note : undefined }
+  }
+
+  async #freezeIf(evidence: Uint8Array | 'no-note' | undefined): Promise<boolean> {
+    const { standing, store } = this.#core
+    if (evidence === undefined) return false
+    if (evidence === 'no-note') throw new SealError('fork', 'The relay’s checkpoint names another history than the one verified here.')
+    // One proof is enough: a relay that goes on contradicting itself fills no disk.
+    if (standing.stopped === 'evidence') return true
+    const n = store.names(NAMES.evidence).length
+    // Writing stops even if the disk is full.
+    standing.stop('evidence')
+    this.#alertFork(evidence)
+    await this.#core.durable({ put: [[`${NAMES.evidence}${String(n).padStart(6, '0')}`, evidence]] })
+    return true
+  }
+
+  #alertFork(evidence: Uint8Array): void {
+    this.#core.alert({ code: 'fork', message: 'The relay has signed two different histories of this space. Reading goes on; writing has stopped. The evidence is attached.', evidence, facts: { size: this.#core.head.size } })
+  }
+
+  /** Evidence outlives the process. What does not verify is not evidence, whoever put it there. */
+  #restoreEvidence(): void {
+    for (const evidence of this.evidence) {
+      verifyEvidence(this.#core.env.crypto, evidence)
+      this.#core.standing.stop('evidence')
+      this.#alertFork(evidence)
+    }
+  }
+}
