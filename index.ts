@@ -21,7 +21,7 @@ import { joinChannel } from './net/join.js'
 import { Sync, type SyncState } from './net/sync.js'
 import type { Dial } from './net/transport.js'
 import { verifyReceipt, type ReceiptTrust, type VerifiedReceipt } from './engine/space/receipt.js'
-import { Database, type DatabaseOptions } from './query/database.js'
+import { Database, type DatabaseOptions, type Migrated, type Migration } from './query/database.js'
 import { discloseRows, prove, type DisclosedTable } from './query/receipts.js'
 import type { ParameterValue } from './query/values.js'
 
@@ -32,6 +32,7 @@ export type { StoreLocation } from './engine/store/store.js'
 export type { SyncState } from './net/sync.js'
 export type { ReceiptTrust, VerifiedReceipt } from './engine/space/receipt.js'
 export type { DisclosedRow, DisclosedTable } from './query/receipts.js'
+export type { Migrated, Migration }
 export { memoryStore } from './engine/store/memory.js'
 export { loadProvider } from './engine/crypto/load.js'
 
@@ -170,6 +171,7 @@ export class SealedSpace implements AsyncDisposable {
     this.batch = db.batch.bind(db)
     this.sql = db.sql.bind(db)
     this.live = db.live.bind(db)
+    this.migrate = db.migrate.bind(db)
     this.#stops.push(engine.on('change', ({ verified }) => { if (verified) this.#afterChange() }))
   }
 
@@ -186,6 +188,7 @@ export class SealedSpace implements AsyncDisposable {
   readonly batch: Database['batch']
   readonly sql: Database['sql']
   readonly live: Database['live']
+  readonly migrate: Database['migrate']
 
   /**
    * A receipt for the rows of `SELECT * FROM table WHERE …`, which anybody can check offline (`openReceipt`). It opens those rows whole, and the

@@ -39,6 +39,7 @@ export const ERROR_CODES = {
   'rolled-back': 'usage', // a statement ended the whole transaction (OR ROLLBACK): start over
   'unsupported-sql': 'usage', // SQL that has no meaning on shared tables (facts.what); query/README.md says why
   'bad-policy': 'usage', // a policy that verifiers could not judge: a sealed column, an unknown function (facts.what)
+  'migration-conflict': 'refused', // another migration was done under that version, or a later one before it (facts.version)
   'conflict': 'retry', // others kept changing what a transaction had read, or the log refused it for good
   'out-of-memory': 'usage', // SQLite's 2 GiB, shared by all databases of the process
   'sqlite-crashed': 'bug', // SQLite trapped: nothing of it can be used any more

@@ -11,6 +11,7 @@ import { isSealError, SealError } from '../engine/errors.js'
 import { type SpaceSync, type SpaceWriter } from '../engine/space/port.js'
 import { type Committed, type Head, type View } from '../engine/space/types.js'
 import { encodeReplay, type Replayed } from './replay.js'
+import { fromReplayed, notesOf, readMigrations, toReplayed, type Migrated, type Migration, type MigrationNote } from './migrations.js'
 import { Reruns, type LostWrite, type Rerun, type Write } from './rerun.js'
 import { live, type Live } from './live.js'
 import { Queue } from './queue.js'
@@ -162,10 +163,34 @@ export class Database implements Sql {
    * await db.transaction(async (tx) => { await tx.query('UPDATE task SET done = TRUE WHERE id = ?', [1]) })
    */
   async transaction<T>(work: (tx: Sql) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    return (await this.#transact(work, options)).result
+  }
+
+  /**
+   * Do those of `migrations` that were not done in this space yet, each in a transaction, once for everybody: if members race, one entry wins, and the
+   * other's is executed again and finds it done. Works offline. Throws `migration-conflict` if another one was done under the same version, here or
+   * (`onLost`) when the log shows that another member was first.
+   *
+   * @example
+   * await db.migrate([{ version: 1, up: 'CREATE TABLE task (id INTEGER PRIMARY KEY, title TEXT NOT NULL)' }])
+   */
+  async migrate(migrations: readonly Migration[]): Promise<Migrated> {
+    const notes = await notesOf(migrations)
+    const applied: { readonly version: number; readonly name: string; readonly write: Write | undefined }[] = []
+    for (const [i, { up }] of migrations.entries()) {
+      const note = notes[i] as MigrationNote
+      const work = typeof up === 'string' ? (tx: Sql): Promise<void> => tx.exec(up) : up
+      const done = await this.#transact((tx) => (this.#session.note(note) ? work(tx).then(() => true) : Promise.resolve(false)), {}, toReplayed(note))
+      if (done.result) applied.push({ version: note.version, name: note.name, write: done.write })
+    }
+    return { version: readMigrations(this.#space.current).at(-1)?.version ?? 0, applied }
+  }
+
+  async #transact<T>(work: (tx: Sql) => Promise<T>, options: TransactionOptions, first?: Replayed): Promise<{ readonly result: T; readonly write: Write | undefined }> {
     const attempt = (): Promise<{ result: T; committed: Committed | undefined; recorded: readonly Replayed[] }> => this.#attempt(async () => {
       this.#refuseNesting()
       this.#session.begin(options)
-      const tx = new TransactionSql(this.#session)
+      const tx = new TransactionSql(this.#session, first)
       let result: T
       try {
         result = await work(tx)
@@ -178,8 +203,7 @@ export class Database implements Sql {
       return { result, committed: await this.#commitOrRollBack(tx.recorded), recorded: tx.recorded }
     })
     const { result, committed, recorded } = await this.#queue.run(attempt)
-    if (committed !== undefined) this.#reruns.track(committed, { texts: recorded.map(({ text }) => text), run: async () => (await attempt()).committed })
-    return result
+    return { result, write: committed && this.#reruns.track(committed, { texts: recorded.map(({ text }) => text), run: async () => (await attempt()).committed }) }
   }
 
   /**
@@ -252,7 +276,7 @@ export class Database implements Sql {
 
   async #execute<T>(prepared: Prepared, parameters: Parameters | undefined, run: (prepared: Prepared) => Outcome<T>): Promise<Outcome<T>> {
     const session = this.#session
-    if (prepared.kind === 'control') return this.#control(prepared.ast)
+    if (prepared.kind === 'control') return this.#control(prepared)
     if (prepared.kind === 'nothing') return this.#nothing()
     if (session.inTransaction) {
       const outcome = this.#inText(() => run(prepared))
@@ -303,10 +327,20 @@ export class Database implements Sql {
     const { attempt, texts } = { attempt: () => this.#attempt(async () => {
       this.#refuseNesting()
       return (await this.#autocommit(statements, () => {
-        for (const { text, parameters } of statements) this.#session.run(this.#session.prepare(text), parameters)
+        for (const statement of statements) if (!this.#again(statement)) return
       })).committed
     }), texts: statements.map(({ text }) => text) }
     return { texts, run: attempt }
+  }
+
+  /** One statement of a transaction that is executed again; false if the rest has been done. */
+  #again(statement: Replayed): boolean {
+    const note = fromReplayed(statement)
+    if (note !== undefined) return this.#session.note(note)
+    const prepared = this.#session.prepare(statement.text)
+    if (prepared.kind === 'control') savepoints(this.#session, prepared.ast)
+    else this.#session.run(prepared, statement.parameters)
+    return true
   }
 
   /** A statement within a transaction; it may end it (OR ROLLBACK). */
@@ -319,7 +353,7 @@ export class Database implements Sql {
     }
   }
 
-  async #control<T>(ast: Ast): Promise<Outcome<T>> {
+  async #control<T>({ ast, text }: Prepared): Promise<Outcome<T>> {
     const session = this.#session
     switch (ast.kind) {
       case 'begin':
@@ -333,6 +367,7 @@ export class Database implements Sql {
           this.#bySavepoint = true
         }
         session.savepoint(ast.name.text)
+        this.#recorded?.push({ text, parameters: undefined })
         break
       case 'commit':
         await this.#commitText('cannot commit - no transaction is active')
@@ -342,11 +377,15 @@ export class Database implements Sql {
         if (ast.to === null) {
           session.rollback()
           this.#endText()
-        } else session.rollbackTo(ast.to.text)
+        } else {
+          session.rollbackTo(ast.to.text)
+          this.#recorded?.push({ text, parameters: undefined })
+        }
         break
       case 'release':
         if (!session.inTransaction) throw noTransaction(`no such savepoint: ${ast.name.text}`)
         if (session.release(ast.name.text) && this.#bySavepoint) await this.#commitText('')
+        else this.#recorded?.push({ text, parameters: undefined })
         break
       default:
         throw new SealError('invariant', 'Not a statement about transactions. Please report this.')
@@ -405,12 +444,13 @@ export class Database implements Sql {
 
 /** The argument of `transaction(fn)`; of no use once that ended. */
 class TransactionSql implements Sql {
-  readonly recorded: Replayed[] = []
+  readonly recorded: Replayed[]
   readonly #session: Session
   #ended = false
 
-  constructor(session: Session) {
+  constructor(session: Session, first: Replayed | undefined) {
     this.#session = session
+    this.recorded = first === undefined ? [] : [first]
   }
 
   end(): void {
@@ -439,30 +479,31 @@ class TransactionSql implements Sql {
       if (this.#ended) throw new SealError('bad-argument', 'This transaction has ended.')
       const prepared = this.#session.prepare(text, options?.at)
       if (prepared.special) await this.#session.provide(prepared, parameters)
-      if (prepared.kind !== 'read') this.recorded.push({ text, parameters })
-      if (prepared.kind === 'control') return this.#control(prepared.ast)
+      let outcome: Outcome<T>
       try {
-        return run(prepared)
+        outcome = prepared.kind === 'control' ? savepoints(this.#session, prepared.ast) : run(prepared)
       } catch (error) {
         this.#session.wasRolledBack()
         throw error
       }
+      // What failed did nothing and is not to be done again. (Under OR FAIL it may have: those who catch that are on their own after a restart.)
+      if (prepared.kind !== 'read') this.recorded.push({ text, parameters })
+      return outcome
     })
   }
+}
 
-  /** Savepoints are the closure's own; the transaction is not its to end. */
-  #control<T>(ast: Ast): Outcome<T> {
-    const session = this.#session
-    if (ast.kind === 'savepoint') session.savepoint(ast.name.text)
-    else if (ast.kind === 'release') session.release(ast.name.text)
-    else if (ast.kind === 'rollback' && ast.to !== null) session.rollbackTo(ast.to.text)
-    else throw new SealError('bad-argument', 'A transaction given as a function ends with it: return to commit, throw to roll back.')
-    return { columns: [], rows: [], changes: 0, lastInsertRowid: 0, head: session.mirror.view.head }
-  }
+/** Savepoints are the closure's own; the transaction is not its to end. */
+function savepoints<T>(session: Session, ast: Ast): Outcome<T> {
+  if (ast.kind === 'savepoint') session.savepoint(ast.name.text)
+  else if (ast.kind === 'release') session.release(ast.name.text)
+  else if (ast.kind === 'rollback' && ast.to !== null) session.rollbackTo(ast.to.text)
+  else throw new SealError('bad-argument', 'A transaction given as a function ends with it: return to commit, throw to roll back.')
+  return { columns: [], rows: [], changes: 0, lastInsertRowid: 0, head: session.mirror.view.head }
 }
 
 function noTransaction(message: string): SealError {
   return new SealError('sql-error', message, { name: 'SQLITE_ERROR', result: 1 })
 }
 
-export type { LostWrite, Write }
+export type { LostWrite, Migrated, Migration, Write }

@@ -70,9 +70,9 @@ export function mustRewrite(before: SchemaObject | undefined, after: SchemaObjec
 
 /**
  * What an entry has to say for the catalog to go from one schema to another. Ids that were given and are used no more are filled in, since the
- * engine gives them without gaps.
+ * engine gives them without gaps; `other` says which of them are no object of SQLite's.
  */
-export function catalogChanges(before: Schema, after: Schema, firstNew: ObjectId, nextNew: ObjectId): CatalogChange[] {
+export function catalogChanges(before: Schema, after: Schema, firstNew: ObjectId, nextNew: ObjectId, other: (id: ObjectId) => CatalogChange | undefined = () => undefined): CatalogChange[] {
   const changes: CatalogChange[] = []
   const gone = [...before.values()].filter(({ id }) => !after.has(id))
   // What belongs to something goes before it.
@@ -80,7 +80,9 @@ export function catalogChanges(before: Schema, after: Schema, firstNew: ObjectId
   changes.push(...replacements(before, after))
   for (let id = firstNew; id < nextNew; id++) {
     const object = after.get(id)
-    if (object !== undefined) changes.push({ kind: 'create', object: toCatalogObject(object), name: nameOf(object) })
+    const what = other(id)
+    if (what !== undefined) changes.push(what)
+    else if (object !== undefined) changes.push({ kind: 'create', object: toCatalogObject(object), name: nameOf(object) })
     else changes.push({ kind: 'create', object: { id, kind: 'other', sealed: new Uint8Array(0) }, name: `unused:${id}` }, { kind: 'drop', id })
   }
   return changes

@@ -9,6 +9,7 @@ import { type SpaceReader } from '../engine/space/port.js'
 import { type ObjectId, type RowView, type UnopenedRow, type View } from '../engine/space/types.js'
 import { isTable, type Schema, type SchemaObject } from './catalog.js'
 import { type Mirror } from './materialise.js'
+import { readMigrations } from './migrations.js'
 import { describePolicy } from './policy-text.js'
 import { relationForm } from './relation-form.js'
 import { historyTable, RELATION_SCHEMA } from './rewrite.js'
@@ -19,6 +20,7 @@ const SHAPES: Readonly<Record<string, string>> = {
   sealdb_devices: 'id INTEGER PRIMARY KEY, member INTEGER, name TEXT, removed INTEGER, admitted_at INTEGER, last_entry INTEGER',
   sealdb_policies: '"table" TEXT, name TEXT, command TEXT, roles TEXT, "using" TEXT, "check" TEXT, sql TEXT',
   sealdb_quarantine: '"table" TEXT, entry INTEGER, reason TEXT, key TEXT',
+  sealdb_migrations: 'version INTEGER PRIMARY KEY, name TEXT, content TEXT',
   sealdb_log: 'entry INTEGER PRIMARY KEY, member INTEGER, device INTEGER, changes INTEGER, quarantined INTEGER',
 }
 
@@ -72,6 +74,8 @@ export class Relations {
         return this.#policies(schema)
       case 'sealdb_quarantine':
         return this.#mirror.quarantined().map(({ table, version, reason, key, rowKey }) => [schema.get(table)?.name ?? null, BigInt(version), reason, key === undefined ? encodeHex(rowKey ?? new Uint8Array(0)) : key.map(String).join(', ')])
+      case 'sealdb_migrations':
+        return readMigrations(view).map(({ version, name: called, content }) => [BigInt(version), called, encodeHex(content)])
       default:
         return this.#logRows()
     }

@@ -18,6 +18,7 @@ import { constants } from './evaluate.js'
 import { EXPLAIN_COLUMNS, explainRanges } from './explain.js'
 import { Functions } from './functions.js'
 import { Mirror } from './materialise.js'
+import { isDone, type MigrationNote } from './migrations.js'
 import { Past } from './past.js'
 import { rangesOf } from './plan.js'
 import { planSchemaOf } from './plan-schema.js'
@@ -50,6 +51,8 @@ interface Open {
   schema: Schema
   readonly firstNew: ObjectId
   nextNew: ObjectId
+  /** Migrations that it is, by the id of their object. */
+  readonly notes: Map<ObjectId, MigrationNote>
   readonly savepoints: Savepoint[]
   /** Loaded since it began, in order. */
   readonly loaded: ObjectId[]
@@ -156,9 +159,17 @@ export class Session {
     this.db.exec('BEGIN')
     const { view, schema } = this.mirror
     const firstNew = view.nextObject
-    this.#open = { view: view.retain(), before: schema, schema, firstNew, nextNew: firstNew, savepoints: [], loaded: [], reads: options.serializable === true ? new Set() : undefined }
+    this.#open = { view: view.retain(), before: schema, schema, firstNew, nextNew: firstNew, notes: new Map(), savepoints: [], loaded: [], reads: options.serializable === true ? new Set() : undefined }
     this.#watch(this.#open)
     this.#capture.begin()
+  }
+
+  /** Note in the open transaction that it is this migration. False if that is done already. Throws `migration-conflict`. */
+  note(note: MigrationNote): boolean {
+    const open = this.#transaction()
+    if (isDone(open.view, note)) return false
+    open.notes.set(open.nextNew++, note)
+    return true
   }
 
   /** The entry that was written; undefined if nothing changed. If it fails, the transaction is rolled back. */

@@ -10,6 +10,7 @@ import { isTable, SEQUENCE, type Schema, type SchemaObject } from './catalog.js'
 import { catalogChanges, mustRewrite } from './ddl.js'
 import { foreignKeyReads } from './foreign-keys.js'
 import { keyIdentity } from './keys.js'
+import { noteChange, type MigrationNote } from './migrations.js'
 import { type Mirror } from './materialise.js'
 import { quoteName } from './sqlite/names.js'
 
@@ -19,17 +20,19 @@ export interface Transaction {
   readonly after: Schema
   readonly firstNew: ObjectId
   readonly nextNew: ObjectId
+  /** Of the new ids, those that note a migration. */
+  readonly notes: ReadonlyMap<ObjectId, MigrationNote>
   readonly reads: readonly Read[]
   readonly replay: Uint8Array | undefined
 }
 
 /** Undefined if nothing changed. SQLite's transaction is open and stays so. */
 export function draftOf(mirror: Mirror, capture: Capture, transaction: Transaction): Draft | undefined {
-  const { view, before, after, firstNew, nextNew, reads, replay } = transaction
+  const { view, before, after, firstNew, nextNew, notes, reads, replay } = transaction
   const base = new BaseOfView(mirror, transaction)
   const deltas = capture.collect(base)
   mirror.noteKeys(deltas)
-  const catalog = before === after ? [] : catalogChanges(before, after, firstNew, nextNew)
+  const catalog = before === after && notes.size === 0 ? [] : catalogChanges(before, after, firstNew, nextNew, (id) => { const note = notes.get(id); return note && noteChange(id, note) })
   const rows = deltas.map((delta) => changeOf(mirror.binding(objectOf(after, delta.table)), delta, base.has(delta.table, delta.key)))
   for (const object of after.values()) {
     if (object.name === SEQUENCE && isTable(object)) rows.push(...sequenceChanges(mirror, transaction, object.id))

@@ -1,49 +1,8 @@
 /** Members and a relay: what one writes the others read; what collides is executed again, or told. */
-import { afterEach, describe, expect, test } from 'vitest'
-import { Database } from '../../query/database.js'
-import type { LostWrite } from '../../query/database.js'
-import { founder, invited, testRelay, until, type TestPeer, type TestRelay } from '../net/support.js'
-import { codeOf, contents } from './database-support.js'
-
-interface Peer extends TestPeer { readonly db: Database; readonly lost: LostWrite[] }
-
-let ends: (() => Promise<void>)[] = []
-afterEach(async () => {
-  for (const end of ends.reverse()) await end()
-  ends = []
-})
-
-async function peerOf(peer: TestPeer): Promise<Peer> {
-  const db = await Database.open(peer.space)
-  const lost: LostWrite[] = []
-  db.onLost((each) => lost.push(each))
-  ends.push(async () => {
-    await db.close()
-    await peer.sync.stop()
-    await peer.space.close()
-  })
-  return { ...peer, db, lost }
-}
-
-async function two(script: string): Promise<{ ada: Peer; bob: Peer; relay: TestRelay }> {
-  const relay = await testRelay()
-  const ada = await peerOf(await founder(relay, `ada ${script.length}`))
-  await ada.db.exec(script)
-  const bob = await peerOf(await invited(relay, ada, `bob ${script.length}`))
-  await inStep(ada, bob)
-  return { ada, bob, relay }
-}
-
-/** Everything is in the log and both have followed it. */
-async function inStep(...peers: readonly Peer[]): Promise<void> {
-  await until(() => peers.every(({ space }) => space.outbox().length === 0 && space.head.size === peers[0]?.space.head.size), 'in step')
-}
-
-async function expectEqual(...peers: readonly Peer[]): Promise<void> {
-  await inStep(...peers)
-  const [first, ...others] = await Promise.all(peers.map(({ db }) => contents(db)))
-  for (const other of others) expect(other).toEqual(first)
-}
+import { describe, expect, test } from 'vitest'
+import { until } from '../net/support.js'
+import { codeOf } from './database-support.js'
+import { expectEqual, inStep, reconnect, two } from './peers-support.js'
 
 const TASK = 'CREATE TABLE task (id INTEGER PRIMARY KEY, title TEXT NOT NULL UNIQUE, n INTEGER NOT NULL DEFAULT 0)'
 
@@ -72,8 +31,7 @@ describe('two members', () => {
     expect(b.rows).toEqual([{ id: 2 ** 32 + 1 }])
     const refused = await bob.db.query("INSERT INTO task (title) VALUES ('taken')")
     expect(refused.write?.state).toEqual({ kind: 'local' })
-    const { relay } = await reconnect(ada, bob)
-    expect(relay).toBeDefined()
+    reconnect(ada, bob)
     await until(() => bob.lost.length === 1, 'bob is told')
     expect(bob.lost[0]).toMatchObject({ error: { code: 'sql-error', message: 'UNIQUE constraint failed: task.title' }, texts: ["INSERT INTO task (title) VALUES ('taken')"] })
     expect(await refused.write?.settled).toMatchObject({ kind: 'rejected' })
@@ -113,12 +71,6 @@ describe('two members', () => {
     expect(await codeOf(bob.db.query('DROP POLICY own ON t'))).toBe('rejected')
   })
 })
-
-/** Their syncs were closed: new ones over the same relay are started by reopening what `startSync` does. */
-async function reconnect(...peers: readonly Peer[]): Promise<{ relay: true }> {
-  for (const peer of peers) peer.sync.start()
-  return Promise.resolve({ relay: true })
-}
 
 describe('ids of this device', () => {
   test('in every form of INSERT', async () => {

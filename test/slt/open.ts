@@ -1,4 +1,4 @@
-/** A database on a new space in memory, real in all but its store: for the sqllogictest adapter and the fuzzer. */
+/** A database on a new space in memory, real in all but its store: for sqllogictest and the fuzzer. */
 import { randomBytes } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { loadProvider } from '../../engine/crypto/load.js'
@@ -6,6 +6,7 @@ import { createSpace } from '../../engine/space/open.js'
 import { memoryStore } from '../../engine/store/memory.js'
 import { Database } from '../../query/database.js'
 import type { SqliteOptions } from '../../query/sqlite.js'
+import type { SqlValue } from '../../query/values.js'
 
 /** A copy of our own: in the fuzzer's process the oracle has started the package's. */
 const initSqlJs = ((): NonNullable<SqliteOptions['initSqlJs']> => {
@@ -29,4 +30,24 @@ export async function openTestDatabase(): Promise<{ readonly db: Database; close
       await space.close()
     },
   }
+}
+
+/** What slt-runner.mjs and sqlfuzz.mjs drive. */
+export interface SltAdapter {
+  readonly engine: string
+  readonly numbersAreReal: boolean
+  open(): Promise<{ exec(sql: string): Promise<void>; query(sql: string): Promise<SqlValue[][]>; close(): Promise<void> }>
+}
+
+export const adapter: SltAdapter = {
+  engine: 'sqlite',
+  numbersAreReal: true,
+  async open() {
+    const { db, close } = await openTestDatabase()
+    return {
+      exec: (sql) => db.exec(sql), // some records hold two statements
+      query: async (sql) => (await db.queryRaw(sql)).rows,
+      close,
+    }
+  },
 }
