@@ -61,13 +61,14 @@ export function sealValue(crypto: Sealing, dataKey: Uint8Array, epoch: number, n
   checkLength(nonce, NONCE_LENGTH, 'nonce')
   checkEpoch(epoch)
   const subkey = crypto.hchacha20(dataKey, nonce.subarray(0, 16))
-  const body = crypto.chachaSeal(subkey, innerNonce(nonce), aad, plaintext)
-  const sealed = new Uint8Array(BODY_AT + body.length)
+  const sealed = crypto.chachaSeal(subkey, innerNonce(nonce), aad, plaintext, BODY_AT)
   sealed[0] = SEALED_VERSION
-  new DataView(sealed.buffer).setUint32(1, epoch)
+  sealed[1] = epoch >>> 24
+  sealed[2] = epoch >>> 16
+  sealed[3] = epoch >>> 8
+  sealed[4] = epoch
   sealed.set(nonce, NONCE_AT)
-  sealed.set(commitment(crypto, subkey, nonce, aad), COMMITMENT_AT)
-  sealed.set(body, BODY_AT)
+  commit(crypto, subkey, nonce, aad, sealed, COMMITMENT_AT)
   return sealed
 }
 
@@ -87,14 +88,15 @@ export function openDisclosed(crypto: Sealing, subkey: Uint8Array, epoch: number
   checkLength(subkey, 32, 'subkey')
   if (sealedEpoch(sealed) !== epoch) throw failed('epoch', sealed)
   const nonce = sealed.subarray(NONCE_AT, COMMITMENT_AT)
-  if (!equalBytes(commitment(crypto, subkey, nonce, aad), sealed.subarray(COMMITMENT_AT, BODY_AT))) throw failed('commitment', sealed)
+  commit(crypto, subkey, nonce, aad, EXPECTED, 0)
+  if (!equalBytes(EXPECTED, sealed.subarray(COMMITMENT_AT, BODY_AT))) throw failed('commitment', sealed)
   return crypto.chachaOpen(subkey, innerNonce(nonce), aad, sealed.subarray(BODY_AT))
 }
 
 /** The epoch that a sealed value names, to find its key by; proved only by opening. Throws `open-failed` or `unsupported-version`. */
 export function sealedEpoch(sealed: Uint8Array): number {
   checkShape(sealed)
-  return new DataView(sealed.buffer, sealed.byteOffset).getUint32(1)
+  return (sealed[1] as number) * 0x1000000 + (((sealed[2] as number) << 16) | ((sealed[3] as number) << 8) | (sealed[4] as number))
 }
 
 function checkShape(sealed: Uint8Array): void {
@@ -109,15 +111,16 @@ function checkEpoch(epoch: number): void {
 const COMMITMENT_PREFIX = labelPrefix(LABELS.sealCommitment)
 /** Reused: one commitment a row, and a fresh array costs a third of its hash. */
 const COMMITTED = concatBytes(COMMITMENT_PREFIX, new Uint8Array(32 + NONCE_LENGTH + 32))
+/** What the commitment of a value should be, while it is opened. */
+const EXPECTED = new Uint8Array(32)
 
-function commitment(crypto: Sha256, subkey: Uint8Array, nonce: Uint8Array, aad: Uint8Array): Uint8Array {
+function commit(crypto: Sha256, subkey: Uint8Array, nonce: Uint8Array, aad: Uint8Array, out: Uint8Array, to: number): void {
   const at = COMMITMENT_PREFIX.length
   COMMITTED.set(subkey, at)
   COMMITTED.set(nonce, at + 32)
   crypto.sha256Into(aad, 0, aad.length, COMMITTED, at + 32 + NONCE_LENGTH)
-  const out = crypto.sha256(COMMITTED)
+  crypto.sha256Into(COMMITTED, 0, COMMITTED.length, out, to)
   COMMITTED.fill(0, at, at + 32)
-  return out
 }
 
 function failed(reason: string, sealed: Uint8Array): SealError {

@@ -5,23 +5,26 @@ import type { Derivation, Sha256 } from './provider.js'
 const BLOCK_LENGTH = 64
 const HASH_LENGTH = 32
 
-/** Messages up to here are hashed in place: a fresh array for each costs as much as its hash. */
+/** Messages up to here are hashed in place: a fresh array for each costs more than its hash, a fresh view a fifth of it. */
 const SCRATCH_LENGTH = 1_024
 
-export function hmacWith(sha256: Sha256['sha256']): Derivation['hmacSha256'] {
+export function hmacWith({ sha256, sha256Into }: Sha256): Derivation['hmacSha256'] {
   const scratch = new Uint8Array(BLOCK_LENGTH + SCRATCH_LENGTH)
+  const views: (Uint8Array | undefined)[] = []
   const outer = new Uint8Array(BLOCK_LENGTH + HASH_LENGTH)
   return (key, message) => {
     const short = key.length > BLOCK_LENGTH ? sha256(key) : key
     const length = BLOCK_LENGTH + message.length
-    const inner = length <= scratch.length ? scratch.subarray(0, length) : new Uint8Array(length)
-    for (let i = 0; i < BLOCK_LENGTH; i++) {
-      const byte = i < short.length ? (short[i] as number) : 0
+    const inner = length <= scratch.length ? (views[length] ??= scratch.subarray(0, length)) : new Uint8Array(length)
+    for (let i = 0; i < short.length; i++) {
+      const byte = short[i] as number
       inner[i] = 0x36 ^ byte
       outer[i] = 0x5c ^ byte
     }
+    inner.fill(0x36, short.length, BLOCK_LENGTH)
+    outer.fill(0x5c, short.length, BLOCK_LENGTH)
     inner.set(message, BLOCK_LENGTH)
-    outer.set(sha256(inner), BLOCK_LENGTH)
+    sha256Into(inner, 0, length, outer, BLOCK_LENGTH)
     const tag = sha256(outer)
     inner.fill(0)
     outer.fill(0)

@@ -43,10 +43,12 @@ export function isEdwardsPoint(bytes: Uint8Array): boolean {
 }
 
 export const nobleCiphers: Ciphers = {
-  chachaSeal: (key, nonce, aad, plaintext) => {
+  chachaSeal: (key, nonce, aad, plaintext, room = 0) => {
     checkLength(key, 32, 'key')
     checkLength(nonce, 12, 'nonce')
-    return chacha20poly1305(key, nonce, aad).encrypt(plaintext)
+    const sealed = new Uint8Array(room + plaintext.length + 16)
+    chacha20poly1305(key, nonce, aad).encrypt(plaintext, sealed.subarray(room))
+    return sealed
   },
   chachaOpen: (key, nonce, aad, sealed) => {
     checkLength(key, 32, 'key')

@@ -49,7 +49,8 @@ export interface Signatures {
 
 /** ChaCha20-Poly1305 (RFC 8439), HChaCha20 and XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03). Sealed = ciphertext ‖ tag(16). */
 export interface Ciphers {
-  chachaSeal(key: Uint8Array, nonce12: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array
+  /** `room`: so many zero bytes come first, for a header of the caller's; a second array would cost as much as sealing a short text. */
+  chachaSeal(key: Uint8Array, nonce12: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, room?: number): Uint8Array
   /** Throws `open-failed`. */
   chachaOpen(key: Uint8Array, nonce12: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array
   /** 32-byte subkey of a 32-byte key and 16 bytes of nonce. */

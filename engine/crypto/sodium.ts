@@ -49,7 +49,7 @@ function sodiumProvider(sodium: Sodium): CryptoProvider {
 }
 
 function derivation(sodium: Sodium): Derivation {
-  const hmacSha256 = hmacWith(nobleHash.sha256)
+  const hmacSha256 = hmacWith(nobleHash)
   return {
     hmacSha256,
     hkdfSha256: hkdfWith(hmacSha256),
@@ -77,10 +77,14 @@ function signatures(sodium: Sodium): Signatures {
 
 function ciphers(sodium: Sodium): Ciphers {
   return xchachaFrom({
-    chachaSeal: (key, nonce, aad, plaintext) => {
+    chachaSeal: (key, nonce, aad, plaintext, room = 0) => {
       checkLength(key, 32, 'key')
       checkLength(nonce, 12, 'nonce')
-      return sodium.crypto_aead_chacha20poly1305_ietf_encrypt(plaintext, aad, null, nonce, key)
+      const body = sodium.crypto_aead_chacha20poly1305_ietf_encrypt(plaintext, aad, null, nonce, key)
+      if (room === 0) return body
+      const sealed = new Uint8Array(room + body.length)
+      sealed.set(body, room)
+      return sealed
     },
     chachaOpen: (key, nonce, aad, sealed) => {
       checkLength(key, 32, 'key')
