@@ -352,10 +352,10 @@ export class Mirror {
   }
 
   #transact(work: () => void): void {
-    this.db.exec('BEGIN')
+    this.db.begin()
     try {
       work()
-      this.db.exec('COMMIT')
+      this.db.commit()
     } catch (error) {
       if (this.db.inTransaction) this.db.exec('ROLLBACK')
       throw error

@@ -156,7 +156,7 @@ export class Session {
   begin(options: { readonly serializable?: boolean } = {}): void {
     if (this.#open !== undefined) throw new SealError('sql-error', 'cannot start a transaction within a transaction', { name: 'SQLITE_ERROR', result: 1 })
     this.sync()
-    this.db.exec('BEGIN')
+    this.db.begin()
     const { view, schema } = this.mirror
     const firstNew = view.nextObject
     this.#open = { view: view.retain(), before: schema, schema, firstNew, nextNew: firstNew, notes: new Map(), savepoints: [], loaded: [], reads: options.serializable === true ? new Set() : undefined }
@@ -194,7 +194,7 @@ export class Session {
     }
     this.#expecting = false
     // The point of no return: the entry is durable, and SQLite's commit in memory can't be refused.
-    this.db.exec('COMMIT')
+    this.db.commit()
     this.#open = undefined
     open.view.release()
     if (this.#own !== undefined) this.mirror.adopt(this.#own, open.schema)

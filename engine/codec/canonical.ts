@@ -341,10 +341,20 @@ export class Reader {
 
 /** Write one structure. */
 export function encodeCanonical<T>(value: T, write: (writer: Writer, value: T) => void): Uint8Array {
-  const writer = new Writer()
-  write(writer, value)
-  return writer.finish()
+  // One within another gets a writer of its own.
+  const writer = idle ?? new Writer()
+  idle = undefined
+  try {
+    write(writer.reset(), value)
+    return writer.finish()
+  } finally {
+    idle = writer.length <= MAX_IDLE ? writer : new Writer()
+  }
 }
+
+/** The last writer, to be used again: a fresh buffer costs more than most of what is written. */
+let idle: Writer | undefined
+const MAX_IDLE = 4_096
 
 /** Read one structure that fills `input` exactly. */
 export function decodeCanonical<T>(input: Uint8Array, read: (reader: Reader) => T): T {

@@ -7,7 +7,8 @@
  * secret bytes, to be stored sealed. Destroyed secrets are overwritten, as far as JavaScript lets one: see the non-promises in PROTOCOL.md.
  */
 import { equalBytes } from '../codec/bytes.js'
-import { decodeCanonical, encodeCanonical } from '../codec/canonical.js'
+import { decodeCanonical, Writer } from '../codec/canonical.js'
+import { checkLength } from '../crypto/checks.js'
 import { deriveEpochSecrets, deriveTableKey } from '../crypto/kdf.js'
 import { type AgreementKey, agreementKey, openPair } from '../crypto/verifiable.js'
 import { SealError } from '../errors.js'
@@ -53,11 +54,12 @@ const MAX_HELD = 1_000_000
 export class Keyring {
   readonly #env: KeyringEnv
   #agreementSeed: Uint8Array
-  #agreement: AgreementKey
+  /** Of the seed; made when it is asked for first, since it costs what a hundred rows do. */
+  #agreementMade: AgreementKey | undefined
   #stagedSeed: Uint8Array | undefined
   readonly #epochs = new Map<number, Held>()
   readonly #blinding = new Map<number, Uint8Array>()
-  readonly #tableKeys = new Map<string, Uint8Array>()
+  readonly #derivedKeys = new Map<string, Uint8Array>()
   /** C0 of the newest epoch when everything was found open; undefined while something is missing. */
   #complete: Uint8Array | undefined
 
@@ -65,7 +67,7 @@ export class Keyring {
   constructor(env: KeyringEnv, agreementSeed: Uint8Array) {
     this.#env = env
     this.#agreementSeed = agreementSeed.slice()
-    this.#agreement = agreementKey(env.crypto, agreementSeed)
+    checkLength(agreementSeed, 32, 'agreement seed')
   }
 
   /** From `encode`. Throws `bad-encoding`, `unsupported-version`. */
@@ -86,18 +88,21 @@ export class Keyring {
   /** Everything, in the clear: seal it before it touches a disk, and replace what was stored after `settle` or `destroy`. */
   encode(): Uint8Array {
     const byNumber = <T>(map: ReadonlyMap<number, T>) => [...map].sort(([a], [b]) => a - b)
-    return encodeCanonical(this, (w) => {
-      w.u8(VERSION).fixed(this.#agreementSeed, 32).optional(this.#stagedSeed, (x, seed) => x.fixed(seed, 32))
-      w.list(byNumber(this.#epochs), MAX_HELD, (x, [epoch, held]) => {
-        x.varint(epoch).fixed(held.c0, 32).fixed(held.data, 32).optional(held.link, (y, link) => y.fixed(link, 32))
-      })
-      w.list(byNumber(this.#blinding), MAX_HELD, (x, [generation, secret]) => x.varint(generation).fixed(secret, 32))
+    // Not `encodeCanonical`: that keeps its buffer.
+    const w = new Writer(1_024).u8(VERSION).fixed(this.#agreementSeed, 32).optional(this.#stagedSeed, (x, seed) => x.fixed(seed, 32))
+    w.list(byNumber(this.#epochs), MAX_HELD, (x, [epoch, held]) => {
+      x.varint(epoch).fixed(held.c0, 32).fixed(held.data, 32).optional(held.link, (y, link) => y.fixed(link, 32))
     })
+    w.list(byNumber(this.#blinding), MAX_HELD, (x, [generation, secret]) => x.varint(generation).fixed(secret, 32))
+    return w.finish()
   }
 
   /** Public agreement key that the device is known by, and the staged one that will take its place. */
   get agreement(): Uint8Array {
     return this.#agreement.publicKey
+  }
+  get #agreement(): AgreementKey {
+    return (this.#agreementMade ??= agreementKey(this.#env.crypto, this.#agreementSeed))
   }
   get stagedAgreement(): Uint8Array | undefined {
     return this.#stagedSeed === undefined ? undefined : agreementKey(this.#env.crypto, this.#stagedSeed).publicKey
@@ -158,12 +163,13 @@ export class Keyring {
     if (staged !== undefined && this.#deviceKey(state)?.seed === staged) {
       this.#agreementSeed.fill(0)
       this.#agreementSeed = staged
-      this.#agreement = agreementKey(this.#env.crypto, staged)
+      this.#agreementMade = undefined
       this.#stagedSeed = undefined
       changed = true
     }
+    const { firstEpoch } = readMeta(state)
     const { record } = newestEpoch(state)
-    return this.destroy(readMeta(state).firstEpoch, record.lastForget) || changed
+    return this.destroy(firstEpoch, record.lastForget) || changed
   }
 
   /**
@@ -183,7 +189,7 @@ export class Keyring {
       this.#epochs.delete(epoch)
       changed = true
     }
-    if (changed) this.#clearTableKeys()
+    if (changed) this.#clearDerivedKeys()
     return changed
   }
 
@@ -211,11 +217,13 @@ export class Keyring {
 
   /** The data key of a table (0: names) in an epoch. Throws `no-secret`. Cached until something is destroyed. */
   tableKey(epoch: number, table: number): Uint8Array {
-    const name = `${epoch}/${table}`
-    const cached = this.#tableKeys.get(name)
-    if (cached !== undefined) return cached
-    const key = deriveTableKey(this.#env.crypto, this.dataSecret(epoch), table)
-    this.#tableKeys.set(name, key)
+    return this.derived(`${epoch}/${table}`, () => deriveTableKey(this.#env.crypto, this.dataSecret(epoch), table))
+  }
+
+  /** A key that `derive` makes of what is held here, kept under a name until something is destroyed: ask again for each use. */
+  derived(name: string, derive: () => Uint8Array): Uint8Array {
+    let key = this.#derivedKeys.get(name)
+    if (key === undefined) this.#derivedKeys.set(name, (key = derive()))
     return key
   }
 
@@ -257,12 +265,15 @@ export class Keyring {
     for (const epoch of this.#epochs.keys()) {
       if (epoch <= newest) continue
       this.#epochs.delete(epoch)
-      this.#clearTableKeys()
+      this.#clearDerivedKeys()
     }
   }
 
   /** S from the own pair. The delivery was verified, so secrets that miss the commitment convict the commitment. */
   #openOwn(state: GroupReader, problems: KeyringProblem[]): void {
+    // A keyring that was stored holds it already: then the own key need not be made.
+    const newest = newestEpoch(state)
+    if (this.#epochs.get(newest.epoch)?.link !== undefined && this.#holdsAll(state, readMeta(state).firstEpoch, newest.epoch + 1)) return
     const own = this.#deviceKey(state)
     const pair = own === undefined ? undefined : readPairOf(state, 0, own.id)
     const record = pair === undefined ? undefined : readEpoch(state, pair.epoch)
@@ -373,14 +384,14 @@ export class Keyring {
   #keep(epoch: number, record: EpochRecord, secrets: { readonly data: Uint8Array; readonly link: Uint8Array | undefined }): void {
     const before = this.#epochs.get(epoch)
     const same = before !== undefined && equalBytes(before.c0, record.c0)
-    if (!same) this.#clearTableKeys()
+    if (!same) this.#clearDerivedKeys()
     // The link after a forget brings no L: until `settle` destroys it, the one already here stays.
     this.#epochs.set(epoch, { c0: record.c0.slice(), data: secrets.data, link: secrets.link ?? (same ? before.link : undefined) })
   }
 
-  #clearTableKeys(): void {
-    for (const key of this.#tableKeys.values()) key.fill(0)
-    this.#tableKeys.clear()
+  #clearDerivedKeys(): void {
+    for (const key of this.#derivedKeys.values()) key.fill(0)
+    this.#derivedKeys.clear()
   }
 }
 

@@ -9,7 +9,7 @@ import { SealError } from '../errors.js'
 import { type ApplyEnv, type StateReader } from '../state/context.js'
 import { indexPrefix, KEY_KIND, keyId, metaKey, objectKey, prefixEnd, ROW_PREFIX_LENGTH, rowPrefix, rowStateKey } from '../state/keys.js'
 import { atLeast, decodeMeta, type MemberRole } from '../state/roster.js'
-import { decodeObject, type ObjectRecord } from './catalog.js'
+import { decodeObject, decodeObjectOf, type ObjectRecord } from './catalog.js'
 import { signEntry, type ReadClaim } from './entry.js'
 import { type Op } from './ops/index.js'
 import { type PutRowOp, type ResealRowOp } from './ops/row.js'
@@ -26,6 +26,8 @@ export interface Workbench {
   readonly role: MemberRole
   readonly secrets: Secrets
   readonly random: (length: number) => Uint8Array
+  /** From `nonceSource`, of who writes many drafts. */
+  readonly nonce?: () => Uint8Array
 }
 
 /** The chain that a record joins. */
@@ -85,7 +87,7 @@ class DraftBuilder {
     const meta = decodeMeta(bytes)
     this.epoch = meta.epoch
     this.generation = meta.generation
-    this.nonce = nonceSource(bench.random)
+    this.nonce = bench.nonce ?? nonceSource(bench.random)
   }
 
   ops(): Op[] {
@@ -238,7 +240,7 @@ class DraftBuilder {
 
   private recordOf(id: number): ObjectRecord | undefined {
     const bytes = this.bench.state.get(objectKey(id))
-    return bytes === undefined ? undefined : decodeObject(bytes)
+    return bytes === undefined ? undefined : decodeObjectOf(id, bytes)
   }
 
   private prefixes(read: Read): Uint8Array[] {

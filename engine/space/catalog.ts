@@ -2,6 +2,7 @@
  * The public part of the catalog (PROTOCOL.md §8): what every verifier keeps of a table, index, view or trigger, and which changes of a
  * table's shape keep its rows meaningful. Names, column names and DDL text are sealed; opening them is rows.ts' and view.ts' matter.
  */
+import { equalBytes } from '../codec/bytes.js'
 import { decodeCanonical, encodeCanonical, type Reader, type Writer } from '../codec/canonical.js'
 import { type SqlValue } from '../codec/value.js'
 import { MAX_INDEXES, MAX_PLAIN_COLUMNS, MAX_POLICIES } from '../limits.js'
@@ -40,6 +41,20 @@ export function encodeObject(object: ObjectRecord): Uint8Array {
     writePublicObject(w, o)
     w.bytes(o.sealed)
   })
+}
+
+/** Of each id the record decoded last: every entry asks for its tables, and they seldom change. */
+const decoded = new Map<number, { readonly bytes: Uint8Array; readonly record: ObjectRecord }>()
+const MAX_DECODED = 256
+
+/** As `decodeObject`, for what is asked for often. */
+export function decodeObjectOf(id: number, bytes: Uint8Array): ObjectRecord {
+  const known = decoded.get(id)
+  if (known !== undefined && equalBytes(known.bytes, bytes)) return known.record
+  const record = decodeObject(bytes)
+  if (decoded.size >= MAX_DECODED) decoded.clear()
+  decoded.set(id, { bytes: bytes.slice(), record })
+  return record
 }
 
 export function decodeObject(bytes: Uint8Array): ObjectRecord {

@@ -19,8 +19,10 @@ import { Others } from './others.js'
 import { Outbox, type Puts } from './outbox.js'
 import { NAMES } from './persist.js'
 import type { Alert, Me, SpaceEvents } from './port.js'
+import { nonceSource } from './seal-row.js'
 import { Standing } from './standing.js'
 import type { DeviceId, Head } from './types.js'
+import type { SpaceView } from './view.js'
 import { Views } from './views.js'
 
 export interface SpaceOptions {
@@ -58,9 +60,13 @@ export class SpaceCore {
   readonly outbox: Outbox
   readonly standing = new Standing()
   readonly views: Views
+  readonly nonce: () => Uint8Array
+  /** Asked for several times of one state. */
+  #me: { readonly of: SpaceView; readonly is: Me } | undefined
 
   constructor({ options, store, follower, keyring, device, signer, soundTo, alerts = [] }: SpaceParts) {
     this.options = options
+    this.nonce = nonceSource(options.random)
     this.store = store
     this.follower = follower
     this.keyring = keyring
@@ -81,11 +87,9 @@ export class SpaceCore {
     return this.views.verified.head
   }
   get me(): Me {
-    const { tree } = this.views.verified.held
-    const device = readDevice(tree, this.device)
-    const member = device === undefined ? undefined : readMember(tree, device.member)
-    const active = device !== undefined && device.removedAt === undefined && member?.removedAt === undefined
-    return { member: device?.member ?? 0, device: this.device, role: active ? member?.role : undefined }
+    const { verified } = this.views
+    if (this.#me?.of !== verified) this.#me = { of: verified, is: this.#readMe(verified.held) }
+    return this.#me.is
   }
   get relay(): RelayRecord | undefined {
     const bytes = this.views.verified.held.tree.get(relayKey())
@@ -120,7 +124,7 @@ export class SpaceCore {
   /** If the epoch moved: open it, and give what has to be stored. */
   openNewEpoch(state: HeldState): Puts {
     const { verified, current } = this.views
-    if (sameEpoch(state.tree, current.held.tree) && sameEpoch(state.tree, verified.held.tree)) return []
+    if (sameEpoch(state.tree, current.held.tree) && (current === verified || sameEpoch(state.tree, verified.held.tree))) return []
     for (const problem of this.keyring.open(state.tree)) {
       this.alert({ code: 'bad-link', message: `Device ${problem.device} made a ${problem.kind} of epoch ${problem.epoch} that does not hold what it should.`, facts: { ...problem } })
     }
@@ -145,6 +149,13 @@ export class SpaceCore {
     if (this.standing.stopped === 'unsupported-version') return
     this.standing.stop('unsupported-version')
     this.alert({ code: 'unsupported-version', message: `This space has moved to protocol version ${found}. Reading goes on as of the last entry that this program understands; update it to write.`, facts: { found, known: PROTOCOL_VERSION } })
+  }
+
+  #readMe({ tree }: HeldState): Me {
+    const device = readDevice(tree, this.device)
+    const member = device === undefined ? undefined : readMember(tree, device.member)
+    const active = device !== undefined && device.removedAt === undefined && member?.removedAt === undefined
+    return { member: device?.member ?? 0, device: this.device, role: active ? member?.role : undefined }
   }
 
   /** Something durable failed behind the caller's back: no more writing until the store was opened again. */

@@ -9,7 +9,7 @@ import { isSealError, SealError } from '../errors.js'
 import { type StateReader } from '../state/context.js'
 import { indexPrefix, KEY_KIND, keyId, liveKey, metaKey, objectKey, prefixEnd, rowPrefix, ROW_PREFIX_LENGTH, rowStateKey } from '../state/keys.js'
 import { decodeMeta } from '../state/roster.js'
-import { decodeObject, type ObjectRecord } from './catalog.js'
+import { decodeObject, decodeObjectOf, type ObjectRecord } from './catalog.js'
 import { decodeRow } from './row-record.js'
 import { type RowSealer, viewRow } from './seal-row.js'
 import { type CatalogObject, type RowRange, type RowView, type UnopenedRow } from './types.js'
@@ -53,7 +53,7 @@ export function countRows(state: StateReader, table: number): number {
 /** The record of a table; throws `bad-argument` if there is none with that id. */
 export function readTable(state: StateReader, table: number): ObjectRecord {
   const bytes = state.get(objectKey(table))
-  const record = bytes === undefined ? undefined : decodeObject(bytes)
+  const record = bytes === undefined ? undefined : decodeObjectOf(table, bytes)
   if (record?.table === undefined) throw new SealError('bad-argument', 'Expected the id of a table.', { table })
   return record
 }

@@ -5,7 +5,7 @@ import { invariant } from '../errors.js'
 import { type ApplyEnv, type Author, type EntryFacts, Reject, requireOr, type StateEntry, type StateReader, type StateView } from '../state/context.js'
 import { epochKey, indexPrefix, KEY_KIND, keyId, metaKey, objectKey, prefixEnd, rowPrefix } from '../state/keys.js'
 import { decodeMeta, encodeMeta, type Meta } from '../state/roster.js'
-import { decodeObject, encodeObject, type ObjectRecord } from './catalog.js'
+import { decodeObjectOf, encodeObject, type ObjectRecord } from './catalog.js'
 import { LiveCounts } from './counts.js'
 import { type SpaceContext, type TableEntry } from './context.js'
 import { keyName, Overlay } from './overlay.js'
@@ -140,7 +140,7 @@ export class EntryRun implements SpaceContext {
   object(id: number): ObjectRecord | undefined {
     if (!this.objects.has(id)) {
       const bytes = this.overlay.get(objectKey(id))
-      this.objects.set(id, bytes === undefined ? undefined : decodeObject(bytes))
+      this.objects.set(id, bytes === undefined ? undefined : decodeObjectOf(id, bytes))
     }
     return this.objects.get(id)
   }

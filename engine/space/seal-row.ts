@@ -25,6 +25,7 @@ export interface Secrets {
   tableKey(epoch: number, table: number): Uint8Array
   dataSecret(epoch: number): Uint8Array
   blinding(generation: number): Uint8Array
+  derived(name: string, derive: () => Uint8Array): Uint8Array
 }
 
 /** Key values of a blinded table are limited by their number only: SQLite's limit on the columns of an index. */
@@ -41,11 +42,10 @@ export interface RowContent {
   readonly body: Uint8Array
 }
 
-/** Makes tokens and sealed values; keeps derived keys, so make one for a batch and drop it with the secrets. */
+/** Makes tokens and sealed values. */
 export class RowSealer {
   private readonly env: ApplyEnv
   private readonly secrets: Secrets
-  private readonly tokenKeys = new Map<string, Uint8Array>()
   /** The AAD of the last row, to be used again with another key. */
   private frame: { readonly table: number; readonly epoch: number; readonly device: number; readonly keyLength: number; readonly keyAt: number; readonly aad: Uint8Array } | undefined
 
@@ -57,12 +57,12 @@ export class RowSealer {
   /** The row part of a state key. Throws `key-too-long`, `no-secret`. */
   rowKey(table: number, shape: Pick<TableShape, 'key'>, generation: number, key: readonly SqlValue[]): Uint8Array {
     if (shape.key === 'plain') return encodeTuple(key, rowPrefix(table)).subarray(ROW_PREFIX_LENGTH)
-    const secret = this.tokenKey(`row/${table}/${generation}`, () => deriveBlindKey(this.env.crypto, this.secrets.blinding(generation), this.env.spaceId, { kind: 'row', table }))
+    const secret = this.secrets.derived(`row/${table}/${generation}`, () => deriveBlindKey(this.env.crypto, this.secrets.blinding(generation), this.env.spaceId, { kind: 'row', table }))
     return blindToken(this.env.crypto, secret, encodeEqual(key))
   }
 
   nameToken(generation: number, name: string): Uint8Array {
-    const secret = this.tokenKey(`name/${generation}`, () => deriveBlindKey(this.env.crypto, this.secrets.blinding(generation), this.env.spaceId, { kind: 'name' }))
+    const secret = this.secrets.derived(`name/${generation}`, () => deriveBlindKey(this.env.crypto, this.secrets.blinding(generation), this.env.spaceId, { kind: 'name' }))
     return blindToken(this.env.crypto, secret, encodeEqual([name]))
   }
 
@@ -73,7 +73,7 @@ export class RowSealer {
   indexToken(table: number, index: IndexShape, generation: number, epoch: number, values: readonly SqlValue[]): Uint8Array | undefined {
     if (values.includes(null)) return undefined
     const name = index.unique ? `unique/${table}/${index.id}/${generation}` : `index/${table}/${index.id}/${epoch}`
-    const secret = this.tokenKey(name, () => {
+    const secret = this.secrets.derived(name, () => {
       const base = index.unique ? this.secrets.blinding(generation) : this.secrets.dataSecret(epoch)
       return deriveBlindKey(this.env.crypto, base, this.env.spaceId, { kind: 'index', table, index: index.id, epoch: index.unique ? 0 : epoch })
     })
@@ -156,11 +156,6 @@ export class RowSealer {
     return encodeSealContext({ label: LABELS.sealedCatalog, space: this.env.spaceId, table: NO_TABLE, key: objectKey(id), epoch, device, columns: [] })
   }
 
-  private tokenKey(name: string, derive: () => Uint8Array): Uint8Array {
-    let key = this.tokenKeys.get(name)
-    if (key === undefined) this.tokenKeys.set(name, (key = derive()))
-    return key
-  }
 }
 
 /** The AAD of a row (`key` is its whole state key), and of a catalog object. */

@@ -27,6 +27,8 @@ export class Database {
   readonly #functions: number[] = []
   #pointer: number
   #thrown: unknown
+  #begin: Statement | undefined
+  #commit: Statement | undefined
 
   /** Use `module.database()`. */
   constructor(wasm: Wasm, layout: Layout) {
@@ -103,6 +105,15 @@ export class Database {
     }
     wasm.c._free(pointer)
     if (code !== SQLITE_OK) throw this.takeError(code)
+  }
+
+  /** BEGIN and COMMIT, kept compiled: around every single write. */
+  begin(): void {
+    ;(this.#begin ??= this.prepare('BEGIN')).run()
+  }
+
+  commit(): void {
+    ;(this.#commit ??= this.prepare('COMMIT')).run()
   }
 
   /** One statement, run to its end. */

@@ -4,7 +4,7 @@
 import { encodeUtf8 } from '../../codec/bytes.js'
 import type { Bounds } from '../batch.js'
 import type { Batch } from '../store.js'
-import { COMMIT, encodePair, encodeFileHeader, FILE_HEADER_LENGTH, FRAME, FrameWriter } from './frame.js'
+import { COMMIT, encodePair, encodeFileHeader, FILE_HEADER_LENGTH, FRAME, FRAME_OVERHEAD, FrameWriter } from './frame.js'
 import { headerChain } from './manifest.js'
 import { isSecret, type Sealing } from '../sealing.js'
 
@@ -20,10 +20,18 @@ export interface EncodedGroup {
 }
 
 export function encodeGroup(at: number, chain: number, storeId: Uint8Array, batches: readonly Batch[], sealing: Sealing | undefined): EncodedGroup {
-  const writer = new FrameWriter(at, chain)
+  const writer = new FrameWriter(at, chain, 64 + batches.reduce((sum, batch) => sum + roomFor(batch), 0))
   writer.addGroup(storeId)
   const places = batches.map((batch) => addBatch(writer, batch, sealing))
   return { bytes: writer.bytes, end: writer.end, chain: writer.chain, places }
+}
+
+/** At least what its frames take, but for the sealing of secrets. */
+function roomFor({ append = [], put = [] }: Batch): number {
+  let room = 64
+  for (const record of append) room += record.length + FRAME_OVERHEAD
+  for (const [name, value] of put) room += name.length + (value?.length ?? 0) + FRAME_OVERHEAD + 1
+  return room
 }
 
 /** A group frame alone: everything before it is durable. */
