@@ -45,8 +45,16 @@ export const MAX_BATCH_RECORDS = 4_096
 export const MAX_FRAME_LENGTH = MAX_ENTRY_LENGTH + 64 * 1024
 /** Longest presence message. */
 export const MAX_PRESENCE_LENGTH = 16 * 1024
-/** Longest snapshot chunk or remote-read query. */
+/** Longest remote-read query. */
 export const MAX_CHUNK_LENGTH = 1024 * 1024
+/** Longest chunk of a snapshot that is sent: one row of the longest kind, and the paths around it. */
+export const MAX_SNAPSHOT_CHUNK_LENGTH = MAX_VALUE_LENGTH + 1024 * 1024
+/** Most chunks of one snapshot: 256 GiB of rows as the library cuts them. */
+export const MAX_SNAPSHOT_CHUNKS = 2 ** 20
+/** Longest manifest of one: counts of up to seven bytes and a few hashes. */
+export const MAX_SNAPSHOT_MANIFEST_LENGTH = 8 * MAX_SNAPSHOT_CHUNKS
+/** States that a relay keeps for newcomers of one space, each the price of what has changed since. */
+export const MAX_ANCHOR_STATES = 64
 /** CONSENSUS. Nested expressions of one policy; bounds the recursion that reads and evaluates it. */
 export const MAX_POLICY_DEPTH = 32
 /** CONSENSUS. Nodes of one policy's expressions, and so the work of one check. */

@@ -147,14 +147,17 @@ type Ops = ReturnType<Parameters<Space['commitOps']>[0]>
 
 async function makeLink(space: Space, what: { readonly kind: 'member' | 'device'; readonly role?: Role; readonly uses: number }, options: Omit<InviteOptions, 'role'>): Promise<string> {
   let made: { readonly invitation: number; readonly secret: Uint8Array } | undefined
-  await settle(space, (context) => {
+  const state = await settle(space, (context) => {
     const { op, secret } = buildInvite(context, { ...what, expiresAt: context.index + (options.expiresIn ?? DEFAULT_EXPIRY) })
     made = { invitation: op.invitation, secret }
     return [op]
   })
   if (made === undefined) throw new SealError('invariant', 'An invitation was written but not made.')
   const { relay, note, head } = space
-  return formatLink(space.env.crypto, { spaceId: space.id, ...made, anchor: head, relay, note: relay && note }, options.page)
+  // Right after the entry: of that state a relay keeps a snapshot for the newcomer.
+  const anchor = ('index' in state && space.headAt(state.index + 1)) || head
+  const formatted = { spaceId: space.id, ...made, anchor, relay, note: relay && anchor.size === head.size ? note : undefined }
+  return formatLink(space.env.crypto, formatted, options.page)
 }
 
 /** Write, and wait until it is in the verified log. Throws `rejected` if the log rejects it: somebody else was faster. */

@@ -4,6 +4,7 @@
  */
 import type { CryptoProvider } from '../crypto/provider.js'
 import { SealError } from '../errors.js'
+import { RING_SIZE } from '../limits.js'
 import { EMPTY_FRONTIER } from '../log/frontier.js'
 import { LogTree } from '../log/tree.js'
 import { type AdaptedState, viewOf } from '../state/adapt.js'
@@ -27,6 +28,8 @@ export class Follower {
   readonly states: StateTree
   #state: HeldState
   #head: Head | undefined
+  /** Heads of the last entries, ascending by size: state roots are not in the log. */
+  #recent: Head[] = []
   readonly #log: LogTree
 
   private constructor(env: ApplyEnv, states: StateTree, state: HeldState, log: LogTree) {
@@ -64,6 +67,11 @@ export class Follower {
     return this.#log
   }
 
+  /** The head after `size` entries, if it is one of the last that were followed. */
+  headAt(size: number): Head | undefined {
+    return size === this.head.size ? this.head : this.#recent[size - (this.#recent[0]?.size ?? 0)]
+  }
+
   /** Take the next record of the log, whatever its verdict. */
   follow(record: Uint8Array, signature: 'check' | 'trusted'): Followed {
     return this.adopt(apply(this.env, this.#state, record, { signature }))
@@ -78,6 +86,8 @@ export class Follower {
   adopt(applied: Applied): Followed {
     const next = applied.state as HeldState
     if (next.log.size !== this.#state.log.size + 1) throw new SealError('invariant', 'An outcome was adopted at another state than it was made at.')
+    this.#recent.push(this.head)
+    if (this.#recent.length > 2 * RING_SIZE) this.#recent = this.#recent.slice(-RING_SIZE)
     this.#log.append(applied.hash)
     this.#move(next)
     return { verdict: applied.verdict, hash: applied.hash }
@@ -92,6 +102,7 @@ export class Follower {
   /** Go back to a held state of this follower's past; takes over the claim. */
   reset(held: HeldState): void {
     this.#log.truncate(held.log.size)
+    this.#recent = this.#recent.filter(({ size }) => size < held.log.size)
     this.#move(held)
   }
 

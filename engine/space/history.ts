@@ -1,7 +1,8 @@
 /**
  * Earlier states (AS OF): the log replayed to a size. The entries are compared with the verified log's root at that size; their signatures need
  * not be checked again as long as all of them were good (`soundTo`), or where the state that comes out is one that the ring of heads names.
- * Else they are: an entry with a bad signature was ignored then, and must be now. The last few are kept and replayed further from.
+ * Else they are: an entry with a bad signature was ignored then, and must be now. The last few are kept and replayed further from. Who does not
+ * have the first entries begins at the stored snapshot: history starts there.
  */
 import { equalBytes } from '../codec/bytes.js'
 import { SealError } from '../errors.js'
@@ -10,6 +11,7 @@ import type { Store } from '../store/store.js'
 import { RING_SIZE } from '../limits.js'
 import { isKnownHead } from './apply.js'
 import { Follower, type HeldState } from './follower.js'
+import { readStoredSnapshot } from './snapshot.js'
 import type { Verdict } from './types.js'
 
 const KEPT = 4
@@ -37,17 +39,17 @@ export class HistoryReader {
     this.#soundTo = before + (bad < 0 ? verdicts.length : bad)
   }
 
-  /** The state after `size` entries, on a claim of the caller's. Throws `out-of-scope` if the log before it is not here any more. */
+  /** The state after `size` entries, on a claim of the caller's. Throws `out-of-scope` if history starts later here. */
   async at(size: number): Promise<{ readonly states: StateTree; readonly held: HeldState }> {
     // Taken out while in use, so that two reads never drive the same one.
-    const follower = this.#take(size) ?? (await this.#fromGenesis())
+    const follower = this.#take(size) ?? (await this.#fromStart(size))
     try {
       return await this.#replay(follower, size, size <= this.#soundTo || this.#isInRing(size) ? 'trusted' : 'check')
     } catch (error) {
       follower.release()
       if (!(error instanceof Mistrusted)) throw error
     }
-    return this.#replay(await this.#fromGenesis(), size, 'check')
+    return this.#replay(await this.#fromStart(size), size, 'check')
   }
 
   close(): void {
@@ -90,12 +92,16 @@ export class HistoryReader {
     if (this.#closed || this.#kept.length > KEPT) this.#kept.shift()?.release()
   }
 
-  async #fromGenesis(): Promise<Follower> {
-    if (this.#store.first > 0) {
-      throw new SealError('out-of-scope', `The entries before ${this.#store.first} are not held here, so earlier states can’t be recomputed.`, { first: this.#store.first })
+  async #fromStart(size: number): Promise<Follower> {
+    if (this.#store.first === 0) {
+      const [genesis] = await this.#store.read(0, 1)
+      return Follower.found(this.#live.env.crypto, genesis as Uint8Array)
     }
-    const [genesis] = await this.#store.read(0, 1)
-    return Follower.found(this.#live.env.crypto, genesis as Uint8Array)
+    const snapshot = await readStoredSnapshot(this.#store, this.#live.env)
+    if (snapshot !== undefined && snapshot.head.size <= size) return snapshot
+    const first = snapshot?.head.size ?? this.#store.size
+    snapshot?.release()
+    throw new SealError('out-of-scope', `History starts at ${first} here: the entries before are not held, so earlier states can’t be recomputed.`, { first, size })
   }
 }
 

@@ -1,7 +1,7 @@
 /**
- * Joining by a link. The newcomer follows the log from its genesis (whose hash is the space's id), checks it against the inviter's anchor in the
- * link, writes the entry that admits its device, and waits until that is in the log. A relay that makes up a space, hides the anchor or
- * serves another history is found out here.
+ * Joining by a link. The newcomer starts from the state at the inviter's anchor in the link, if somebody has a snapshot of it, and follows the log from
+ * there; else from its genesis (whose hash is the space's id), and the history must lead through the anchor. Then it writes the entry that admits its
+ * device, and waits until that is in the log. A relay that makes up a space, hides the anchor or serves another history is found out here.
  */
 import { equalBytes } from '../codec/bytes.js'
 import { SealError } from '../errors.js'
@@ -11,12 +11,14 @@ import { Keyring } from '../group/keyring.js'
 import { readGrave, type Grave } from '../group/graves.js'
 import { readMeta } from '../group/roster.js'
 import { deriveInvitationKeys } from '../group/secrets.js'
+import type { ApplyEnv } from '../state/context.js'
 import type { Store } from '../store/store.js'
 import { headOf } from './apply.js'
 import { buildRecord } from './build.js'
 import { openRelayNote } from './evidence.js'
 import { Follower } from './follower.js'
 import { signHandshake } from './handshake.js'
+import { leftOfJoining, takeSnapshot, type SnapshotChannel } from './join-snapshot.js'
 import { openSpace, type Profile } from './open.js'
 import { encodeDeviceSecrets, encodeHead, NAMES } from './persist.js'
 import type { Space, SpaceOptions } from './space.js'
@@ -28,10 +30,14 @@ export interface JoinChannel {
   append(record: Uint8Array): Promise<'sent' | 'refused'>
   /** Resolves when there may be more to pull. */
   wait(): Promise<void>
+  /** Of states to start from; without it the log is replayed from its genesis. */
+  readonly snapshot?: SnapshotChannel
 }
 
 /** Told while the log is followed. */
 export type JoinProgress = (entries: number) => void
+/** Told while a snapshot is taken, before that. */
+export type SnapshotProgress = (rows: number, of: number) => void
 
 const TRIES = 5
 const WAITS = 20
@@ -42,7 +48,7 @@ export function signInvitationChallenge(options: SpaceOptions, link: InvitationL
 }
 
 /** Throws `bad-genesis`, `fork`, `bad-checkpoint`, `rollback` for a relay that lies; `rejected` for an invitation that admits nobody (any more). */
-export async function joinSpace(store: Store, options: SpaceOptions, link: InvitationLink, channel: JoinChannel, profile: Profile = {}, onProgress?: JoinProgress): Promise<Space> {
+export async function joinSpace(store: Store, options: SpaceOptions, link: InvitationLink, channel: JoinChannel, profile: Profile = {}, onProgress?: JoinProgress, onRows?: SnapshotProgress): Promise<Space> {
   if (store.size > 0 || store.get(NAMES.device)) throw new SealError('bad-argument', 'This store holds a space already. Join with an empty store.')
   const { relay } = link
   if (!relay) throw new SealError('bad-argument', 'This link names no relay; the space must be attached to one before others can join.')
@@ -50,6 +56,7 @@ export async function joinSpace(store: Store, options: SpaceOptions, link: Invit
   const agreementSeed = options.random(32)
   const signer = options.crypto.signer(signingSeed)
   const newcomer = new Newcomer(options, link, relay)
+  if (channel.snapshot) newcomer.startFrom(await takeSnapshot(store, newcomer.env, link.anchor, channel.snapshot, onRows))
   await newcomer.follow(channel, onProgress)
   newcomer.checkAnchor()
   for (let tries = 0; tries < TRIES; tries++) {
@@ -73,8 +80,10 @@ export async function joinSpace(store: Store, options: SpaceOptions, link: Invit
     keyring.open(newcomer.follower.state.tree)
     await store.commit({
       at: 0,
+      keep: [newcomer.start, newcomer.start],
       append: newcomer.records,
       put: [
+        ...leftOfJoining(store),
         [NAMES.head, encodeHead(newcomer.follower.head)],
         [NAMES.note, newcomer.note],
         [NAMES.device, encodeDeviceSecrets({ spaceId: link.spaceId, device: grave.id, signingSeed })],
@@ -91,6 +100,9 @@ class Newcomer {
   readonly #options: SpaceOptions
   readonly #link: InvitationLink
   readonly #relay: LinkRelay
+  readonly env: ApplyEnv
+  /** Index of the first record that is held. */
+  start = 0
   readonly records: Uint8Array[] = []
   note: Uint8Array = new Uint8Array(0)
   #follower: Follower | undefined
@@ -99,25 +111,35 @@ class Newcomer {
     this.#options = options
     this.#link = link
     this.#relay = relay
+    this.env = { crypto: options.crypto, spaceId: link.spaceId }
   }
 
+  get size(): number {
+    return this.start + this.records.length
+  }
   get follower(): Follower {
     if (!this.#follower) throw new SealError('bad-genesis', 'The relay gave no entries of this space.')
     return this.#follower
   }
 
+  /** Undefined: nobody has the state at the anchor, so from the genesis. */
+  startFrom(snapshot: Follower | undefined): void {
+    this.#follower = snapshot
+    this.start = snapshot?.head.size ?? 0
+  }
+
   /** Follow the log to the relay's newest checkpoint: until there is nothing more. */
   async follow(channel: JoinChannel, onProgress?: JoinProgress): Promise<void> {
     for (;;) {
-      const from = this.records.length
+      const from = this.size
       const { records, note } = await channel.pull(from)
       for (const record of records) this.#take(record)
-      onProgress?.(this.records.length)
+      onProgress?.(this.size)
       const { crypto } = this.#options
       const statement = openRelayNote(crypto, this.#link.spaceId, this.#relay, note)
-      if (statement.size < this.records.length) throw new SealError('bad-checkpoint', 'The relay’s checkpoint is older than the entries it gave.', { size: statement.size })
-      if (statement.size > this.records.length) {
-        if (records.length === 0) throw new SealError('rollback', 'The relay has signed for more entries than it gives.', { size: statement.size, found: this.records.length })
+      if (statement.size < this.size) throw new SealError('bad-checkpoint', 'The relay’s checkpoint is older than the entries it gave.', { size: statement.size })
+      if (statement.size > this.size) {
+        if (records.length === 0) throw new SealError('rollback', 'The relay has signed for more entries than it gives.', { size: statement.size, found: this.size })
         continue
       }
       const { logRoot, stateRoot } = this.follower.head
@@ -133,8 +155,8 @@ class Newcomer {
   /** The inviter's word: the same history, at the size at which the link was made. */
   checkAnchor(): void {
     const { anchor } = this.#link
-    if (this.records.length < anchor.size) {
-      throw new SealError('rollback', `The relay shows ${this.records.length} entries; the inviter had verified ${anchor.size}.`, { found: this.records.length, expected: anchor.size })
+    if (this.size < anchor.size) {
+      throw new SealError('rollback', `The relay shows ${this.size} entries; the inviter had verified ${anchor.size}.`, { found: this.size, expected: anchor.size })
     }
     if (!equalBytes(this.follower.log.root(anchor.size), anchor.logRoot)) {
       throw new SealError('fork', 'The relay shows another history than the one the inviter had verified.', { size: anchor.size })
@@ -143,11 +165,11 @@ class Newcomer {
 
   async awaitAdmission(channel: JoinChannel, signing: Uint8Array): Promise<Grave | undefined> {
     for (let waits = 0; waits < WAITS; waits++) {
-      const before = this.records.length
+      const before = this.size
       await this.follow(channel)
       const grave = readGrave(this.follower.state.tree, signing)
       if (grave?.holder === 'device') return grave
-      if (this.records.length > before && waits > 0) return undefined
+      if (this.size > before && waits > 0) return undefined
       await channel.wait()
     }
     return undefined
@@ -162,7 +184,7 @@ class Newcomer {
     this.records.push(record)
     // The anchor's state root is checked on the way: later it can't be read off any more.
     const { anchor } = this.#link
-    if (this.records.length === anchor.size && !equalBytes(headOf(this.follower.env, this.follower.state).stateRoot, anchor.stateRoot)) {
+    if (this.size === anchor.size && !equalBytes(headOf(this.follower.env, this.follower.state).stateRoot, anchor.stateRoot)) {
       throw new SealError('fork', 'The relay’s history leads to another state than the one the inviter had verified.', { size: anchor.size })
     }
   }

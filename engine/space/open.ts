@@ -14,6 +14,7 @@ import { StateTree } from '../state/tree.js'
 import type { Store } from '../store/store.js'
 import { buildRecord } from './build.js'
 import { Follower } from './follower.js'
+import { leftOfJoining } from './join-snapshot.js'
 import { decodeDeviceSecrets, decodeHead, encodeDeviceSecrets, encodeHead, NAMES, required } from './persist.js'
 import type { Alert } from './port.js'
 import { readStoredSnapshot } from './snapshot.js'
@@ -47,6 +48,7 @@ export async function createSpace(store: Store, options: SpaceOptions, profile: 
     at: 0,
     append: [genesis],
     put: [
+      ...leftOfJoining(store),
       [NAMES.head, encodeHead(follower.head)],
       [NAMES.device, encodeDeviceSecrets({ spaceId: follower.env.spaceId, device: FIRST_DEVICE, signingSeed })],
       [NAMES.keyring, keyring.encode()],

@@ -3,13 +3,14 @@
  * What is read back must give the state root and log root in its meta, which the verified head's log contains; else it is left alone and
  * the log is replayed.
  *
- *     meta    version ‖ head ‖ row count ‖ leaf count             (canonical)
- *     chunks  leaf hashes, 32 bytes each, then rows: key ‖ value  (canonical, a list per chunk)
+ *     meta    version ‖ head ‖ row count ‖ frontier that the log begins at   (canonical)
+ *     chunks  leaf hashes, 32 bytes each, then rows: key ‖ value             (canonical, a list per chunk)
  */
 import { Reader, Writer } from '../codec/canonical.js'
 import { equalBytes } from '../codec/bytes.js'
 import { isSealError, SealError } from '../errors.js'
 import { MAX_KEY_LENGTH, MAX_VALUE_LENGTH } from '../limits.js'
+import { readFrontier, writeFrontier } from '../log/frontier.js'
 import { LogTree } from '../log/tree.js'
 import type { ApplyEnv } from '../state/context.js'
 import type { Row } from '../state/read.js'
@@ -20,7 +21,7 @@ import { decodeHead, encodeHead } from './persist.js'
 import type { Head, View } from './types.js'
 import type { SpaceView } from './view.js'
 
-const VERSION = 1
+const VERSION = 2
 const CHUNK_BYTES = 256 * 1024
 const LEAVES_PER_CHUNK = 8_192
 const MAX_HEAD = 128
@@ -28,12 +29,13 @@ const MAX_HEAD = 128
 /** Write the state of `held` (whose head is `head`) as the store's snapshot. Rows are read as they are written; the state stays held by the caller. */
 export async function writeStoredSnapshot(store: Store, head: Head, held: HeldState, log: LogTree): Promise<void> {
   const count = held.tree.count(new Uint8Array(0))
-  const meta = new Writer(96).u8(VERSION).bytes(encodeHead(head), MAX_HEAD).varint(count).varint(head.size).finish()
-  await store.writeSnapshot(meta, chunks(head, held, log))
+  const meta = new Writer(96).u8(VERSION).bytes(encodeHead(head), MAX_HEAD).varint(count)
+  writeFrontier(meta, log.frontier(log.start))
+  await store.writeSnapshot(meta.finish(), chunks(head, held, log))
 }
 
 function* chunks(head: Head, held: HeldState, log: LogTree): Iterable<Uint8Array> {
-  for (let from = 0; from < head.size; from += LEAVES_PER_CHUNK) {
+  for (let from = log.start; from < head.size; from += LEAVES_PER_CHUNK) {
     const to = Math.min(head.size, from + LEAVES_PER_CHUNK)
     const w = new Writer((to - from) * 32)
     for (let i = from; i < to; i++) w.fixed(log.leaf(i), 32)
@@ -59,13 +61,13 @@ export async function readStoredSnapshot(store: Store, env: ApplyEnv): Promise<F
     if (version !== VERSION) return undefined // another version's snapshot is only a missing shortcut
     const head = decodeHead(m.bytes(MAX_HEAD))
     const rowCount = m.varint()
-    const leafCount = m.varint()
+    const start = readFrontier(m)
     m.end()
-    const log = new LogTree(env.crypto)
+    const log = new LogTree(env.crypto, start)
     const rows: Row[] = []
     for await (const chunk of stored.chunks) {
       const r = new Reader(chunk)
-      if (log.size < leafCount) while (r.remaining > 0) log.append(r.fixed(32))
+      if (log.size < head.size) while (r.remaining > 0) log.append(r.fixed(32))
       else while (r.remaining > 0) rows.push({ key: r.bytes(MAX_KEY_LENGTH), value: r.bytes(MAX_VALUE_LENGTH) })
     }
     const states = new StateTree(env.crypto)

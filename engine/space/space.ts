@@ -86,6 +86,11 @@ export class Space implements SpaceWriter, SpaceSync {
     return this.#core.follower.log
   }
 
+  /** The verified head after `size` entries, if it is among the last that were followed since the space was opened. */
+  headAt(size: number): Head | undefined {
+    return size > this.head.size ? undefined : this.#core.follower.headAt(size)
+  }
+
   /** Of the state tree: to see that nothing is held on to. */
   get stats(): ReturnType<Follower['states']['stats']> {
     return this.#core.follower.states.stats()

@@ -6,8 +6,10 @@ import { equalBytes } from '../../engine/codec/bytes.js'
 import { checkpointSigner, formatStateLine, originOfSpace, signCheckpoint } from '../../engine/log/checkpoint.js'
 import { parseLink } from '../../engine/group/link.js'
 import { attachRelay } from '../../engine/space/acts.js'
+import { AnchorStates } from '../../engine/space/anchors.js'
 import { Follower, type HeldState } from '../../engine/space/follower.js'
-import { joinSpace } from '../../engine/space/join.js'
+import { joinSpace, type JoinChannel } from '../../engine/space/join.js'
+import type { SnapshotChannel } from '../../engine/space/join-snapshot.js'
 import type { RelayRecord } from '../../engine/space/ops/space.js'
 import type { Space } from '../../engine/space/space.js'
 import type { Head, Verdict } from '../../engine/space/types.js'
@@ -20,6 +22,7 @@ export class Sequencer {
   readonly records: Uint8Array[]
   readonly verdicts: Verdict[] = []
   readonly follower: Follower
+  readonly anchors: AnchorStates
   readonly #seed: Uint8Array
   readonly #note: ReturnType<typeof checkpointSigner>
   /** Notes by size, as they were given out. */
@@ -30,8 +33,12 @@ export class Sequencer {
     this.#seed = seed
     this.#note = checkpointSigner(crypto, NAME, crypto.signer(seed))
     this.follower = Follower.found(crypto, records[0] as Uint8Array)
+    this.anchors = new AnchorStates(this.follower)
     this.verdicts.push({ kind: 'applied' })
-    for (const record of records.slice(1)) this.verdicts.push(this.follower.follow(record, 'check').verdict)
+    for (const record of records.slice(1)) {
+      this.verdicts.push(this.follower.follow(record, 'check').verdict)
+      this.anchors.followed()
+    }
   }
 
   /** Attach a space, as it is, to a new sequencer. */
@@ -67,6 +74,7 @@ export class Sequencer {
       return judged.verdict
     }
     this.follower.adopt(judged)
+    this.anchors.followed()
     this.records.push(record)
     this.verdicts.push(judged.verdict)
     return judged.verdict
@@ -96,13 +104,35 @@ export class Sequencer {
     throw new Error('they do not settle')
   }
 
-  async join(location: StoreLocation, link: string, name: string): Promise<Space> {
-    const channel = {
-      pull: async (from: number) => ({ records: this.records.slice(from), note: this.note() }),
-      append: async (record: Uint8Array) => (this.take(record).kind === 'applied' ? 'sent' as const : 'refused' as const),
-      wait: async () => undefined,
+  /** States for newcomers, as a relay gives them out. */
+  get snapshot(): SnapshotChannel {
+    return {
+      manifest: async (size) => this.anchors.at(size)?.manifest,
+      rows: async (size, from, count) => {
+        const source = this.anchors.at(size)
+        if (!source) throw new Error('no such state')
+        return source.rows(from, count)
+      },
     }
-    return joinSpace(await location.open(), optionsOf(name), parseLink(crypto, link), channel, { name })
+  }
+
+  channel(snapshot?: SnapshotChannel): JoinChannel {
+    return {
+      pull: async (from) => ({ records: this.records.slice(from), note: this.note() }),
+      append: async (record) => (this.take(record).kind === 'applied' ? 'sent' : 'refused'),
+      wait: async () => undefined,
+      ...(snapshot && { snapshot }),
+    }
+  }
+
+  async join(location: StoreLocation, link: string, name: string, snapshot?: SnapshotChannel): Promise<Space> {
+    const store = await location.open()
+    try {
+      return await joinSpace(store, optionsOf(name), parseLink(crypto, link), this.channel(snapshot), { name })
+    } catch (error) {
+      await store.close()
+      throw error
+    }
   }
 
   /** An act that waits for the log: carried out while the sequencer keeps taking what comes. */
