@@ -49,7 +49,7 @@ class MemoryConnection implements Connection {
 
   send(frame: Uint8Array): void {
     if (this.#ended) return
-    const copy = Uint8Array.from(frame)
+    const copy = new Uint8Array(frame)
     this.buffered += copy.length
     queueMicrotask(() => {
       this.buffered -= copy.length

@@ -32,8 +32,8 @@ function normal(value: unknown): WireValue {
     return Number(value)
   }
   // Buffers of ws are pooled: a field that outlives the frame must not pin or share it.
-  if (value instanceof Uint8Array) return Uint8Array.from(value)
-  if (Array.isArray(value)) return value.map((item: unknown) => Uint8Array.from(item as Uint8Array))
+  if (value instanceof Uint8Array) return new Uint8Array(value)
+  if (Array.isArray(value)) return value.map((item: unknown) => new Uint8Array(item as Uint8Array))
   return value as WireValue
 }
 

@@ -60,6 +60,11 @@ const nodeSignatures: Signatures = {
     // Native accept implies the rule; native reject does not imply its opposite (mixed order): see ed25519-rule.ts.
     return verify(null, message, cachedPublicKey(publicKey), signature) || nobleSignatures.verifyEd25519(signature, message, publicKey)
   },
+  verifyEd25519Aside: (signature, message, publicKey) =>
+    new Promise((resolve) => {
+      if (!plausibleSignature(signature, publicKey)) resolve(false)
+      else verify(null, message, cachedPublicKey(publicKey), signature, (error, good) => resolve(error === null && good))
+    }),
 }
 
 /**

@@ -45,6 +45,8 @@ export interface Signatures {
    * A rejection may cost a slow second look: limit how often a stranger can cause one.
    */
   verifyEd25519(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean
+  /** Where there are threads: looks on another one. True is the consensus verdict; false says nothing, and `verifyEd25519` is to be asked. */
+  readonly verifyEd25519Aside?: (signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array) => Promise<boolean>
 }
 
 /** ChaCha20-Poly1305 (RFC 8439), HChaCha20 and XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03). Sealed = ciphertext ‖ tag(16). */

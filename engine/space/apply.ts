@@ -45,8 +45,8 @@ export function apply(env: ApplyEnv, state: SpaceState, record: Uint8Array, opti
   return applyWith(env, state, record, (check) => options.signature === 'trusted' || check())
 }
 
-/** Decides whether a signature counts as good; `check` verifies it. `inChain`: the entry's `devicePrev` is where its device stands. */
-export type SignatureRule = (check: () => boolean, inChain: boolean) => boolean
+/** Decides whether a signature counts as good; `check` verifies it. `inChain`: the entry's `devicePrev` is where its device stands. `key`: whose it has to be. */
+export type SignatureRule = (check: () => boolean, inChain: boolean, key: Uint8Array) => boolean
 
 /** `hash`: the record's leaf hash, if the caller has it. */
 export function applyWith(env: ApplyEnv, state: SpaceState, record: Uint8Array, rule: SignatureRule, hash: Uint8Array = entryHash(env.crypto, record)): Applied {
@@ -95,7 +95,7 @@ function judge(env: ApplyEnv, state: SpaceState, head: Head, record: Uint8Array,
   if (signer === undefined) return ignored('device')
   const pointer = pointerOf(state.tree, entry.device)
   const inChain = equalBytes(entry.devicePrev, pointer.hash)
-  if (!rule(() => verifyEntry(env.crypto, decoded, signer.record.signing), inChain)) return ignored('signature')
+  if (!rule(() => verifyEntry(env.crypto, decoded, signer.record.signing), inChain, signer.record.signing)) return ignored('signature')
   if (!inChain) return ignored('device-prev')
 
   const run = new EntryRun({ env, index: head.size, entry, author: signer.author, ops: entry.ops }, state.tree)
@@ -146,7 +146,7 @@ function admit(env: ApplyEnv, state: SpaceState, head: Head, decoded: Extract<De
   const { entry } = decoded
   const op = entry.ops[0] as Entry['ops'][number]
   const key = opCodec(op).selfSigned?.(op)
-  if (key === undefined || !rule(() => verifyEntry(env.crypto, decoded, key), false)) return ignored('signature')
+  if (key === undefined || !rule(() => verifyEntry(env.crypto, decoded, key), false, key)) return ignored('signature')
   if (entry.devicePrev.some((byte) => byte !== 0)) return ignored('device-prev')
   if (!isKnownHead(env, state.tree, head, entry.base)) return ignored('join', 'base')
   if (entry.epoch !== currentEpoch(state.tree)) return ignored('join', 'epoch')

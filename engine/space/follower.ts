@@ -2,6 +2,7 @@
  * Follows one space's log: state after the last record, and the tree of all leaf hashes. Holds no secret, so a relay is one of these; a
  * client's space has one for what is verified. In memory only: who owns it makes things durable.
  */
+import { equalBytes } from '../codec/bytes.js'
 import type { CryptoProvider } from '../crypto/provider.js'
 import { SealError } from '../errors.js'
 import { RING_SIZE } from '../limits.js'
@@ -11,12 +12,15 @@ import { type AdaptedState, viewOf } from '../state/adapt.js'
 import type { ApplyEnv } from '../state/context.js'
 import { StateTree } from '../state/tree.js'
 import type { StateView as TreeView, Version } from '../state/view.js'
-import { apply, type Applied, headOf, type SpaceState } from './apply.js'
+import { type Applied, applyWith, headOf, type SpaceState } from './apply.js'
 import { spaceIdOf } from './entry.js'
 import type { Head, Verdict } from './types.js'
 
 /** A state of a tree's version, to be released once by whoever got it. */
 export type HeldState = SpaceState & { readonly tree: AdaptedState<TreeView> }
+
+/** `goodUnder`: it was verified before, and is that key's. Whether that is the key it has to be, the state says. */
+export type SignatureTrust = 'check' | 'trusted' | { readonly goodUnder: Uint8Array }
 
 export interface Followed {
   readonly verdict: Verdict
@@ -73,13 +77,14 @@ export class Follower {
   }
 
   /** Take the next record of the log, whatever its verdict. */
-  follow(record: Uint8Array, signature: 'check' | 'trusted'): Followed {
-    return this.adopt(apply(this.env, this.#state, record, { signature }))
+  follow(record: Uint8Array, signature: SignatureTrust): Followed {
+    return this.adopt(this.judge(record, signature))
   }
 
   /** What would become of a record here. The state that comes back is the caller's to release, or to `adopt`. */
-  judge(record: Uint8Array, signature: 'check' | 'trusted' = 'check'): Applied {
-    return apply(this.env, this.#state, record, { signature })
+  judge(record: Uint8Array, signature: SignatureTrust = 'check'): Applied {
+    const goodUnder = typeof signature === 'string' ? undefined : signature.goodUnder
+    return applyWith(this.env, this.#state, record, (check, _, key) => signature === 'trusted' || (goodUnder !== undefined && equalBytes(goodUnder, key)) || check())
   }
 
   /** Take the outcome of `judge`, made at this very state. */

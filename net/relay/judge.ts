@@ -15,11 +15,12 @@ import { SealError } from '../../engine/errors.js'
 import { readGrave } from '../../engine/group/graves.js'
 import { openInvitations, readDevice } from '../../engine/group/roster.js'
 import { checkpointSigner, formatStateLine, originOfSpace, signCheckpoint } from '../../engine/log/checkpoint.js'
+import { verifyAside } from '../../engine/space/aside.js'
 import { decodeRecord } from '../../engine/space/entry.js'
-import { Follower, type HeldState } from '../../engine/space/follower.js'
+import { Follower, type HeldState, type SignatureTrust } from '../../engine/space/follower.js'
 import { verifyHandshake } from '../../engine/space/handshake.js'
 import type { Head, Verdict } from '../../engine/space/types.js'
-import type { Access, Ledger, LedgerMark } from './ledger.js'
+import type { Access, Aside, Ledger, LedgerMark } from './ledger.js'
 import type { RelayJudge } from './relay.js'
 import type { RelayStore } from './store.js'
 
@@ -57,6 +58,8 @@ export async function createJudge(options: JudgeOptions): Promise<RelayJudge> {
 class FollowerLedger implements Ledger {
   readonly #follower: Follower
   readonly #verify: Verify
+  /** Devices looked up at this head: every send asks for its reader's. */
+  readonly #devices = new Map<number, Access | undefined>()
 
   constructor(follower: Follower, verify: Verify) {
     this.#follower = follower
@@ -67,9 +70,14 @@ class FollowerLedger implements Ledger {
     return this.#follower.head
   }
 
-  advance(record: Uint8Array, restored: boolean): { readonly kind: 'taken' } | { readonly kind: 'refused'; readonly reason: string } {
-    const outcome = this.#follower.judge(record)
+  aside(records: readonly Uint8Array[]): Promise<readonly Aside[]> {
+    return verifyAside(this.#follower.env.crypto, this.#follower.state.tree, records) as Promise<readonly unknown[]> as Promise<readonly Aside[]>
+  }
+
+  advance(record: Uint8Array, restored: boolean, aside?: Aside): { readonly kind: 'taken' } | { readonly kind: 'refused'; readonly reason: string } {
+    const outcome = this.#follower.judge(record, trustOf(aside))
     if (this.#takes(outcome.verdict, restored)) {
+      this.#devices.clear()
       this.#follower.adopt(outcome)
       return { kind: 'taken' }
     }
@@ -77,9 +85,9 @@ class FollowerLedger implements Ledger {
     return { kind: 'refused', reason: describe(outcome.verdict) }
   }
 
-  follow(record: Uint8Array): void {
-    // A record of the first position founded this ledger already.
-    this.#follower.follow(record, 'check')
+  follow(record: Uint8Array, aside?: Aside): void {
+    this.#devices.clear()
+    this.#follower.follow(record, trustOf(aside))
   }
 
   mark(): LedgerMark {
@@ -87,6 +95,7 @@ class FollowerLedger implements Ledger {
   }
 
   reset(mark: LedgerMark): void {
+    this.#devices.clear()
     this.#follower.reset(mark as unknown as HeldState)
   }
 
@@ -95,10 +104,8 @@ class FollowerLedger implements Ledger {
   }
 
   device(id: number): Access | undefined {
-    const device = readDevice(this.#follower.state.tree, id)
-    if (!device) return undefined
-    const current = device.removedAt === undefined
-    return { publicKey: device.signing, served: current }
+    if (!this.#devices.has(id)) this.#devices.set(id, this.#readDevice(id))
+    return this.#devices.get(id)
   }
 
   invitation(id: number): Access | undefined {
@@ -125,10 +132,19 @@ class FollowerLedger implements Ledger {
     return from === 0 || from === to ? [] : this.#follower.log.consistencyProof(from, to)
   }
 
+  #readDevice(id: number): Access | undefined {
+    const device = readDevice(this.#follower.state.tree, id)
+    return device && { publicKey: device.signing, served: device.removedAt === undefined }
+  }
+
   #takes(verdict: Verdict, restored: boolean): boolean {
     if (this.#verify === 'unsafe-none') return true
     return verdict.kind === 'applied' || (verdict.kind === 'rejected' && (this.#verify === 'group' || restored))
   }
+}
+
+function trustOf(aside: Aside | undefined): SignatureTrust {
+  return (aside as unknown as SignatureTrust | undefined) ?? 'check'
 }
 
 function describe(verdict: Verdict): string {

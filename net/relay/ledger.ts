@@ -7,15 +7,21 @@ import type { Head } from '../../engine/space/types.js'
 /** The key that a connection must prove, and whether it is served now. */
 export interface Access { readonly publicKey: Uint8Array; readonly served: boolean }
 
+declare const verifiedAside: unique symbol
+/** What looking at a record's signature beforehand came to. Changes no outcome. */
+export interface Aside { readonly [verifiedAside]: true }
+
 export interface Ledger {
   readonly head: Head
+  /** Look at the records' signatures before their turn comes, on other threads where there are any. */
+  aside(records: readonly Uint8Array[]): Promise<readonly Aside[]>
   /**
    * Take the record as the next of the log. `refused` (a verdict's words) leaves the ledger as it was. `restored`: it was in the log before,
    * perhaps of a relay that checked less; then a rejected one is taken, too, since those after it build on it.
    */
-  advance(record: Uint8Array, restored: boolean): { readonly kind: 'taken' } | { readonly kind: 'refused'; readonly reason: string }
+  advance(record: Uint8Array, restored: boolean, aside?: Aside): { readonly kind: 'taken' } | { readonly kind: 'refused'; readonly reason: string }
   /** Take a record that is already in the log, whatever its verdict. */
-  follow(record: Uint8Array): void
+  follow(record: Uint8Array, aside?: Aside): void
   /** A mark to come back to with `reset`, if what came after could not be stored. */
   mark(): LedgerMark
   reset(mark: LedgerMark): void

@@ -8,7 +8,7 @@ import { isSealError, SealError } from '../../engine/errors.js'
 import { MAX_BATCH_RECORDS } from '../../engine/limits.js'
 import type { Head } from '../../engine/space/types.js'
 import { encodeMessage } from '../messages.js'
-import type { Ledger } from './ledger.js'
+import type { Aside, Ledger } from './ledger.js'
 import type { RelayLog } from './store.js'
 
 /** What was decided about one record: its index, or why it was refused. */
@@ -36,7 +36,16 @@ const MAX_GROUP_BYTES = 4 * 1024 * 1024
 const STEP_RECORDS = 4_096
 const STEP_BYTES = 8 * 1024 * 1024
 
-interface Waiting { readonly record: Uint8Array; readonly restored: boolean; readonly resolve: (placement: Placement) => void; readonly reject: (error: unknown) => void }
+/** Records that came together and are answered together, in the order of their coming. */
+interface Job {
+  readonly placements: Placement[]
+  left: number
+  /** Signatures are being looked at, all at once; undefined when that is done. */
+  looking: Promise<void> | undefined
+  readonly resolve: (placements: readonly Placement[]) => void
+  readonly reject: (error: unknown) => void
+}
+interface Waiting { readonly record: Uint8Array; readonly restored: boolean; readonly job: Job; aside: Aside | undefined }
 
 export class Room {
   readonly ledger: Ledger
@@ -90,9 +99,21 @@ export class Room {
   /** Resolves, one placement per record, when all that were taken are durable. */
   async append(records: readonly Uint8Array[], restored = false): Promise<readonly Placement[]> {
     if (this.#closed) throw new SealError('disconnected', 'The relay is closing this space; connect again.')
-    const placements = records.map((record) => new Promise<Placement>((resolve, reject) => this.#queue.push({ record, restored, resolve, reject })))
-    this.#wake()
-    return Promise.all(placements)
+    if (records.length === 0) return []
+    return new Promise((resolve, reject) => {
+      const job: Job = { placements: [], left: records.length, looking: undefined, resolve, reject }
+      const waiting = records.map((record): Waiting => ({ record, restored, job, aside: undefined }))
+      // A lone record is judged at once, without a detour over another thread.
+      if (records.length > 1 || this.#queue.length > 0 || this.#working) job.looking = this.#look(waiting, job)
+      for (const item of waiting) this.#queue.push(item)
+      this.#wake()
+    })
+  }
+
+  async #look(waiting: readonly Waiting[], job: Job): Promise<void> {
+    const found = await this.ledger.aside(waiting.map(({ record }) => record))
+    waiting.forEach((item, i) => { item.aside = found[i] })
+    job.looking = undefined
   }
 
   /** Records from `from`, and a note for the next step that they lead to or towards. */
@@ -135,12 +156,13 @@ export class Room {
     try {
       do {
         if (this.#stale) await this.#catchUp()
+        await this.#queue[0]?.job.looking
         if (this.#queue.length > 0) await this.#storeGroup(this.#takeGroup())
       } while (this.#queue.length > 0)
     } catch (error) {
       // What was being stored may be there or not: nobody is told anything, and the space is opened afresh.
       this.#closed = true
-      for (const waiting of this.#queue.splice(0)) waiting.reject(error)
+      for (const { job } of this.#queue.splice(0)) job.reject(error)
       this.#options.onBroken(error)
     }
   }
@@ -152,7 +174,7 @@ export class Room {
     const records: Uint8Array[] = []
     try {
       for (const waiting of group) {
-        const outcome = this.ledger.advance(waiting.record, waiting.restored)
+        const outcome = this.ledger.advance(waiting.record, waiting.restored, waiting.aside)
         decided.push([waiting, outcome.kind === 'taken' ? { kind: 'stored', index: from + records.length } : outcome])
         if (outcome.kind === 'taken') records.push(waiting.record)
       }
@@ -166,21 +188,25 @@ export class Room {
       }
     } catch (error) {
       this.ledger.reset(mark)
-      for (const waiting of group) waiting.reject(error)
+      for (const { job } of group) job.reject(error)
       // A full disk, say: nothing was stored, and the log goes on as before.
       if (isSealError(error, 'store-failed') && error.facts.outcome === 'absent') return
       throw error
     }
     this.ledger.unmark(mark)
     this.#grown(from, records)
-    for (const [waiting, placement] of decided) waiting.resolve(placement)
+    for (const [{ job }, placement] of decided) {
+      job.placements.push(placement)
+      if (--job.left === 0) job.resolve(job.placements)
+    }
   }
 
   #takeGroup(): Waiting[] {
     let bytes = 0
     let count = 0
-    for (const { record } of this.#queue) {
+    for (const { record, job } of this.#queue) {
       bytes += record.length
+      if (job.looking !== undefined) break
       // One long record makes a group of its own: an announcement always fits into a frame.
       if (count === MAX_GROUP || (count > 0 && bytes > MAX_GROUP_BYTES)) break
       count++
@@ -196,7 +222,8 @@ export class Room {
       const from = this.size
       const records = await this.#log.read(from, Math.min(size - from, MAX_GROUP), MAX_GROUP_BYTES)
       if (records.length === 0) throw new SealError('store-corrupt', `The relay's store has ${size} records but gives none at ${from}.`, { size, from })
-      for (const record of records) this.ledger.follow(record)
+      const aside = await this.ledger.aside(records)
+      records.forEach((record, i) => this.ledger.follow(record, aside[i]))
       this.#grown(from, records)
     }
   }

@@ -11,7 +11,7 @@ export function memoryRelayStore(): RelayStore {
     spaces: () => Promise.resolve([...spaces.values()].map(({ id }) => id)),
     found: (space, genesis) => {
       const name = encodeHex(space)
-      if (!spaces.has(name)) spaces.set(name, { id: Uint8Array.from(space), records: [Uint8Array.from(genesis)], logs: new Set() })
+      if (!spaces.has(name)) spaces.set(name, { id: new Uint8Array(space), records: [new Uint8Array(genesis)], logs: new Set() })
       return Promise.resolve()
     },
     open: (space) => {
@@ -19,7 +19,7 @@ export function memoryRelayStore(): RelayStore {
       return Promise.resolve(shared && new MemoryLog(shared))
     },
     setOnce: (name, value) => {
-      const kept = values.get(name) ?? Uint8Array.from(value)
+      const kept = values.get(name) ?? new Uint8Array(value)
       values.set(name, kept)
       return Promise.resolve(kept)
     },
@@ -40,7 +40,7 @@ class MemoryLog implements RelayLog {
   append(at: number, records: readonly Uint8Array[]): Promise<'stored' | 'taken'> {
     const { records: held, logs } = this.#shared
     if (at !== held.length) return Promise.resolve('taken')
-    for (const record of records) held.push(Uint8Array.from(record))
+    for (const record of records) held.push(new Uint8Array(record))
     for (const log of logs) if (log !== this) queueMicrotask(() => log.onGrowth())
     return Promise.resolve('stored')
   }

@@ -87,7 +87,7 @@ class PostgresStore implements RelayStore {
 
   async spaces(): Promise<readonly Uint8Array[]> {
     const { rows } = await this.query<{ space: Buffer }>('reading', 'SELECT space FROM sealdb_record WHERE idx = 0', [])
-    return rows.map(({ space }) => Uint8Array.from(space))
+    return rows.map(({ space }) => new Uint8Array(space))
   }
 
   async found(space: Uint8Array, genesis: Uint8Array): Promise<void> {
@@ -115,7 +115,7 @@ class PostgresStore implements RelayStore {
 
   async get(name: string): Promise<Uint8Array | undefined> {
     const { rows } = await this.query<{ value: Buffer }>('reading', 'SELECT value FROM sealdb_value WHERE name = $1', [name])
-    return rows[0] && Uint8Array.from(rows[0].value)
+    return rows[0] && new Uint8Array(rows[0].value)
   }
 
   async close(): Promise<void> {
@@ -195,7 +195,7 @@ class PostgresLog implements RelayLog {
   async read(from: number, limit: number, maxBytes: number): Promise<readonly Uint8Array[]> {
     const bytes = Math.min(maxBytes, Number.MAX_SAFE_INTEGER)
     const { rows } = await this.#store.query<{ record: Buffer }>('reading', READ, [this.#id(), from, from + limit, bytes])
-    return rows.map(({ record }) => Uint8Array.from(record))
+    return rows.map(({ record }) => new Uint8Array(record))
   }
 
   async refresh(): Promise<number> {
