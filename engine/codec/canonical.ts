@@ -254,6 +254,13 @@ export class Reader {
     return this.input.subarray(start, this.cursor)
   }
 
+  /** Passes over the next `length` bytes; returns where in the input they begin, for who reads them in place. */
+  skip(length: number): number {
+    if (length > this.limit - this.cursor) throw this.truncated(length)
+    this.cursor += length
+    return this.cursor - length
+  }
+
   /** A view of length-prefixed bytes, at most `max` of them. */
   bytes(max: number): Uint8Array {
     return this.fixed(this.varint(max))

@@ -10,9 +10,10 @@
  *
  * Over 400 lines: allocating, counting and hashing share one layout of words, which nothing else may know.
  */
-import { EMPTY_BYTES } from '../codec/bytes.js'
+import { EMPTY_BYTES, equalBytes } from '../codec/bytes.js'
 import type { Sha256 } from '../crypto/provider.js'
 import { bitOf, firstDifference, firstPaddedDifference } from './bits.js'
+import { zeroBytes } from './pool.js'
 import { Records } from './records.js'
 
 /** A node. Valid as long as something refers to it. */
@@ -133,6 +134,17 @@ export class Arena {
     return this.kind(leaf) === BARE ? this.value(leaf) : this.#hash.sha256(this.value(leaf))
   }
 
+  /** The first node that is not an inner one on the way of a key's bits: a leaf or a closed node. */
+  descend(from: Ref, key: Uint8Array): Ref {
+    for (let ref = from; ; ) {
+      const words = this.#wordsOf(ref)
+      const at = (ref & 4095) * WORDS
+      const said = words[at + 1] as number
+      if (((said >>> 12) & 7) !== INNER) return ref
+      ref = words[at + 2 + bitOf(key, said & 0xfff)] as number
+    }
+  }
+
   // Keys of leaves compared with others, in place
 
   leafBit(leaf: Ref, bit: number): 0 | 1 {
@@ -185,13 +197,16 @@ export class Arena {
     return ref
   }
 
-  closed(count: number, hash: Uint8Array): Ref {
+  /** The hash lies in `bytes` at `from`. */
+  closed(count: number, bytes: Uint8Array, from: number): Ref {
     const ref = this.#allocate()
     const words = this.#wordsOf(ref)
     const at = (ref & 4095) * WORDS
     words[at + 1] = (Math.floor(count / 2 ** 32) << 16) | HASHED | (CLOSED << 12)
     words[at + 4] = count
-    this.#bytesOf(ref).set(hash, (ref & 4095) * WORDS * 4 + HASH_AT)
+    const to = this.#bytesOf(ref)
+    const start = at * 4 + HASH_AT
+    for (let i = 0; i < HASH_LENGTH; i++) to[start + i] = bytes[from + i] as number
     return ref
   }
 
@@ -238,6 +253,17 @@ export class Arena {
     return this.#bytesOf(ref).subarray(at, at + HASH_LENGTH)
   }
 
+  /** True if that is the hash of the node. */
+  hasHash(ref: Ref, hash: Uint8Array): boolean {
+    if (ref === NONE) return equalBytes(hash, this.emptyHash)
+    this.#hashAll(ref)
+    const bytes = this.#bytesOf(ref)
+    const at = (ref & 4095) * WORDS * 4 + HASH_AT
+    let difference = hash.length ^ HASH_LENGTH
+    for (let i = 0; i < HASH_LENGTH; i++) difference |= (bytes[at + i] as number) ^ (hash[i] as number)
+    return difference === 0
+  }
+
   /** True if both nodes are the same subtree, as far as is known without hashing. */
   same(a: Ref, b: Ref): boolean {
     return a === b || (a !== NONE && b !== NONE && this.isHashed(a) && this.isHashed(b) && this.#sameHash(a, b))
@@ -254,74 +280,69 @@ export class Arena {
     const pending = [root]
     while (pending.length > 0) {
       const ref = pending[pending.length - 1] as Ref
-      if (this.kind(ref) !== INNER) {
+      const words = this.#wordsOf(ref)
+      const at = (ref & 4095) * WORDS
+      if ((((words[at + 1] as number) >>> 12) & 7) !== INNER) {
         this.#hashLeaf(ref)
       } else {
-        const left = this.left(ref)
-        const right = this.right(ref)
+        const left = words[at + 2] as Ref
+        const right = words[at + 3] as Ref
         const waits = pending.length
         if (!this.isHashed(right)) pending.push(right)
         if (!this.isHashed(left)) pending.push(left)
         if (pending.length > waits) continue
-        this.#hashInner(ref, left, right)
+        scratch[1] = INNER_TAG
+        scratch[2] = ((words[at + 1] as number) >>> 8) & 15
+        scratch[3] = words[at + 1] as number
+        this.#writeChild(left, 4, 4)
+        this.#writeChild(right, 10, 12)
+        this.#finishHash(ref, 80)
       }
       pending.pop()
     }
   }
 
   #hashLeaf(ref: Ref): void {
-    const record = this.#word(ref, 2)
+    const words = this.#wordsOf(ref)
+    const at = (ref & 4095) * WORDS
+    const record = words[at + 2] as number
     const bytes = this.#records.bytesOf(record)
     const start = this.#records.startOf(record)
-    const keyLength = this.bit(ref)
+    const keyLength = (words[at + 1] as number) & 0xfff
     const end = start + keyLength
     scratch[1] = LEAF_TAG
     for (let i = start, to = 2; i < end; i++) scratch[to++] = bytes[i] as number
-    if (this.kind(ref) === BARE) {
+    if ((((words[at + 1] as number) >>> 12) & 7) === BARE) {
       for (let i = 0; i < HASH_LENGTH; i++) scratch[2 + keyLength + i] = bytes[end + i] as number
     } else {
-      this.#hash.sha256Into(bytes, end, end + this.#word(ref, 3), scratch, 2 + keyLength)
+      this.#hash.sha256Into(bytes, end, end + (words[at + 3] as number), scratch, 2 + keyLength)
       this.hashes++
     }
     this.#finishHash(ref, 2 + keyLength + HASH_LENGTH)
   }
 
-  #hashInner(ref: Ref, left: Ref, right: Ref): void {
-    const bit = this.bit(ref)
-    scratch[1] = INNER_TAG
-    scratch[2] = bit >>> 8
-    scratch[3] = bit
-    this.#writeCount(left, 4)
-    this.#writeCount(right, 10)
-    this.#copyHash(left, 4)
-    this.#copyHash(right, 12)
-    this.#finishHash(ref, 80)
-  }
-
   #finishHash(ref: Ref, end: number): void {
     const message = (messages[end] ??= scratch.subarray(1, end))
-    this.#hash.sha256Into(message, 0, message.length, this.#bytesOf(ref), (ref & 4095) * WORDS * 4 + HASH_AT)
+    const chunk = this.#chunks[ref >>> 12] as Chunk
+    const at = (ref & 4095) * WORDS
+    this.#hash.sha256Into(message, 0, message.length, chunk.bytes, at * 4 + HASH_AT)
     this.hashes++
-    const words = this.#wordsOf(ref)
-    const at = (ref & 4095) * WORDS + 1
-    words[at] = (words[at] as number) | HASHED
+    chunk.words[at + 1] = (chunk.words[at + 1] as number) | HASHED
   }
 
-  #writeCount(ref: Ref, at: number): void {
-    const high = this.#word(ref, 1) >>> 16
-    const low = this.#word(ref, 4)
-    scratch[at] = high >>> 8
-    scratch[at + 1] = high
-    scratch[at + 2] = low >>> 24
-    scratch[at + 3] = low >>> 16
-    scratch[at + 4] = low >>> 8
-    scratch[at + 5] = low
-  }
-
-  #copyHash(ref: Ref, to: number): void {
+  /** A child's count to scratch from byte `count`, its hash from word `hash`. */
+  #writeChild(ref: Ref, count: number, hash: number): void {
     const words = this.#wordsOf(ref)
-    const from = (ref & 4095) * WORDS + 5
-    for (let i = 0; i < 8; i++) scratchWords[to + i] = words[from + i] as number
+    const at = (ref & 4095) * WORDS
+    const high = (words[at + 1] as number) >>> 16
+    const low = words[at + 4] as number
+    scratch[count] = high >>> 8
+    scratch[count + 1] = high
+    scratch[count + 2] = low >>> 24
+    scratch[count + 3] = low >>> 16
+    scratch[count + 4] = low >>> 8
+    scratch[count + 5] = low
+    for (let i = 0; i < 8; i++) scratchWords[hash + i] = words[at + 5 + i] as number
   }
 
   // Slots
@@ -384,11 +405,12 @@ export class Arena {
 
   /** A tree of a few nodes (a proof) should not pay for a chunk of thousands: the first chunk grows. */
   #resize(chunk: Chunk, slots: number): void {
-    const words = new Uint32Array(slots * WORDS)
+    const bytes = zeroBytes(slots * WORDS * 4)
+    const words = new Uint32Array(bytes.buffer, bytes.byteOffset, slots * WORDS)
     if (chunk.used > 0 && slots > 0) words.set(chunk.words)
     this.nodeBytes += words.byteLength - chunk.words.byteLength
     chunk.words = words
-    chunk.bytes = new Uint8Array(words.buffer)
+    chunk.bytes = bytes
     chunk.slots = slots
   }
 

@@ -127,12 +127,44 @@ class Batch {
     const nodes = this.#nodes
     if (from === to) return nodes.retain(node)
     if (node === NONE) return this.#build(from, to)
+    if (to - from === 1) return this.#mergeOne(node, from, known)
     const leaf = known === NONE ? walk(this.#reader, node, this.#key(from)) : known
     const split = Math.min(this.#difference(from, leaf), to - from > 1 ? this.#difference(to - 1, leaf) : SAME)
     const isInner = nodes.kind(node) === INNER
     if (isInner && split >= nodes.bit(node)) return this.#divide(node, from, to, leaf)
     if (split === SAME) return this.#replace(from)
     return this.#insertBeside(node, from, to, leaf, split)
+  }
+
+  /** The same for one edit, which most are by the time they reach their place: down one path and up again. */
+  #mergeOne(node: Ref, index: number, known: Ref): Ref {
+    const nodes = this.#nodes
+    const { key, value } = this.#edits[index] as Edit
+    let split = this.#difference(index, known === NONE ? walk(this.#reader, node, key) : known)
+    const path: Ref[] = []
+    let ref = node
+    while (nodes.kind(ref) === INNER && nodes.bit(ref) <= split) {
+      const bit = nodes.bit(ref)
+      path.push(ref)
+      ref = bitOf(key, bit) === 1 ? nodes.right(ref) : nodes.left(ref)
+      // Here the known leaf, which needn't be on the way of the key, is left behind.
+      if (bit === split) split = this.#difference(index, walk(this.#reader, ref, key))
+    }
+    let made: Ref
+    if (split === SAME) {
+      made = this.#replace(index)
+    } else {
+      if (value === null) return nodes.retain(node)
+      const leaf = nodes.leaf(key, value)
+      nodes.retain(ref)
+      made = bitOf(key, split) === 1 ? nodes.inner(split, ref, leaf) : nodes.inner(split, leaf, ref)
+    }
+    for (let i = path.length - 1; i >= 0; i--) {
+      const parent = path[i] as Ref
+      const bit = nodes.bit(parent)
+      made = bitOf(key, bit) === 1 ? this.#join(bit, nodes.retain(nodes.left(parent)), made) : this.#join(bit, made, nodes.retain(nodes.right(parent)))
+    }
+    return made
   }
 
   /** The edits go to the node's two children. */

@@ -4,7 +4,6 @@
  * `encodeProof` and `decodeProof` are a pair: for one root and one set of opened nodes there is one string. Neither recurses. What was opened, and that
  * no more was, is for record.ts to say.
  */
-import { equalBytes } from '../codec/bytes.js'
 import { Reader as Bytes, Writer } from '../codec/canonical.js'
 import type { Sha256 } from '../crypto/provider.js'
 import { SealError } from '../errors.js'
@@ -58,10 +57,10 @@ export function decodeProof(hash: Sha256, root: Uint8Array, proof: Uint8Array): 
   if (proof.length > MAX_PROOF_LENGTH) throw tooLong(proof.length)
   const input = new Bytes(proof)
   if (input.u8() !== FORMAT) throw input.bad(`Expected read proof format ${FORMAT}`)
-  const nodes = new Arena(hash, Math.ceil(proof.length / 16)) // of a point proof; of others a beginning
-  const found = input.remaining === 0 ? NONE : new Decoder(nodes, input).decode()
+  const nodes = new Arena(hash, Math.ceil(proof.length / 18)) // of a point proof; of others a beginning
+  const found = input.remaining === 0 ? NONE : new Decoder(nodes, proof, input).decode()
   input.end()
-  if (!equalBytes(nodes.hashView(found), root)) throw new SealError('bad-proof', 'Expected a proof of the trusted state root, found one of another.')
+  if (!nodes.hasHash(found, root)) throw new SealError('bad-proof', 'Expected a proof of the trusted state root, found one of another.')
   return { nodes, root: found }
 }
 
@@ -83,6 +82,7 @@ export function countUnused(nodes: Arena, root: Ref, trace: Trace): number {
 /** Inner nodes that wait for their children: bits strictly increase, so there are at most 2,040. */
 class Decoder {
   readonly #nodes: Arena
+  readonly #proof: Uint8Array
   readonly #input: Bytes
   readonly #bits: number[] = []
   /** The left child of each, once it is known. */
@@ -92,8 +92,9 @@ class Decoder {
   #meeting = SAME
   #spelledOut = 0
 
-  constructor(nodes: Arena, input: Bytes) {
+  constructor(nodes: Arena, proof: Uint8Array, input: Bytes) {
     this.#nodes = nodes
+    this.#proof = proof
     this.#input = input
   }
 
@@ -130,7 +131,7 @@ class Decoder {
       if (this.#bits.length === 0) throw badProof('an open root')
       const count = input.varint(MAX_COUNT)
       if (count === 0) throw badProof('a closed node of at least one leaf')
-      return this.#nodes.closed(count, input.fixed(HASH_LENGTH))
+      return this.#nodes.closed(count, this.#proof, input.skip(HASH_LENGTH))
     }
     const bit = (this.#bits[this.#bits.length - 1] ?? -1) + 1 + tag - INNER_TAG
     if (bit > MAX_BIT) throw badProof(`bits of at most ${MAX_BIT}`)

@@ -122,11 +122,15 @@ function readRange(input: Bytes): Bounds {
 function checkQueries(queries: readonly Query[]): void {
   if (queries.length > MAX_READS) throw tooLarge('queries', queries.length, MAX_READS)
   for (const query of queries) {
-    const keys = 'key' in query ? [query.key] : 'prefix' in query ? [query.prefix] : 'n' in query ? [] : [query.lo, query.hi]
-    for (const key of keys) if (key !== undefined && key.length > MAX_BOUND_LENGTH) throw tooLarge('bytes in a bound', key.length, MAX_BOUND_LENGTH)
+    checkBound('key' in query ? query.key : 'prefix' in query ? query.prefix : 'lo' in query ? query.lo : undefined)
+    if ('hi' in query) checkBound(query.hi)
     const number = query.kind === 'nth' ? query.n : query.kind === 'scan' ? (query.limit ?? 0) : 0
     if (!Number.isSafeInteger(number) || number < 0 || number > MAX_COUNT) throw new SealError('bad-argument', `Expected a whole number below 2^48, got ${number}.`)
   }
+}
+
+function checkBound(key: Uint8Array | undefined): void {
+  if (key !== undefined && key.length > MAX_BOUND_LENGTH) throw tooLarge('bytes in a bound', key.length, MAX_BOUND_LENGTH)
 }
 
 function tooLarge(what: string, found: number, max: number): SealError {

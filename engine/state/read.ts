@@ -26,7 +26,7 @@ export interface ScanOptions extends Range {
 /** The leaf that a key's bits lead to; the only one that can be it. The nodes passed are added to `path`. */
 export function walk(reader: Reader, root: Ref, key: Uint8Array, path?: Ref[]): Ref {
   const { nodes } = reader
-  let ref = root
+  let ref = path === undefined && reader.trace === undefined ? nodes.descend(root, key) : root
   while (reader.open(ref) === INNER) {
     if (path !== undefined) path.push(ref)
     ref = bitOf(key, nodes.bit(ref)) === 1 ? nodes.right(ref) : nodes.left(ref)

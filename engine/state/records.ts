@@ -7,6 +7,7 @@
  */
 import { EMPTY_BYTES } from '../codec/bytes.js'
 import { invariant } from '../errors.js'
+import { zeroBytes } from './pool.js'
 
 const MAX_SLAB_BYTES = 64 * 1024
 const MAX_BLOCKS = 4096
@@ -133,7 +134,7 @@ export class Records {
   #addSlab(sizeClass: SizeClass | undefined, blockLength: number, blocks: number): Slab {
     const id = this.#vacant.pop() ?? this.#slabs.length
     invariant(id < MAX_SLABS, 'the state tree outgrew its record ids')
-    const bytes = new Uint8Array(blockLength * blocks)
+    const bytes = zeroBytes(blockLength * blocks)
     const slab: Slab = { id, bytes, blockLength, blocks, sizeClass, live: 0, used: 0, free: 0, open: sizeClass !== undefined }
     this.#slabs[id] = slab
     this.capacityBytes += bytes.length
