@@ -22,7 +22,8 @@ export interface RewriteSchema {
 export interface Rewritten {
   readonly sql: string
   /** Sizes of the log whose states are read. */
-  readonly past: readonly number[]
+  /** Past states that are read, each with the folded names that are read of it. */
+  readonly past: PastReads
   /** Names of `sealdb_…` relations that are read, folded; of histories the table's id. */
   readonly relations: readonly string[]
   readonly histories: readonly ObjectId[]
@@ -38,6 +39,8 @@ export const RELATION_SCHEMA = 'sealdb'
 export const pastSchema = (size: number): string => `sealdb_past_${size}`
 export const historyTable = (table: ObjectId): string => `sealdb_history_${table}`
 
+export type PastReads = ReadonlyMap<number, ReadonlySet<string>>
+
 interface Edit { readonly start: number; readonly end: number; readonly text: string }
 
 /** False if there is nothing in it that only SealDB has: saves walking most statements. */
@@ -48,7 +51,7 @@ export function isSpecial(text: string): boolean {
 /** `at`: every table of the schema is read as it was then. `parameter` tells the value of a parameter that names a state. */
 export function rewrite(text: string, ast: Statement, schema: RewriteSchema, at: number | undefined, parameter: (name: string, number: number) => unknown): Rewritten {
   const edits: Edit[] = []
-  const past = new Set<number>()
+  const past = new Map<number, Set<string>>()
   const relations = new Set<string>()
   const histories = new Set<ObjectId>()
   for (const { table, access, cte } of tableUses(ast)) {
@@ -65,7 +68,7 @@ export function rewrite(text: string, ast: Statement, schema: RewriteSchema, at:
     } else if (size !== undefined && schema.table(name) === undefined && table.args !== null) continue
     else if (size !== undefined) {
       if (access !== 'read') throw readOnly('a past state')
-      past.add(size)
+      past.set(size, (past.get(size) ?? new Set()).add(name))
       edits.push(...pastEdits(text, table, size))
     }
   }
@@ -73,7 +76,7 @@ export function rewrite(text: string, ast: Statement, schema: RewriteSchema, at:
   if (ast.kind === 'insert') edits.push(...ownIdEdits(text, ast, schema))
   const dropsParameter = findAll(ast, 'table').some(({ asOf }) => asOf?.kind === 'parameter')
   if (dropsParameter) edits.push(...numberedParameters(ast))
-  return { sql: splice(text, edits), past: [...past], relations: [...relations], histories: [...histories], dropsParameter }
+  return { sql: splice(text, edits), past, relations: [...relations], histories: [...histories], dropsParameter }
 }
 
 function splice(text: string, edits: readonly Edit[]): string {

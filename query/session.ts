@@ -40,7 +40,7 @@ const MAX_POINTS = 32
 
 const NOTHING: Reach = { reads: new Set(), writes: new Set(), all: false }
 
-const NOT_REWRITTEN: Pick<Rewritten, 'past' | 'relations' | 'histories'> = { past: [], relations: [], histories: [] }
+const NOT_REWRITTEN: Pick<Rewritten, 'past' | 'relations' | 'histories'> = { past: new Map(), relations: [], histories: [] }
 
 interface Savepoint { readonly name: string; readonly schema: Schema; readonly loaded: number }
 
@@ -132,12 +132,12 @@ export class Session {
     this.sync()
     this.#rewrite(prepared, parameters)
     const { past, relations, histories } = prepared.rewritten ?? NOT_REWRITTEN
-    if (past.length > 0 && !this.#past.has(past)) {
+    if (past.size > 0 && !this.#past.has(past)) {
       if (this.#open !== undefined) throw new SealError('unsupported-sql', 'A past state can’t be brought in within a transaction: read it before.', { what: 'AS OF in a transaction' })
       this.#texts.forgetAll()
       this.#rewrite(prepared, parameters)
     }
-    if (past.length > 0 && this.#open === undefined) await this.#past.attach(past)
+    if (past.size > 0 && this.#open === undefined) await this.#past.attach(past)
     if (relations.length > 0 || histories.length > 0) {
       const tables = relations.some((name) => name === 'sealdb_quarantine' || name === 'sealdb_log') ? [...this.schema.keys()] : histories
       this.#load(tables)

@@ -15,6 +15,7 @@ import type { BuildContext } from '../group/builders.js'
 import type { Keyring } from '../group/keyring.js'
 import { newestEpoch } from '../group/roster.js'
 import type { ApplyEnv } from '../state/context.js'
+import type { TreeStats } from '../state/tree.js'
 import type { Store } from '../store/store.js'
 import { Advance } from './advance.js'
 import { headOf } from './apply.js'
@@ -91,9 +92,10 @@ export class Space implements SpaceWriter, SpaceSync {
     return size > this.head.size ? undefined : this.#core.follower.headAt(size)
   }
 
-  /** Of the state tree: to see that nothing is held on to. */
-  get stats(): ReturnType<Follower['states']['stats']> {
-    return this.#core.follower.states.stats()
+  /** Of the state tree, its past that is kept for AS OF left out: to see that nothing else is held on to. */
+  get stats(): TreeStats {
+    const stats = this.#core.follower.states.stats()
+    return { ...stats, versions: stats.versions - this.#core.history.claims }
   }
 
   /** The verified state after `size` entries, opened. The caller releases it. */

@@ -37,6 +37,18 @@ describe('AS OF', () => {
     expect(await contents(db)).toMatchObject({ tables: { t: [['2n', 'c']] } })
   })
 
+  test('the tables of one state, asked for one after the other', async () => {
+    const database = await fresh('CREATE TABLE a (x); CREATE TABLE b (y); CREATE VIEW v AS SELECT x, y FROM a, b; INSERT INTO a VALUES (1); INSERT INTO b VALUES (2)')
+    const { db, space } = database
+    const then = space.head.size
+    await db.exec('UPDATE a SET x = 10; UPDATE b SET y = 20; DROP VIEW v')
+    expect(await rows(database, `SELECT x FROM a AS OF ${then}`)).toEqual([[1]])
+    expect(await rows(database, `SELECT y FROM b AS OF ${then}`)).toEqual([[2]])
+    expect(await rows(database, `SELECT x, y FROM A AS OF ${then}, b`)).toEqual([[1, 20]])
+    expect(await rows(database, `SELECT x, y FROM v AS OF ${then}`)).toEqual([[1, 2]])
+    expect(await rows(database, 'SELECT x, y FROM a, b')).toEqual([[10, 20]])
+  })
+
   test('more states than can be attached at once', async () => {
     const database = await fresh('CREATE TABLE t (n); INSERT INTO t VALUES (0)')
     const start = database.space.head.size
