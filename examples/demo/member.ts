@@ -49,6 +49,13 @@ const acts = {
   /** Connect without waiting: the relay may be one that is found out before it is believed. */
   dial: () => opened().connect(),
   disconnect: () => opened().disconnect(),
+  /** What Ada hands over, and what anybody may know of the space. */
+  prove: async (sql: string) => {
+    const { engine, id } = opened()
+    if (engine.relay === undefined) throw new Error('the space has no relay')
+    const [receipt, spaceId, relayKey] = [await opened().prove(sql), id, engine.relay.publicKey].map((bytes) => Buffer.from(bytes).toString('base64'))
+    return { receipt, spaceId, relayName: engine.relay.name, relayKey } as { receipt: string; spaceId: string; relayName: string; relayKey: string }
+  },
   remove: (member: number) => opened().remove(member),
   status: () => ({ size: opened().head.size, root: Buffer.from(opened().head.stateRoot).toString('hex'), pending: opened().pending, writable: opened().writable, alerts }),
   forgetAlerts: () => { alerts.length = 0 },
