@@ -21,7 +21,7 @@ import { joinChannel } from './net/join.js'
 import { Sync, type SyncState } from './net/sync.js'
 import type { Dial } from './net/transport.js'
 import { verifyReceipt, type ReceiptTrust, type VerifiedReceipt } from './engine/space/receipt.js'
-import { Database, type DatabaseOptions, type Migrated, type Migration } from './query/database.js'
+import { Database, type DatabaseOptions, type Imported, type ImportOptions, type Migrated, type Migration } from './query/database.js'
 import { discloseRows, prove, type DisclosedTable } from './query/receipts.js'
 import type { ParameterValue } from './query/values.js'
 
@@ -32,7 +32,7 @@ export type { StoreLocation } from './engine/store/store.js'
 export type { SyncState } from './net/sync.js'
 export type { ReceiptTrust, VerifiedReceipt } from './engine/space/receipt.js'
 export type { DisclosedRow, DisclosedTable } from './query/receipts.js'
-export type { Migrated, Migration }
+export type { Imported, ImportOptions, Migrated, Migration }
 export { memoryStore } from './engine/store/memory.js'
 export { loadProvider } from './engine/crypto/load.js'
 
@@ -172,6 +172,8 @@ export class SealedSpace implements AsyncDisposable {
     this.sql = db.sql.bind(db)
     this.live = db.live.bind(db)
     this.migrate = db.migrate.bind(db)
+    this.export = db.export.bind(db)
+    this.import = db.import.bind(db)
     this.#stops.push(engine.on('change', ({ verified }) => { if (verified) this.#afterChange() }))
   }
 
@@ -189,6 +191,8 @@ export class SealedSpace implements AsyncDisposable {
   readonly sql: Database['sql']
   readonly live: Database['live']
   readonly migrate: Database['migrate']
+  readonly export: Database['export']
+  readonly import: Database['import']
 
   /**
    * A receipt for the rows of `SELECT * FROM table WHERE …`, which anybody can check offline (`openReceipt`). It opens those rows whole, and the

@@ -14,12 +14,14 @@ import { encodeReplay, type Replayed } from './replay.js'
 import { fromReplayed, notesOf, readMigrations, toReplayed, type Migrated, type Migration, type MigrationNote } from './migrations.js'
 import { Reruns, type LostWrite, type Rerun, type Write } from './rerun.js'
 import { live, type Live } from './live.js'
+import { importFile, type Imported, type ImportOptions } from './plain-file.js'
+import { withPolicies } from './policy-comments.js'
 import { Queue } from './queue.js'
 import { type ObjectRow, type Outcome, type Prepared } from './prepared.js'
 import { Session } from './session.js'
 import { splitStatements } from './sql/parse.js'
 import { type Statement as Ast } from './sql/ast.js'
-import { openSqlite, type SqliteOptions } from './sqlite.js'
+import { openSqlite, type SqliteModule, type SqliteOptions } from './sqlite.js'
 import { type QuarantinedRow } from './materialise.js'
 import { toResultValue, type Parameters, type ParameterValue, type SqlValue } from './values.js'
 
@@ -55,6 +57,11 @@ export interface QueryOptions {
   readonly at?: number
 }
 
+export interface ExportOptions {
+  /** Say each table's policies in a comment of its definition: SQLite enforces none of them. */
+  readonly policies?: boolean
+}
+
 export interface TransactionOptions {
   /** Declare every table that is read: the transaction is refused, and executed again, if one of them changed before it landed. */
   readonly serializable?: boolean
@@ -86,6 +93,7 @@ const MAX_ATTEMPTS = 8
 export class Database implements Sql {
   readonly #space: SqlSpace
   readonly #session: Session
+  readonly #sqlite: SqliteModule
   readonly #queue = new Queue()
   readonly #reruns: Reruns
   readonly #listeners = new Set<(lost: LostWrite) => void>()
@@ -93,9 +101,10 @@ export class Database implements Sql {
   #recorded: Replayed[] | undefined
   #closed = false
 
-  private constructor(space: SqlSpace, session: Session) {
+  private constructor(space: SqlSpace, sqlite: SqliteModule) {
     this.#space = space
-    this.#session = session
+    this.#sqlite = sqlite
+    this.#session = new Session(space, sqlite)
     this.#reruns = new Reruns(space, (work) => this.#queue.run(work), (statements) => this.#rerunOf(statements), (lost) => {
       for (const listener of this.#listeners) listener(lost)
     })
@@ -104,7 +113,7 @@ export class Database implements Sql {
   /** Opens a database on `space`, which stays the caller's to close. */
   static async open(space: SqlSpace, options: DatabaseOptions = {}): Promise<Database> {
     const sqlite = await openSqlite(options.sqlite)
-    return new Database(space, new Session(space, sqlite))
+    return new Database(space, sqlite)
   }
 
   query<T = ObjectRow>(text: string, parameters?: Parameters, options?: QueryOptions): Promise<Result<T>> {
@@ -184,6 +193,38 @@ export class Database implements Sql {
       if (done.result) applied.push({ version: note.version, name: note.name, write: done.write })
     }
     return { version: readMigrations(this.#space.current).at(-1)?.version ?? 0, applied }
+  }
+
+  /**
+   * Everything that a query sees, as the bytes of a plain SQLite file: tables (without our words), rows, indexes, views, triggers. It is sealed no more.
+   *
+   * @example
+   * await writeFile('team.db', await db.export(), { mode: 0o600 })
+   */
+  async export({ policies = false }: ExportOptions = {}): Promise<Uint8Array> {
+    const bytes = await this.#queue.run(() => Promise.resolve(this.#sqlite.toFile(this.#session.whole())))
+    if (!policies) return bytes
+    const { rows } = await this.queryRaw('SELECT "table", sql FROM sealdb_policies')
+    const plain = this.#sqlite.fromFile(bytes)
+    try {
+      withPolicies(plain, rows.map(([table, sql]) => ({ table: String(table), sql: String(sql) })))
+      return this.#sqlite.toFile(plain)
+    } finally {
+      plain.close()
+    }
+  }
+
+  /**
+   * Bring in a plain SQLite file: its tables become sealed ones, in one transaction or, of many rows, a few. What can't be shared is left out and named.
+   * Throws, and leaves nothing behind, for a name that is taken and for a row that does not fit its table.
+   */
+  async import(bytes: Uint8Array, options: ImportOptions = {}): Promise<Imported> {
+    const file = this.#sqlite.fromFile(bytes)
+    try {
+      return await importFile(this, file, options)
+    } finally {
+      file.close()
+    }
   }
 
   async #transact<T>(work: (tx: Sql) => Promise<T>, options: TransactionOptions, first?: Replayed): Promise<{ readonly result: T; readonly write: Write | undefined }> {
@@ -506,4 +547,4 @@ function noTransaction(message: string): SealError {
   return new SealError('sql-error', message, { name: 'SQLITE_ERROR', result: 1 })
 }
 
-export type { LostWrite, Migrated, Migration, Write }
+export type { Imported, ImportOptions, LostWrite, Migrated, Migration, Write }

@@ -135,7 +135,11 @@ function visibilities(statement: Statement, table: string): ReadonlyMap<string, 
     : []
   const said = new Map<string, Visibility>()
   for (const { name, constraints } of columns) {
-    for (const constraint of constraints) if (constraint.kind === 'visibility') said.set(foldName(name.text), constraint.visibility)
+    for (const constraint of constraints) {
+      if (constraint.kind !== 'visibility') continue
+      if (said.has(foldName(name.text))) throw new SealError('unsupported-sql', 'A column is PLAINTEXT or BLIND or, without a word, sealed: not two of them.', { what: 'visibility' })
+      said.set(foldName(name.text), constraint.visibility)
+    }
   }
   return said
 }

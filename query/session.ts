@@ -151,6 +151,14 @@ export class Session {
       && prepared.generation === this.mirror.generation && prepared.epoch === this.mirror.epoch
   }
 
+  /** SQLite with everything of the present state in it. Outside of a transaction. */
+  whole(): Sqlite {
+    if (this.#open !== undefined) throw new SealError('sql-error', 'cannot export within a transaction', { name: 'SQLITE_ERROR', result: 1 })
+    this.sync()
+    this.#load(this.schema.keys())
+    return this.db
+  }
+
   // ---- transactions ------------------------------------------------------------------------------------------------------------------
 
   begin(options: { readonly serializable?: boolean } = {}): void {

@@ -31,6 +31,10 @@ export interface SqliteModule {
   readonly version: string
   /** A new, empty database. Close it: memory is shared by all, at most 2 GiB. */
   database(): Database
+  /** What a database file says, in a new database. Throws `sql-error` (SQLITE_NOTADB, SQLITE_CORRUPT …). */
+  fromFile(bytes: Uint8Array): Database
+  /** A database file with everything of `db` (its main schema), which must have no transaction open. */
+  toFile(db: Database): Uint8Array
   /** Bytes of WebAssembly memory; it grows and never shrinks. */
   readonly memoryBytes: number
 }
@@ -59,9 +63,44 @@ async function open(options: SqliteOptions): Promise<SqliteModule> {
   return {
     version: SQLITE_VERSION,
     database: () => new Database(wasm, layout),
+    fromFile: (bytes) => fromFile(wasm, layout, bytes),
+    toFile: (db) => toFile(wasm, db),
     get memoryBytes() {
       return wasm.memory.buffer.byteLength
     },
+  }
+}
+
+function fromFile(wasm: Wasm, layout: Layout, bytes: Uint8Array): Database {
+  const copy = bytes.slice()
+  // Of a database in WAL mode (fileformat2 §1.3.3): its log is not here, and what the file itself says is sound.
+  if (copy[18] === 2) copy.fill(1, 18, 20)
+  const file = new wasm.c.Database(copy)
+  const reader = new Database(wasm, layout)
+  const db = new Database(wasm, layout)
+  try {
+    // Attached databases have one encoding; the file's stands in its header (§1.3.13).
+    const encoding = ['UTF-16le', 'UTF-16be'][(copy[59] ?? 0) - 2]
+    if (encoding !== undefined) reader.exec(`PRAGMA encoding = '${encoding}'`)
+    reader.exec(`ATTACH '/${file.filename}' AS file; SELECT count(*) FROM file.sqlite_schema`)
+    db.copyFrom(reader, 'main', 'file')
+    return db
+  } catch (error) {
+    db.close()
+    throw error
+  } finally {
+    reader.close()
+    file.close()
+  }
+}
+
+function toFile(wasm: Wasm, db: Database): Uint8Array {
+  const file = new wasm.c.Database()
+  try {
+    db.exec(`VACUUM INTO '/${file.filename}'`)
+    return file.export()
+  } finally {
+    file.close()
   }
 }
 

@@ -188,12 +188,12 @@ export class Database {
     this.#define(name, -1, {}, (_, count, values) => f(args.at(count, values)))
   }
 
-  /** Copy everything of `source` (its main schema) into a schema of this one, which must have no transaction open. Pages, not rows: fast. */
-  copyFrom(source: Database, schema = 'main'): void {
+  /** Copy everything of one schema of `source` into a schema of this one, which must have no transaction open. Pages, not rows: fast. */
+  copyFrom(source: Database, schema = 'main', sourceSchema = 'main'): void {
     const { c } = this.#wasm
-    const names = new TextEncoder().encode(`main\0${schema}\0`)
+    const names = new TextEncoder().encode(`${sourceSchema}\0${schema}\0`)
     const from = this.#wasm.writeBytes(names)
-    const backup = c._sqlite3_backup_init(this.#open(), from + 5, source.#open(), from)
+    const backup = c._sqlite3_backup_init(this.#open(), from + names.indexOf(0) + 1, source.#open(), from)
     if (backup === 0) throw this.takeError(this.#wasm.word(this.#pointer + this.#layout.errorCode) & 255)
     const code = c._sqlite3_backup_step(backup, -1)
     c._sqlite3_backup_finish(backup)

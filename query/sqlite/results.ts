@@ -2,7 +2,8 @@
  * SQLite's result codes by name, and how they become a SealError.
  *
  * The message is SQLite's own, because developers and ORMs read it. It names tables, columns and constraints, quotes SQL text near a syntax error,
- * and may hold values that the developer put there (RAISE(…, expr), a JSON path, a CHECK's text): show it, don't log it. `facts` are safe to log.
+ * and may hold values that the developer put there (RAISE(…, expr), a CHECK's text): show it, don't log it. `facts` are safe to log. The one message
+ * that quotes values of rows by itself, a bad JSON path, goes without.
  */
 import { SealError } from '../../engine/errors.js'
 
@@ -43,5 +44,5 @@ export function resultName(extended: number): string {
 export function sqlError(extended: number, message: string, offset: number, cause?: unknown): SealError {
   const facts = { result: extended, name: resultName(extended), ...(offset >= 0 ? { offset } : {}) }
   if ((extended & 255) === 7) return new SealError('out-of-memory', 'SQLite ran out of memory: all databases of this process share at most 2 GiB.', facts)
-  return new SealError('sql-error', message, facts, cause === undefined ? {} : { cause })
+  return new SealError('sql-error', message.replace(/^(bad JSON path|JSON path error)\b.*$/s, '$1'), facts, cause === undefined ? {} : { cause })
 }

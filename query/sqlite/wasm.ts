@@ -2,7 +2,8 @@
  * sql.js's WebAssembly module, as raw C functions and memory. Nothing here knows a database.
  *
  * sql.js exports the functions it needs itself (no int64 binding, no decltype, no interrupt, no progress handler: those don't exist here) and keeps
- * its memory private; `instantiateWasm` lets us keep a reference. Its JavaScript classes are not used: they open a file in Emscripten's file system.
+ * its memory private; `instantiateWasm` lets us keep a reference. Its JavaScript class opens a file in Emscripten's file system, and serves for
+ * nothing else.
  */
 import { SealError } from '../../engine/errors.js'
 
@@ -21,6 +22,14 @@ export type RawFunctions = { readonly [name in (typeof FUNCTIONS)[number]]: (...
   readonly _sqlite3_result_int64: (context: number, value: bigint) => void
   readonly addFunction: (f: (...args: number[]) => void, signature: string) => number
   readonly removeFunction: (pointer: number) => void
+  readonly Database: new (bytes?: Uint8Array) => WasmFile
+}
+
+/** A file in Emscripten's file system that sql.js opened: the only way to the bytes of a database file. Close it, or they stay. */
+export interface WasmFile {
+  readonly filename: string
+  export(): Uint8Array
+  close(): void
 }
 
 /** What `initSqlJs` is, as far as we use it. */
@@ -215,5 +224,5 @@ export async function loadWasm(init: SqlJsFactory, binary: BufferSource): Promis
 function isRaw(module: unknown): module is RawFunctions {
   if (typeof module !== 'object' || module === null) return false
   const found = new Map(Object.entries(module))
-  return [...FUNCTIONS, '_sqlite3_result_int64', 'addFunction', 'removeFunction'].every((name) => typeof found.get(name) === 'function')
+  return [...FUNCTIONS, '_sqlite3_result_int64', 'addFunction', 'removeFunction', 'Database'].every((name) => typeof found.get(name) === 'function')
 }

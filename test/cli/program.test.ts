@@ -270,3 +270,24 @@ test('a quick bench', async () => {
   const rows = JSON.parse(await fine(['bench', '--rows', '50', '--memory', '--json'])) as unknown[]
   expect(rows).toHaveLength(4)
 })
+
+test('out to a SQLite file and in from one', async () => {
+  const directory = temporary()
+  const [a, b] = [join(directory, 'a'), join(directory, 'b')]
+  await fine(['create', '--store', a])
+  await fine(['create', '--store', b])
+  await fine(['sql', '--store', a, `CREATE TABLE t (id INTEGER PRIMARY KEY, owner INTEGER PLAINTEXT, v); CREATE VIEW seen AS SELECT v FROM t;
+    CREATE POLICY own ON t FOR UPDATE USING (owner = current_member()); INSERT INTO t (owner, v) VALUES (1, 1.0), (1, x'00')`])
+  const file = join(directory, 'team.db')
+  expect((await run(['export', '--store', a, '--format', 'sqlite'])).code).toBe(2)
+  await fine(['export', '--store', a, '--format', 'sqlite', file])
+  expect(statSync(file).mode & 0o777).toBe(0o600)
+  expect(readFileSync(file).subarray(0, 15).toString()).toBe('SQLite format 3')
+  expect(readFileSync(file).toString('latin1')).toContain('CREATE POLICY')
+  expect((await run(['export', '--store', a, '--format', 'sqlite', file])).err).toContain('EEXIST')
+  expect(JSON.parse(await fine(['import', '--store', b, '--json', file]))).toEqual({ tables: 1, rows: 2, refused: 0 })
+  expect(JSON.parse(await fine(['sql', '--store', b, '--json', 'SELECT typeof(v) AS t FROM seen']))).toEqual([{ t: 'real' }, { t: 'blob' }])
+  expect((await run(['import', '--store', b, file])).err).toContain('already an object named t')
+  writeFileSync(join(directory, 'no.sqlite'), 'not a database, but long enough to have a header of one hundred bytes, which this text now surely has, at last')
+  expect((await run(['import', '--store', b, join(directory, 'no.sqlite')])).err).toContain('not a database')
+})

@@ -32,7 +32,7 @@ export async function contents(db: Database): Promise<unknown> {
   const tables: Record<string, unknown> = {}
   for (const [type, name] of schema) {
     if (type !== 'table') continue
-    const rows = (await db.queryRaw(`SELECT * FROM "${String(name)}"`)).rows
+    const rows = (await db.queryRaw(`SELECT * FROM "${String(name).replaceAll('"', '""')}"`)).rows
     tables[String(name)] = rows.map((row) => row.map((value) => (typeof value === 'bigint' ? `${value}n` : value))).sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
   }
   return { schema, tables }

@@ -1,6 +1,6 @@
 /** `sealdb export`: everything a member reads, in plain. */
 import type { SealedSpace } from 'sealdb'
-import { createWriteStream, openSync, rmSync } from 'node:fs'
+import { createWriteStream, openSync, rmSync, writeFileSync } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { oneOf, text, type Command, type Invocation } from '../command.js'
 import { dumpSql } from '../dump.js'
@@ -9,29 +9,41 @@ import { formatCsv, readSchema } from '../results.js'
 import { STORE, withSpace } from '../spaces.js'
 import { SealError } from '../../../engine/errors.js'
 
-const FORMATS = ['sql', 'json', 'csv'] as const
+const FORMATS = ['sql', 'sqlite', 'json', 'csv'] as const
+type TextFormat = Exclude<(typeof FORMATS)[number], 'sqlite'>
 
 export const exportCommand: Command = {
   name: 'export',
   args: '[FILE]',
-  summary: 'write the tables in plain, as SQL, JSON or CSV',
+  summary: 'write the tables in plain, as a SQLite file, SQL, JSON or CSV',
   details: `To FILE (readable for you alone) or to stdout. What leaves the space is sealed no more. SQL is a script for SQLite:
-  sealdb export | sqlite3 team.db`,
+  sealdb export | sqlite3 team.db
+A SQLite file holds everything, policies as comments: sealdb export --format sqlite team.db`,
   options: {
     ...STORE,
-    format: { type: 'string', value: 'FORM', help: 'sql (default), json: one object of tables, csv: one table' },
+    format: { type: 'string', value: 'FORM', help: 'sql (default), sqlite, json: one object of tables, csv: one table' },
     table: { type: 'string', short: 't', value: 'NAME', help: 'only this table' },
   },
   run: (invocation) => withSpace(invocation, async (space) => {
     const format = oneOf(text(invocation, 'format') ?? (invocation.output.json ? 'json' : 'sql'), '--format', FORMATS)
     const table = text(invocation, 'table')
+    if (format === 'sqlite') return exportFile(space, invocation, table)
     if (format === 'csv' && table === undefined) throw new SealError('bad-argument', 'Expected --table with --format csv.')
     await write(invocation, linesOf(space, format, table))
     return 0
   }),
 }
 
-async function* linesOf(space: SealedSpace, format: (typeof FORMATS)[number], only: string | undefined): AsyncGenerator<string> {
+async function exportFile(space: SealedSpace, { args: [file] }: Invocation, table: string | undefined): Promise<number> {
+  if (file === undefined) throw new SealError('bad-argument', 'Expected FILE with --format sqlite.')
+  if (table !== undefined) throw new SealError('bad-argument', 'A SQLite file holds all tables: leave --table away.')
+  const bytes = await space.export({ policies: true })
+  // `wx`: never over something that is there.
+  writeFileSync(file, bytes, { flag: 'wx', mode: 0o600 })
+  return 0
+}
+
+async function* linesOf(space: SealedSpace, format: TextFormat, only: string | undefined): AsyncGenerator<string> {
   const schema = await readSchema(space, only)
   if (format === 'sql') {
     yield* dumpSql(space, only)

@@ -1,30 +1,35 @@
-/** `sealdb import`: a script, or rows of a JSON or CSV file, into the space. */
+/** `sealdb import`: a script, a SQLite file, or rows of a JSON or CSV file, into the space. */
 import type { SealedSpace } from 'sealdb'
 import { readFileSync } from 'node:fs'
 import { SealError } from '../../../engine/errors.js'
 import { oneOf, requiredArg, text, type Command, type Invocation } from '../command.js'
+import { escapeControls } from '../output.js'
 import { parseCsv } from '../csv.js'
 import { STORE, withSpace } from '../spaces.js'
 import { statementsOf } from './sql.js'
 
-const FORMATS = ['sql', 'json', 'csv'] as const
+const FORMATS = ['sql', 'sqlite', 'json', 'csv'] as const
+const EXTENSIONS: Readonly<Record<string, string>> = { db: 'sqlite', sqlite3: 'sqlite' }
 /** Rows in one entry of the log. */
 const BATCH = 1_000
 
 export const importCommand: Command = {
   name: 'import',
   args: 'FILE',
-  summary: 'read an SQL script, or JSON or CSV rows into a table',
+  summary: 'read an SQL script, a SQLite file, or JSON or CSV rows into a table',
   details: `The form is that of the file’s name unless --format says otherwise. JSON: an array of objects, whose names are columns. CSV: the first
-line names the columns; an empty field is NULL, "" is an empty text. What fails is rolled back; of JSON and CSV, 1,000 rows at a time.`,
+line names the columns; an empty field is NULL, "" is an empty text. What fails is rolled back; of JSON and CSV, 1,000 rows at a time.
+Of a SQLite file (.sqlite, .sqlite3, .db) everything comes, and what can’t be shared is named.`,
   options: {
     ...STORE,
-    format: { type: 'string', value: 'FORM', help: 'sql, json or csv' },
+    format: { type: 'string', value: 'FORM', help: 'sql, sqlite, json or csv' },
     table: { type: 'string', short: 't', value: 'NAME', help: 'for JSON and CSV: the table, which must be there' },
   },
   run: (invocation) => {
     const file = requiredArg(invocation, 0, 'a file')
-    const format = oneOf(text(invocation, 'format') ?? file.slice(file.lastIndexOf('.') + 1).toLowerCase(), 'the format', FORMATS)
+    const extension = file.slice(file.lastIndexOf('.') + 1).toLowerCase()
+    const format = oneOf(text(invocation, 'format') ?? EXTENSIONS[extension] ?? extension, 'the format', FORMATS)
+    if (format === 'sqlite') return withSpace(invocation, (space) => importDatabase(space, invocation, readFileSync(file)))
     const content = readFileSync(file, 'utf8')
     if (format === 'sql') return withSpace(invocation, (space) => importScript(space, invocation, content))
     const table = text(invocation, 'table')
@@ -32,6 +37,18 @@ line names the columns; an empty field is NULL, "" is an empty text. What fails 
     const rows = format === 'json' ? parseRows(content) : rowsOfCsv(content)
     return withSpace(invocation, (space) => importRows(space, invocation, table, rows))
   },
+}
+
+async function importDatabase(space: SealedSpace, { output }: Invocation, bytes: Uint8Array): Promise<number> {
+  const progress = output.progress('importing')
+  try {
+    const { tables, rows, refused } = await space.import(bytes, { onProgress: ({ rows: done, total }) => progress.update(done, total) })
+    for (const { type, name, reason } of refused) output.error(`left out: ${type} ${escapeControls(name)}: ${escapeControls(reason)}`)
+    output.object({ tables: tables.length, rows, refused: refused.length })
+    return 0
+  } finally {
+    progress.done()
+  }
 }
 
 /** Scripts have their own BEGIN and COMMIT, or none; PRAGMAs of a dump mean nothing here. */
