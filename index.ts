@@ -171,6 +171,8 @@ export class SealedSpace implements AsyncDisposable {
     this.batch = db.batch.bind(db)
     this.sql = db.sql.bind(db)
     this.live = db.live.bind(db)
+    this.history = db.history.bind(db)
+    this.at = db.at.bind(db)
     this.migrate = db.migrate.bind(db)
     this.export = db.export.bind(db)
     this.import = db.import.bind(db)
@@ -190,6 +192,8 @@ export class SealedSpace implements AsyncDisposable {
   readonly batch: Database['batch']
   readonly sql: Database['sql']
   readonly live: Database['live']
+  readonly history: Database['history']
+  readonly at: Database['at']
   readonly migrate: Database['migrate']
   readonly export: Database['export']
   readonly import: Database['import']

@@ -14,8 +14,7 @@ import { encodeReplay, type Replayed } from './replay.js'
 import { fromReplayed, notesOf, readMigrations, toReplayed, type Migrated, type Migration, type MigrationNote } from './migrations.js'
 import { Reruns, type LostWrite, type Rerun, type Write } from './rerun.js'
 import { live, type Live } from './live.js'
-import { importFile, type Imported, type ImportOptions } from './plain-file.js'
-import { withPolicies } from './policy-comments.js'
+import { type Imported, type ImportOptions } from './plain-file.js'
 import { Queue } from './queue.js'
 import { type ObjectRow, type Outcome, type Prepared } from './prepared.js'
 import { Session } from './session.js'
@@ -65,7 +64,23 @@ export interface ExportOptions {
 export interface TransactionOptions {
   /** Declare every table that is read: the transaction is refused, and executed again, if one of them changed before it landed. */
   readonly serializable?: boolean
+  /** Checked before each statement and before the commit: then the transaction is rolled back. What is committed stays. */
+  readonly signal?: AbortSignal
 }
+
+/** A row as an entry of the log left it; of a deletion, as it was before. */
+export interface RowVersion<T = ObjectRow> {
+  /** Index of the entry. `at(entry + 1)` is the state with it. */
+  readonly entry: number
+  readonly operation: 'insert' | 'update' | 'delete'
+  /** Who wrote it. */
+  readonly member: number | null
+  readonly device: number | null
+  readonly row: T
+}
+
+/** Queries at a past state. */
+export type PastSql = Pick<Sql, 'query' | 'queryRaw' | 'sql'>
 
 /** What runs SQL: a database, or a transaction in it. */
 export interface Sql {
@@ -176,6 +191,32 @@ export class Database implements Sql {
   }
 
   /**
+   * Every version of the rows of a table, oldest first; with `key`, of that row (an array for a key of several columns).
+   *
+   * @example
+   * for (const { entry, member, operation, row } of await db.history('task', 7)) console.log(entry, member, operation, row)
+   */
+  async history<T = ObjectRow>(table: string, key?: ParameterValue): Promise<RowVersion<T>[]> {
+    const columns = await this.#queue.run(() => Promise.resolve(this.#session.keyOf(table)))
+    const values: readonly ParameterValue[] = key === undefined ? [] : Array.isArray(key) ? (key as readonly ParameterValue[]) : [key]
+    if (key !== undefined && values.length !== columns.length) throw new SealError('bad-argument', `Expected a key of ${columns.length} values, found ${values.length}.`, { expected: columns.length, found: values.length })
+    const where = key === undefined ? '' : ` WHERE ${columns.map(({ name, collation }) => `${name} IS ? COLLATE ${collation}`).join(' AND ')}`
+    const { rows } = await this.query<Omit<RowVersion, 'row'> & { readonly _entry: number; readonly _operation: RowVersion['operation']; readonly _member: number | null; readonly _device: number | null }>(
+      `SELECT * FROM sealdb_history('${table.replaceAll("'", "''")}')${where} ORDER BY _entry`, values)
+    return rows.map(({ _entry, _operation, _member, _device, ...row }) => ({ entry: _entry, operation: _operation, member: _member, device: _device, row: row as T }))
+  }
+
+  /** Queries on the state after so many entries of the log, verified. */
+  at(size: number): PastSql {
+    const query = <T = ObjectRow>(text: string, parameters?: Parameters, options?: QueryOptions): Promise<Result<T>> => this.query<T>(text, parameters, { ...options, at: size })
+    return {
+      query,
+      queryRaw: (text, parameters, options) => this.queryRaw(text, parameters, { ...options, at: size }),
+      sql: (text, ...values) => query(text.join('?'), values),
+    }
+  }
+
+  /**
    * Do those of `migrations` that were not done in this space yet, each in a transaction, once for everybody: if members race, one entry wins, and the
    * other's is executed again and finds it done. Works offline. Throws `migration-conflict` if another one was done under the same version, here or
    * (`onLost`) when the log shows that another member was first.
@@ -205,6 +246,7 @@ export class Database implements Sql {
     const bytes = await this.#queue.run(() => Promise.resolve(this.#sqlite.toFile(this.#session.whole())))
     if (!policies) return bytes
     const { rows } = await this.queryRaw('SELECT "table", sql FROM sealdb_policies')
+    const { withPolicies } = await import('./policy-comments.js')
     const plain = this.#sqlite.fromFile(bytes)
     try {
       withPolicies(plain, rows.map(([table, sql]) => ({ table: String(table), sql: String(sql) })))
@@ -219,6 +261,8 @@ export class Database implements Sql {
    * Throws, and leaves nothing behind, for a name that is taken and for a row that does not fit its table.
    */
   async import(bytes: Uint8Array, options: ImportOptions = {}): Promise<Imported> {
+    // Few pages ever need it: a bundler that splits leaves it out of what they load.
+    const { importFile } = await import('./plain-file.js')
     const file = this.#sqlite.fromFile(bytes)
     try {
       return await importFile(this, file, options)
@@ -228,13 +272,17 @@ export class Database implements Sql {
   }
 
   async #transact<T>(work: (tx: Sql) => Promise<T>, options: TransactionOptions, first?: Replayed): Promise<{ readonly result: T; readonly write: Write | undefined }> {
-    const attempt = (): Promise<{ result: T; committed: Committed | undefined; recorded: readonly Replayed[] }> => this.#attempt(async () => {
+    // What was committed once is executed again whatever the signal says.
+    const attempt = (again: boolean): Promise<{ result: T; committed: Committed | undefined; recorded: readonly Replayed[] }> => this.#attempt(async () => {
+      const signal = again ? undefined : options.signal
+      signal?.throwIfAborted()
       this.#refuseNesting()
       this.#session.begin(options)
-      const tx = new TransactionSql(this.#session, first)
+      const tx = new TransactionSql(this.#session, first, signal)
       let result: T
       try {
         result = await work(tx)
+        signal?.throwIfAborted()
       } catch (error) {
         tx.end()
         if (this.#session.inTransaction) this.#session.rollback()
@@ -243,8 +291,8 @@ export class Database implements Sql {
       tx.end()
       return { result, committed: await this.#commitOrRollBack(tx.recorded), recorded: tx.recorded }
     })
-    const { result, committed, recorded } = await this.#queue.run(attempt)
-    return { result, write: committed && this.#reruns.track(committed, { texts: recorded.map(({ text }) => text), run: async () => (await attempt()).committed }) }
+    const { result, committed, recorded } = await this.#queue.run(() => attempt(false))
+    return { result, write: committed && this.#reruns.track(committed, { texts: recorded.map(({ text }) => text), run: async () => (await attempt(true)).committed }) }
   }
 
   /**
@@ -487,10 +535,12 @@ export class Database implements Sql {
 class TransactionSql implements Sql {
   readonly recorded: Replayed[]
   readonly #session: Session
+  readonly #signal: AbortSignal | undefined
   #ended = false
 
-  constructor(session: Session, first: Replayed | undefined) {
+  constructor(session: Session, first: Replayed | undefined, signal: AbortSignal | undefined) {
     this.#session = session
+    this.#signal = signal
     this.recorded = first === undefined ? [] : [first]
   }
 
@@ -516,6 +566,7 @@ class TransactionSql implements Sql {
 
   #run<T>(text: string, parameters: Parameters | undefined, options: QueryOptions | undefined, run: (prepared: Prepared) => Outcome<T>): Promise<Outcome<T>> {
     return Promise.resolve().then(async () => {
+      this.#signal?.throwIfAborted()
       options?.signal?.throwIfAborted()
       if (this.#ended) throw new SealError('bad-argument', 'This transaction has ended.')
       const prepared = this.#session.prepare(text, options?.at)

@@ -17,12 +17,25 @@ export interface LivePort<R> {
 export interface Live<R> extends AsyncIterable<R> {
   /** The present result at once, then each changed one, in order. Errors of the query end the subscription. Returns how to stop. */
   subscribe(listener: (result: R) => void, onError?: (error: unknown) => void): () => void
+  /** The same until the signal comes: then subscriptions stop, and loops end. */
+  until(signal: AbortSignal): Live<R>
 }
 
-export function live<R>(port: LivePort<R>): Live<R> {
+export function live<R>(port: LivePort<R>, signal?: AbortSignal): Live<R> {
   return {
-    subscribe: (listener, onError = rethrow) => new Subscription(port, listener, onError).stop,
-    [Symbol.asyncIterator]: () => iterate(port),
+    subscribe: (listener, onError = rethrow) => (signal === undefined ? new Subscription(port, listener, onError).stop : subscribeUntil(signal, port, listener, onError)),
+    until: (other) => live(port, signal === undefined ? other : AbortSignal.any([signal, other])),
+    [Symbol.asyncIterator]: () => iterate(port, signal),
+  }
+}
+
+function subscribeUntil<R>(signal: AbortSignal, port: LivePort<R>, listener: (result: R) => void, onError: (error: unknown) => void): () => void {
+  if (signal.aborted) return () => undefined
+  const { stop } = new Subscription(port, listener, onError)
+  signal.addEventListener('abort', stop, { once: true })
+  return () => {
+    signal.removeEventListener('abort', stop)
+    stop()
   }
 }
 
@@ -102,18 +115,24 @@ function sameValue(a: SqlValue, b: SqlValue | undefined): boolean {
 }
 
 /** Results that nobody has taken yet wait in order; leaving the loop stops the query. */
-async function* iterate<R>(port: LivePort<R>): AsyncGenerator<R, void, undefined> {
+async function* iterate<R>(port: LivePort<R>, signal: AbortSignal | undefined): AsyncGenerator<R, void, undefined> {
+  const ended = (): boolean => signal?.aborted === true
+  if (ended()) return
   const waiting: R[] = []
   let failure: { readonly error: unknown } | undefined
   let wake: () => void = () => undefined
+  const end = (): void => wake()
+  signal?.addEventListener('abort', end, { once: true })
   const { stop } = new Subscription(port, (result) => { waiting.push(result); wake() }, (error) => { failure = { error }; wake() })
   try {
     for (;;) {
-      while (waiting.length > 0) yield waiting.shift() as R
+      while (waiting.length > 0 && !ended()) yield waiting.shift() as R
+      if (ended()) return
       if (failure) throw failure.error
       await new Promise<void>((resolve) => { wake = resolve })
     }
   } finally {
+    signal?.removeEventListener('abort', end)
     stop()
   }
 }

@@ -11,7 +11,7 @@ import { isSealError, SealError } from '../engine/errors.js'
 import { type SpaceWriter } from '../engine/space/port.js'
 import { type Committed, type ObjectId, type Read, type View } from '../engine/space/types.js'
 import { Capture } from './capture.js'
-import { findTable, type Schema } from './catalog.js'
+import { findTable, noSuchTable, type Schema } from './catalog.js'
 import { schemaAfter } from './ddl.js'
 import { checkPolicies, hasAutoincrement, looksAtRows, schemaAfterPolicy } from './define.js'
 import { constants } from './evaluate.js'
@@ -149,6 +149,15 @@ export class Session {
   isWarm(prepared: Prepared): boolean {
     return this.#open === undefined && prepared.kind === 'read' && !prepared.special && this.mirror.view === this.space.current
       && prepared.generation === this.mirror.generation && prepared.epoch === this.mirror.epoch
+  }
+
+  /** SQL of what identifies a table's rows, each with its collation; empty if that is a rowid without a name. Throws `sql-error` if there is no such table. */
+  keyOf(table: string): { readonly name: string; readonly collation: string }[] {
+    this.sync()
+    const object = findTable(this.schema, table)
+    if (object === undefined) throw noSuchTable(table)
+    const { form } = this.mirror.binding(object)
+    return form.keySlots.map((_, i) => ({ name: form.keyNames[i] as string, collation: form.keyCollations[i] ?? 'BINARY' }))
   }
 
   /** SQLite with everything of the present state in it. Outside of a transaction. */
