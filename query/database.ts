@@ -14,7 +14,8 @@ import { encodeReplay, type Replayed } from './replay.js'
 import { fromReplayed, notesOf, readMigrations, toReplayed, type Migrated, type Migration, type MigrationNote } from './migrations.js'
 import { Reruns, type LostWrite, type Rerun, type Write } from './rerun.js'
 import { live, type Live } from './live.js'
-import { type Imported, type ImportOptions } from './plain-file.js'
+import { importFile, type Imported, type ImportOptions } from './plain-file.js'
+import { withPolicies } from './policy-comments.js'
 import { Queue } from './queue.js'
 import { type ObjectRow, type Outcome, type Prepared } from './prepared.js'
 import { Session } from './session.js'
@@ -246,7 +247,6 @@ export class Database implements Sql {
     const bytes = await this.#queue.run(() => Promise.resolve(this.#sqlite.toFile(this.#session.whole())))
     if (!policies) return bytes
     const { rows } = await this.queryRaw('SELECT "table", sql FROM sealdb_policies')
-    const { withPolicies } = await import('./policy-comments.js')
     const plain = this.#sqlite.fromFile(bytes)
     try {
       withPolicies(plain, rows.map(([table, sql]) => ({ table: String(table), sql: String(sql) })))
@@ -261,8 +261,6 @@ export class Database implements Sql {
    * Throws, and leaves nothing behind, for a name that is taken and for a row that does not fit its table.
    */
   async import(bytes: Uint8Array, options: ImportOptions = {}): Promise<Imported> {
-    // Few pages ever need it: a bundler that splits leaves it out of what they load.
-    const { importFile } = await import('./plain-file.js')
     const file = this.#sqlite.fromFile(bytes)
     try {
       return await importFile(this, file, options)
