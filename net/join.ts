@@ -2,12 +2,17 @@
 import { SealError } from '../engine/errors.js'
 import type { InvitationLink } from '../engine/group/link.js'
 import type { JoinChannel } from '../engine/space/join.js'
+import { decodeManifest } from '../engine/space/snapshot-manifest.js'
 import { greet, pullStep } from './client.js'
 import type { Dial } from './transport.js'
 
+/** What is replayed whole although there is a snapshot: it takes a moment, and who holds every entry can hand them back to a relay that lost them. */
+export interface ShortHistory { readonly entries: number; readonly rows: number }
+const SHORT: ShortHistory = { entries: 2_000, rows: 10_000 }
+
 /** `sign`: the invitation key's answer to the relay's challenge. Close it when joined. */
 export async function joinChannel(
-  dial: Dial, link: InvitationLink, sign: (relayName: string, nonce: Uint8Array) => Uint8Array, onProgress?: (received: number) => void,
+  dial: Dial, link: InvitationLink, sign: (relayName: string, nonce: Uint8Array) => Uint8Array, onProgress?: (received: number) => void, short: ShortHistory = SHORT,
 ): Promise<JoinChannel & { close(): void }> {
   const { relay } = link
   if (!relay) throw new SealError('bad-argument', 'This link names no relay; the space must be attached to one before others can join.')
@@ -37,6 +42,18 @@ export async function joinChannel(
         }
         news = false
       }),
+    snapshot: {
+      manifest: async (size) => {
+        const { manifest } = await rpc.call({ kind: 'snapshot', size }, 'snapshotIs')
+        if (manifest.length === 0) return undefined
+        const rows = decodeManifest(manifest).counts.reduce((sum, count) => sum + count, 0)
+        return size < short.entries && rows < short.rows ? undefined : manifest
+      },
+      rows: async (size, from, count) => {
+        const { proof } = await rpc.call({ kind: 'rows', size, from, count }, 'rowsAre')
+        return proof.length === 0 ? undefined : proof
+      },
+    },
     close: () => rpc.close(),
   }
 }

@@ -5,7 +5,7 @@
  * A message that is not exactly what this table says is `bad-frame`, and its connection ends.
  */
 import { SealError } from '../engine/errors.js'
-import { MAX_BATCH_RECORDS, MAX_COUNT, MAX_ENTRY_LENGTH, MAX_NOTE_LENGTH, MAX_PRESENCE_LENGTH } from '../engine/limits.js'
+import { MAX_BATCH_RECORDS, MAX_COUNT, MAX_ENTRY_LENGTH, MAX_NOTE_LENGTH, MAX_PRESENCE_LENGTH, MAX_SNAPSHOT_CHUNK_LENGTH, MAX_SNAPSHOT_MANIFEST_LENGTH } from '../engine/limits.js'
 import { decodeFrame, encodeFrame, type WireValue } from './wire.js'
 
 export const WIRE_VERSION = 1
@@ -43,8 +43,11 @@ const TABLE = {
   /** Hand back entries that the relay has lost: the same bytes at the same indexes. */
   restore: { tag: 12, fields: { from: uint, records: list(MAX_BATCH_RECORDS, MAX_ENTRY_LENGTH) } },
   presence: { tag: 13, fields: { message: bytes(MAX_PRESENCE_LENGTH) } },
-  /** The relay's latest note and the proof that it extends the head of `size`. */
+  /** What the relay's latest head makes of `size`, or of its own size if that is smaller. */
   checkpoint: { tag: 14, fields: { size: uint } },
+  /** The manifest of the state after `size` entries, and a chunk of its rows (PROTOCOL.md §9.5). */
+  snapshot: { tag: 15, fields: { size: uint } },
+  rows: { tag: 16, fields: { size: uint, from: uint, count: uint } },
   ping: { tag: 17, fields: {} },
   // relay → client
   /** Records `[from, from + records.length)` and the relay's note for the size they lead to, or, in answer to a pull, on the way to: then pull on.
@@ -54,7 +57,11 @@ const TABLE = {
    * ('' if none). Clients believe only the log. */
   appended: { tag: 21, fields: { index: uint, stored: uint, refused: text(255) } },
   presenceFrom: { tag: 22, fields: { message: bytes(MAX_PRESENCE_LENGTH) } },
-  checkpointIs: { tag: 23, fields: { note: bytes(MAX_NOTE_LENGTH), consistency: list(64, 32) } },
+  /** The log root at the size asked for, and the proof that the note's root extends it. */
+  checkpointIs: { tag: 23, fields: { note: bytes(MAX_NOTE_LENGTH), root: hash, consistency: list(64, 32) } },
+  /** Empty: there is none. */
+  snapshotIs: { tag: 24, fields: { manifest: bytes(MAX_SNAPSHOT_MANIFEST_LENGTH) } },
+  rowsAre: { tag: 25, fields: { proof: bytes(MAX_SNAPSHOT_CHUNK_LENGTH) } },
   pong: { tag: 26, fields: {} },
   refused: { tag: 27, fields: { code: text(64), message: text(1024) } },
 } as const

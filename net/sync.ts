@@ -5,7 +5,7 @@
 import { isSealError, SealError } from '../engine/errors.js'
 import { MAX_BATCH_RECORDS } from '../engine/limits.js'
 import type { Alert, SpaceSync } from '../engine/space/port.js'
-import { greet, pullStep, type Greeting } from './client.js'
+import { greet, pullStep, type Greeting, type Step } from './client.js'
 import type { Message, MessageOf } from './messages.js'
 import { PresenceChannel } from './presence.js'
 import type { Rpc } from './rpc.js'
@@ -90,7 +90,7 @@ export class Sync {
 
   async #run(signal: AbortSignal): Promise<void> {
     let failures = 0
-    while (!signal.aborted) {
+    while (!signal.aborted && !this.#isRemoved()) {
       let online = Infinity
       try {
         this.#set('connecting')
@@ -102,10 +102,16 @@ export class Sync {
         this.#set('offline', error)
         this.#tell(error)
       }
-      if (signal.aborted) return
+      if (signal.aborted || this.#isRemoved()) break
       failures = this.#options.now() - online > GOOD_CONNECTION ? 0 : failures + 1
       await this.#pause(Math.min(this.#options.maxBackoff ?? 30_000, FIRST_BACKOFF * 2 ** Math.min(failures, 10)), signal)
     }
+    if (!signal.aborted) this.#set('stopped', removed())
+  }
+
+  /** As the verified log says; the entry that did it is the last that a relay gives to this device. */
+  #isRemoved(): boolean {
+    return this.#space.me.role === undefined
   }
 
   /** One connection, from dialling to its end. Throws what was wrong with it. */
@@ -125,6 +131,7 @@ export class Sync {
       rpc.onPush = (message) => this.#push(rpc, message)
       if (welcome.size < this.#space.head.size) await this.#handBack(rpc, welcome)
       await this.#receiveAll(rpc, welcome.size)
+      if (this.#isRemoved()) return
       this.#sentHere = new WeakSet()
       this.#rpc = rpc
       online()
@@ -150,7 +157,7 @@ export class Sync {
 
   /** Prove this device's key; to a relay that lacks the space, or the entry that admits this device, bring them first. */
   async #getIn({ rpc, name, nonce, known }: Greeting): Promise<MessageOf<'welcome'>> {
-    if (!known) await rpc.call({ kind: 'create', genesis: (await this.#space.records(0, 1))[0] as Uint8Array }, 'appended')
+    if (!known) await rpc.call({ kind: 'create', genesis: (await this.#held(0, 1))[0] as Uint8Array }, 'appended')
     const auth = { kind: 'auth', ...this.#space.signChallenge(name, nonce) } as const
     try {
       return await rpc.call(auth, 'welcome')
@@ -177,10 +184,20 @@ export class Sync {
 
   async #restore(rpc: Rpc, start: number): Promise<void> {
     for (let from = start; from < this.#space.head.size;) {
-      const records = withinBytes(await this.#space.records(from, Math.min(this.#space.head.size, from + MAX_BATCH_RECORDS)))
+      const records = withinBytes(await this.#held(from, Math.min(this.#space.head.size, from + MAX_BATCH_RECORDS)))
       const answer = await rpc.call({ kind: 'restore', from, records }, 'appended')
       if (answer.refused !== '') throw new SealError('relay-refused', `The relay refuses entries that were verified here: ${answer.refused}`, { code: answer.refused, from })
       from += records.length
+    }
+  }
+
+  /** Throws `out-of-scope` for entries before the snapshot that this device joined from: somebody else has to bring them. */
+  async #held(from: number, to: number): Promise<readonly Uint8Array[]> {
+    try {
+      return await this.#space.records(from, to)
+    } catch (error) {
+      if (!isSealError(error, 'bad-argument')) throw error
+      throw new SealError('out-of-scope', 'The relay lacks entries from before this device joined. A member who holds them has to connect first.', { from }, { cause: error })
     }
   }
 
@@ -189,10 +206,32 @@ export class Sync {
     for (let received = 0; ;) {
       const step = await pullStep(rpc, this.#space.head.size, (count) => this.#options.onProgress?.(received + count))
       received += step.records.length
-      await this.#space.receive(step.from, step.records, step.note)
+      await this.#receive(rpc, step)
       if (this.#space.evidence.length > 0) return
       if (step.size < step.from) throw new SealError('rollback', `The relay shows ${step.size} entries; ${step.from} were verified here.`, { found: step.size, expected: step.from })
       if (step.records.length === 0 || this.#space.head.size >= size) return
+    }
+  }
+
+  /**
+   * What does not lead where the relay has signed may be of another history: then the relay is asked how it gets from the head that is verified here to
+   * its own. What it answers is evidence, or proves nothing, and the batch stays refused.
+   */
+  async #receive(rpc: Rpc, { from, records, note }: Pick<Step, 'from' | 'records' | 'note'>): Promise<void> {
+    try {
+      await this.#space.receive(from, records, note)
+    } catch (error) {
+      if (!isSealError(error, 'bad-checkpoint') || !(await this.#findsFork(rpc))) throw error
+    }
+  }
+
+  async #findsFork(rpc: Rpc): Promise<boolean> {
+    try {
+      const { note, root, consistency } = await rpc.call({ kind: 'checkpoint', size: this.#space.head.size }, 'checkpointIs')
+      return (await this.#space.observe(note, { root, proof: consistency })) === 'fork'
+    } catch (error) {
+      if (isSealError(error)) return false // no answer, or one that proves nothing: what was found first stands
+      throw error
     }
   }
 
@@ -208,8 +247,9 @@ export class Sync {
     if (this.#space.evidence.length > 0) return
     if (from > this.#space.head.size) await this.#receiveAll(rpc, from + records.length)
     // What is known already is compared all the same: the relay has signed it again.
-    else await this.#space.receive(from, records, note)
-    this.#flush()
+    else await this.#receive(rpc, { from, records, note })
+    if (this.#isRemoved()) rpc.close()
+    else this.#flush()
   }
 
   async #refused(rpc: Rpc): Promise<void> {
@@ -238,7 +278,8 @@ export class Sync {
   }
 
   #enqueue(rpc: Rpc, work: () => Promise<void>): void {
-    this.#incoming = this.#incoming.then(() => (rpc.open ? work() : undefined)).catch((error: unknown) => {
+    // What came before the end of the connection counts: it may be the last that this device is told.
+    this.#incoming = this.#incoming.then(() => (this.#failure ? undefined : work())).catch((error: unknown) => {
       // Out of the chain: `#connection` throws it, when the connection has ended.
       if (!isSealError(error, 'disconnected')) {
         this.#failure ??= isSealError(error) ? error : new SealError('invariant', 'Receiving entries failed unexpectedly.', {}, { cause: error })
@@ -301,6 +342,10 @@ export class Sync {
     this.#state = state
     this.#options.onState?.(state, error)
   }
+}
+
+function removed(): SealError {
+  return new SealError('relay-refused', 'This device was removed from the space; relays serve it no longer.', { code: 'removed' })
 }
 
 /** As many of the first records as fit into one message, at least one. */

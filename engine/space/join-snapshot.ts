@@ -18,8 +18,8 @@ import type { Head } from './types.js'
 export interface SnapshotChannel {
   /** The manifest of the state after `size` entries; undefined if there is none to be had. */
   manifest(size: number): Promise<Uint8Array | undefined>
-  /** The chunk of rows `[from, from + count)` of it. */
-  rows(size: number, from: number, count: number): Promise<Uint8Array>
+  /** The chunk of rows `[from, from + count)` of it; undefined if it is no longer to be had: the log is replayed then. */
+  rows(size: number, from: number, count: number): Promise<Uint8Array | undefined>
 }
 
 const PREFIX = 'join/'
@@ -41,6 +41,7 @@ export async function takeSnapshot(store: Store, env: ApplyEnv, anchor: Head, ch
   for (const chunk of reader.missing) {
     const { from, count } = reader.range(chunk)
     const bytes = await channel.rows(anchor.size, from, count)
+    if (bytes === undefined) return undefined
     reader.accept(chunk, bytes)
     await store.commit({ put: [[chunkName(chunk), bytes.slice()]] })
     onRows?.((rows += count), reader.rowCount)

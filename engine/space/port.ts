@@ -67,8 +67,11 @@ export interface SpaceSync extends SpaceReader {
    * Checks the note, the position, the recomputed roots; then applies, persists, moves the head. Atomic.
    */
   receive(from: number, records: readonly Uint8Array[], note: Uint8Array): Promise<void>
-  /** A checkpoint seen elsewhere (presence, another member): compared with ours; a contradiction becomes evidence. `consistency` as RFC 9162. */
-  observe(note: Uint8Array, consistency?: readonly Uint8Array[]): Promise<'same' | 'behind' | 'ahead' | 'fork' | 'unknown'>
+  /**
+   * A checkpoint seen elsewhere (presence, another member), compared with ours; a contradiction becomes evidence. `consistency`, for a larger one: what
+   * the relay says its log root was at our size, and the proof that leads from there.
+   */
+  observe(note: Uint8Array, consistency?: { readonly root: Uint8Array; readonly proof: readonly Uint8Array[] }): Promise<'same' | 'behind' | 'ahead' | 'fork' | 'unknown'>
   /** The verified head, and records of the verified log for a relay that has lost them. */
   readonly head: Head
   records(from: number, to: number): Promise<readonly Uint8Array[]>

@@ -8,7 +8,7 @@ import type { SpaceCore } from './core.js'
 import { openRelayNote, type RelayStatement, verifyEvidence } from './evidence.js'
 import { NAMES } from './persist.js'
 import type { Head } from './types.js'
-import { forkEvidence, type Contradiction } from './watch.js'
+import { forkEvidence, type Contradiction, type Extension } from './watch.js'
 
 export class RelayWatch {
   readonly #core: SpaceCore
@@ -35,7 +35,7 @@ export class RelayWatch {
     return openRelayNote(env.crypto, env.spaceId, relay, note)
   }
 
-  async observe(note: Uint8Array, consistency?: readonly Uint8Array[]): Promise<'same' | 'behind' | 'ahead' | 'fork' | 'unknown'> {
+  async observe(note: Uint8Array, consistency?: Extension): Promise<'same' | 'behind' | 'ahead' | 'fork' | 'unknown'> {
     const statement = this.open(note)
     const { size } = this.#core.head
     if (statement.size > size) {

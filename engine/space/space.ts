@@ -30,6 +30,7 @@ import { openPresence, type Presence, sealPresence } from './presence.js'
 import { RelayWatch } from './relay-watch.js'
 import type { Committed, DeviceId, Draft, Head, View } from './types.js'
 import { SpaceView } from './view.js'
+import type { Extension } from './watch.js'
 
 export type { SpaceOptions } from './core.js'
 
@@ -173,7 +174,7 @@ export class Space implements SpaceWriter, SpaceSync {
 
   // ---- what others say -----------------------------------------------------------------------------------------------------------
 
-  observe(note: Uint8Array, consistency?: readonly Uint8Array[]): Promise<'same' | 'behind' | 'ahead' | 'fork' | 'unknown'> {
+  observe(note: Uint8Array, consistency?: Extension): Promise<'same' | 'behind' | 'ahead' | 'fork' | 'unknown'> {
     return this.#core.lock.run(() => this.#watch.observe(note, consistency))
   }
 

@@ -15,12 +15,13 @@ import { SealError } from '../../engine/errors.js'
 import { readGrave } from '../../engine/group/graves.js'
 import { openInvitations, readDevice } from '../../engine/group/roster.js'
 import { checkpointSigner, formatStateLine, originOfSpace, signCheckpoint } from '../../engine/log/checkpoint.js'
+import { AnchorStates } from '../../engine/space/anchors.js'
 import { verifyAside } from '../../engine/space/aside.js'
 import { decodeRecord } from '../../engine/space/entry.js'
 import { Follower, type HeldState, type SignatureTrust } from '../../engine/space/follower.js'
 import { verifyHandshake } from '../../engine/space/handshake.js'
 import type { Head, Verdict } from '../../engine/space/types.js'
-import type { Access, Aside, Ledger, LedgerMark } from './ledger.js'
+import type { Access, Aside, Ledger, LedgerMark, RelaySnapshot } from './ledger.js'
 import type { RelayJudge } from './relay.js'
 import type { RelayStore } from './store.js'
 
@@ -57,12 +58,16 @@ export async function createJudge(options: JudgeOptions): Promise<RelayJudge> {
 
 class FollowerLedger implements Ledger {
   readonly #follower: Follower
+  readonly #anchors: AnchorStates
   readonly #verify: Verify
+  /** Sizes of the log right after somebody was removed, and the state roots there: whoever left may read so far. */
+  readonly #partings = new Map<number, Uint8Array>()
   /** Devices looked up at this head: every send asks for its reader's. */
   readonly #devices = new Map<number, Access | undefined>()
 
   constructor(follower: Follower, verify: Verify) {
     this.#follower = follower
+    this.#anchors = new AnchorStates(follower)
     this.#verify = verify
   }
 
@@ -77,8 +82,8 @@ class FollowerLedger implements Ledger {
   advance(record: Uint8Array, restored: boolean, aside?: Aside): { readonly kind: 'taken' } | { readonly kind: 'refused'; readonly reason: string } {
     const outcome = this.#follower.judge(record, trustOf(aside))
     if (this.#takes(outcome.verdict, restored)) {
-      this.#devices.clear()
       this.#follower.adopt(outcome)
+      this.#moved(record, outcome.verdict)
       return { kind: 'taken' }
     }
     ;(outcome.state as HeldState).tree.release()
@@ -86,8 +91,7 @@ class FollowerLedger implements Ledger {
   }
 
   follow(record: Uint8Array, aside?: Aside): void {
-    this.#devices.clear()
-    this.#follower.follow(record, trustOf(aside))
+    this.#moved(record, this.#follower.follow(record, trustOf(aside)).verdict)
   }
 
   mark(): LedgerMark {
@@ -97,6 +101,8 @@ class FollowerLedger implements Ledger {
   reset(mark: LedgerMark): void {
     this.#devices.clear()
     this.#follower.reset(mark as unknown as HeldState)
+    this.#anchors.wentBack()
+    for (const size of this.#partings.keys()) if (size > this.head.size) this.#partings.delete(size)
   }
 
   unmark(mark: LedgerMark): void {
@@ -128,13 +134,32 @@ class FollowerLedger implements Ledger {
     return { size, logRoot: this.#follower.log.root(size), stateRoot }
   }
 
+  snapshot(size: number): RelaySnapshot | undefined {
+    return this.#anchors.at(size)
+  }
+
+  rootAt(size: number): Uint8Array {
+    return this.#follower.log.root(size)
+  }
+
   consistency(from: number, to: number): readonly Uint8Array[] {
     return from === 0 || from === to ? [] : this.#follower.log.consistencyProof(from, to)
   }
 
   #readDevice(id: number): Access | undefined {
     const device = readDevice(this.#follower.state.tree, id)
-    return device && { publicKey: device.signing, served: device.removedAt === undefined }
+    if (device?.removedAt === undefined) return device && { publicKey: device.signing, served: true }
+    const size = device.removedAt + 1
+    const stateRoot = this.#partings.get(size)
+    return { publicKey: device.signing, served: false, until: stateRoot && this.headAt(size, stateRoot) }
+  }
+
+  /** The head has moved over `record`. */
+  #moved(record: Uint8Array, verdict: Verdict): void {
+    this.#devices.clear()
+    this.#anchors.followed()
+    const decoded = verdict.kind === 'applied' ? decodeRecord(record) : undefined
+    if (decoded?.kind === 'entry' && decoded.entry.ops.some(({ op }) => op === 'member.remove' || op === 'device.remove')) this.#partings.set(this.head.size, this.head.stateRoot)
   }
 
   #takes(verdict: Verdict, restored: boolean): boolean {

@@ -5,7 +5,19 @@
 import type { Head } from '../../engine/space/types.js'
 
 /** The key that a connection must prove, and whether it is served now. */
-export interface Access { readonly publicKey: Uint8Array; readonly served: boolean }
+export interface Access {
+  readonly publicKey: Uint8Array
+  readonly served: boolean
+  /** Of a removed device: the head up to which the log is still its to read, its removal being the last entry. */
+  readonly until?: Head | undefined
+}
+
+/** A state that a newcomer may start from (PROTOCOL.md §9.5). */
+export interface RelaySnapshot {
+  readonly manifest: Uint8Array
+  /** A chunk. Hostile errors, and `bad-argument`, for rows that it does not have or that are too many. */
+  rows(from: number, count: number): Uint8Array
+}
 
 declare const verifiedAside: unique symbol
 /** What looking at a record's signature beforehand came to. Changes no outcome. */
@@ -35,6 +47,10 @@ export interface Ledger {
   admitted(signing: Uint8Array): number | undefined
   /** A former head of this log, if the state root after it was `stateRoot`. */
   headAt(size: number, stateRoot: Uint8Array): Head
+  /** The state after `size` entries, if a link is anchored there. To be asked now, not to be held on to. */
+  snapshot(size: number): RelaySnapshot | undefined
+  /** The log root of a former size. */
+  rootAt(size: number): Uint8Array
   /** RFC 9162 consistency proof between two sizes of this log. */
   consistency(from: number, to: number): readonly Uint8Array[]
 }

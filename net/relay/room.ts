@@ -61,10 +61,12 @@ export class Room {
   readonly #steps: { readonly size: number; readonly stateRoot: Uint8Array }[] = []
   #sinceStep = 0
   #closed = false
+  #head: Head
 
   constructor(options: RoomOptions) {
     this.#options = options
     this.ledger = options.ledger
+    this.#head = options.ledger.head // the genesis, which is stored
     this.#log = options.log
     this.#log.onGrowth = () => {
       this.#stale = true
@@ -77,8 +79,9 @@ export class Room {
     await this.#catchUp()
   }
 
+  /** Of what is durable: while a group is being stored the ledger is ahead of it, and nobody is told of that. */
   get size(): number {
-    return this.ledger.head.size
+    return this.#head.size
   }
   /** The relay has let go of it: find it again. */
   get closed(): boolean {
@@ -89,9 +92,9 @@ export class Room {
     return this.listeners.size === 0 && this.#queue.length === 0 && this.#working === undefined
   }
 
-  /** The relay's signed checkpoint for the present head. */
+  /** The relay's signed checkpoint for the durable head. */
   note(): Uint8Array {
-    const { head } = this.ledger
+    const head = this.#head
     if (this.#note?.size !== head.size) this.#note = { size: head.size, bytes: this.#options.sign(head) }
     return this.#note.bytes
   }
@@ -116,12 +119,18 @@ export class Room {
     job.looking = undefined
   }
 
-  /** Records from `from`, and a note for the next step that they lead to or towards. */
-  async read(from: number, limit: number, maxBytes: number): Promise<{ readonly records: readonly Uint8Array[]; readonly note: Uint8Array }> {
+  /** A note for a former head of this space. */
+  noteFor(head: Head): Uint8Array {
+    return head.size === this.size ? this.note() : this.#options.sign(head)
+  }
+
+  /** Records from `from`, and a note for the next step that they lead to or towards. `until`: as if the log ended there. */
+  async read(from: number, limit: number, maxBytes: number, until: Head = this.#head): Promise<{ readonly records: readonly Uint8Array[]; readonly note: Uint8Array }> {
     const step = this.#steps.find(({ size }) => size > from)
-    const note = step ? this.#options.sign(this.ledger.headAt(step.size, step.stateRoot)) : this.note()
-    const count = Math.min((step?.size ?? this.size) - from, limit, MAX_BATCH_RECORDS)
-    return { records: count <= 0 ? [] : await this.#log.read(from, count, maxBytes), note }
+    const last = until.size < this.size ? until : this.#head
+    const end = step && step.size < last.size ? this.ledger.headAt(step.size, step.stateRoot) : last
+    const count = Math.min(end.size - from, limit, MAX_BATCH_RECORDS)
+    return { records: count <= 0 ? [] : await this.#log.read(from, count, maxBytes), note: this.noteFor(end) }
   }
 
   /** How many of `records` are held, byte for byte, from `from` on; undefined if other ones are. */
@@ -232,7 +241,8 @@ export class Room {
   #grown(from: number, records: readonly Uint8Array[]): void {
     if (records.length === 0) return
     for (const record of records) this.#sinceStep += record.length
-    const { size, stateRoot } = this.ledger.head
+    this.#head = this.ledger.head
+    const { size, stateRoot } = this.#head
     if (size - (this.#steps.at(-1)?.size ?? 0) >= STEP_RECORDS || this.#sinceStep >= STEP_BYTES) {
       this.#steps.push({ size, stateRoot })
       this.#sinceStep = 0

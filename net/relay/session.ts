@@ -1,14 +1,15 @@
 /**
  * One connection of a relay: hello → challenge → proof of a key → requests, until it ends. Whatever is out of turn, malformed or too much
- * ends this connection with a reason and touches nothing else. Access is looked up for every send, so a removed member's open
- * connection gets nothing more.
+ * ends this connection with a reason and touches nothing else. Access is looked up for every send: a removed device gets the log up to and
+ * including its removal, so that it learns of it, and nothing more.
  */
 import { isSealError, SealError } from '../../engine/errors.js'
 import { MAX_BATCH_RECORDS } from '../../engine/limits.js'
 import { decodeMessage, encodeMessage, WIRE_VERSION, type Message, type MessageOf } from '../messages.js'
 import type { Connection } from '../transport.js'
 import { Bucket, type Rate } from './bucket.js'
-import type { Access } from './ledger.js'
+import type { Head } from '../../engine/space/types.js'
+import type { Access, RelaySnapshot } from './ledger.js'
 import type { Metric } from './metrics.js'
 import type { Room, RoomListener } from './room.js'
 
@@ -53,6 +54,8 @@ export interface SessionHost {
   log(event: string, facts: Readonly<Record<string, string | number>>): void
 }
 
+const NOTHING = new Uint8Array(0)
+
 type Proved = { readonly kind: 'device' | 'invitation'; readonly id: number }
 
 export class Session implements RoomListener {
@@ -69,6 +72,8 @@ export class Session implements RoomListener {
   #inWork = 0
   #inWorkBytes = 0
   #ended = false
+  /** Its device was removed: it may read up to there, and hears of nothing any more. */
+  #parted = false
   /** Frames are handled one after the other until the session is live; then requests run side by side. */
   #handshake: Promise<void> = Promise.resolve()
 
@@ -87,7 +92,10 @@ export class Session implements RoomListener {
   }
 
   announce(frame: Uint8Array, from: number): void {
-    if (!this.live || !this.#isServed()) return
+    if (!this.live || this.#parted) return
+    const until = this.#until()
+    if (until) return this.#part(from, until)
+    if (!this.#isServed()) return
     if (!this.#keepsUp(from)) return
     this.#host.count('entries_out')
     this.#connection.send(frame)
@@ -95,12 +103,12 @@ export class Session implements RoomListener {
 
   presence(frame: Uint8Array): void {
     // Presence is not worth a queue: a slow reader misses it.
-    if (this.live && this.#connection.buffered < this.#host.limits.maxBuffered / 4 && this.#isServed()) this.#connection.send(frame)
+    if (this.live && !this.#parted && this.#connection.buffered < this.#host.limits.maxBuffered / 4 && this.#isServed()) this.#connection.send(frame)
   }
 
-  /** End it if it has taken too long to prove a key. */
+  /** End it if it has taken too long to prove a key, or to read what is left for it to read. */
   checkHandshake(): void {
-    if (!this.live && this.#host.now() - this.#since > this.#host.limits.handshakeTime) this.close(CLOSE.denied, 'no key was proved in time')
+    if ((!this.live || this.#parted) && this.#host.now() - this.#since > this.#host.limits.handshakeTime) this.close(CLOSE.denied, 'no key was proved in time')
   }
 
   close(code: number, reason: string): void {
@@ -197,7 +205,7 @@ export class Session implements RoomListener {
     if (!this.#host.unsafeSkipRelayAuth) {
       // Not one that was removed, but one that this relay, perhaps restored from a backup, has never heard of: it may bring what is missing.
       if (proved.kind === 'device' && !access) return this.#refuse(request, 'unknown-device', 'This relay holds no entry that admits that device.')
-      if (!access?.served || !this.#host.verifyChallenge(access.publicKey, space, this.#nonce, signature)) {
+      if (!(access?.served === true || access?.until) || !this.#host.verifyChallenge(access.publicKey, space, this.#nonce, signature)) {
         this.#host.count('refused')
         this.#refuse(request, 'denied', 'The relay serves current members and open invitations only.')
         this.close(CLOSE.denied, 'denied')
@@ -206,20 +214,33 @@ export class Session implements RoomListener {
     }
     this.#proved = proved
     this.#room = room
-    room.listeners.add(this)
-    this.#send({ kind: 'welcome', request, size: room.size, note: room.note() })
+    const until = this.#until()
+    this.#parted = until !== undefined
+    if (!until) room.listeners.add(this)
+    this.#send({ kind: 'welcome', request, size: until?.size ?? room.size, note: until ? room.noteFor(until) : room.note() })
   }
 
   async #request(message: Message): Promise<void> {
     const room = this.#room
-    if (!room || !this.#isServed()) return
+    if (!room) return
+    if (message.kind === 'pull' && this.#until()) return this.#pull(room, message)
+    if (!this.#isServed()) return
     switch (message.kind) {
       case 'pull': return this.#pull(room, message)
       case 'append': return this.#append(room, message.request, message.records, false)
       case 'restore': return this.#restore(room, message)
       case 'checkpoint': {
         const size = Math.min(message.size, room.size)
-        this.#send({ kind: 'checkpointIs', request: message.request, note: room.note(), consistency: room.ledger.consistency(size, room.size) })
+        const { ledger } = room
+        this.#send({ kind: 'checkpointIs', request: message.request, note: room.note(), root: ledger.rootAt(size), consistency: ledger.consistency(size, room.size) })
+        return
+      }
+      case 'snapshot':
+        this.#send({ kind: 'snapshotIs', request: message.request, manifest: this.#snapshot(room, message.size)?.manifest ?? NOTHING })
+        return
+      case 'rows': {
+        const proof = this.#snapshot(room, message.size)?.rows(message.from, message.count)
+        if (this.#keepsUp(message.from)) this.#send({ kind: 'rowsAre', request: message.request, proof: proof ?? NOTHING })
         return
       }
       case 'presence': {
@@ -237,9 +258,13 @@ export class Session implements RoomListener {
   }
 
   async #pull(room: Room, { request, from, limit }: MessageOf<'pull'>): Promise<void> {
-    const { records, note } = await room.read(from, Math.min(limit, MAX_BATCH_RECORDS), this.#host.limits.answerBytes)
+    const until = this.#until()
+    const { records, note } = await room.read(from, Math.min(limit, MAX_BATCH_RECORDS), this.#host.limits.answerBytes, until)
+    if (!this.live) return
+    // Removed meanwhile: what was read may go too far.
+    if (!until && this.#until()) return this.#pull(room, { kind: 'pull', request, from, limit })
     // Whoever asks and doesn't read is a slow reader, too.
-    if (!this.live || !this.#isServed() || !this.#keepsUp(from)) return
+    if ((!until && !this.#isServed()) || !this.#keepsUp(from)) return
     this.#host.count('entries_out')
     this.#send({ kind: 'entries', request, from, records, note })
   }
@@ -291,6 +316,29 @@ export class Session implements RoomListener {
       return
     }
     return this.#append(room, message.request, message.records.slice(held), true)
+  }
+
+  #snapshot(room: Room, size: number): RelaySnapshot | undefined {
+    return size <= room.size ? room.ledger.snapshot(size) : undefined
+  }
+
+  /** If the device was removed: where its log ends. */
+  #until(): Head | undefined {
+    const { unsafeSkipRelayAuth } = this.#host
+    return unsafeSkipRelayAuth || !this.#room || this.#proved?.kind !== 'device' ? undefined : this.#access(this.#room, this.#proved)?.until
+  }
+
+  /** The last that it is told: the entries up to its removal. It may have to ask for earlier ones, so the connection stays for a while. */
+  #part(from: number, until: Head): void {
+    const room = this.#room as Room
+    this.#parted = true
+    room.listeners.delete(this)
+    if (until.size <= from) return this.close(CLOSE.denied, 'no longer a member')
+    room.read(from, MAX_BATCH_RECORDS, Number.MAX_SAFE_INTEGER, until).then(({ records, note }) => {
+      if (this.#ended || !this.#keepsUp(from)) return
+      this.#host.count('entries_out')
+      this.#send({ kind: 'entries', request: 0, from, records, note })
+    }).catch((error: unknown) => this.#fail(error))
   }
 
   /** False, and the end, for who has not read what was sent. */

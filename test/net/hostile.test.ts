@@ -407,6 +407,57 @@ describe('fork (A7, A8, 30)', () => {
     await reopened.close()
   })
 
+  it.each(['a push', 'a pull'])('another history at a larger size, in answer to %s: the relay’s own proof is evidence, without anybody else', async (how) => {
+    const relay = await testRelay()
+    const { ada, bob } = await pair(relay)
+    const twin = await testRelay({ store: await backup(relay.store, ada.space.id) })
+    const b = await redial(bob, twin.dial, 'Bob')
+    await say(ada, 10, 'seen by Ada')
+    const alerts = alertsOf(ada.space)
+    const go = async (): Promise<void> => { for (let i = 0; i < 4; i++) await say(b, 20 + i, `seen by Bob ${i}`) }
+    if (how === 'a pull') await go()
+    await ada.sync.stop()
+    // Ada comes to the other branch: at its smaller size while it shows nothing, or when it has grown over hers.
+    const hidden = ada.space.head.size
+    const a = await redial(ada, how === 'a pull' ? twin.dial : through(twin.dial, {
+      toClient: (message) => (message.kind === 'welcome' ? [{ ...message, size: hidden, note: ada.space.note as Uint8Array }]
+        : message.kind === 'entries' && message.request > 0 && message.records.length === 0 ? [{ ...message, note: ada.space.note as Uint8Array }] : undefined),
+    }), 'Ada')
+    if (how === 'a push') {
+      await until(() => a.sync.state === 'online', 'online')
+      await go()
+    }
+    await until(() => ada.space.evidence.length > 0, 'evidence')
+    const fork = verifyEvidence(crypto, (alerts.find(({ code }) => code === 'fork') as Alert).evidence as Uint8Array)
+    expect(fork).toMatchObject({ spaceId: ada.space.id, relayName: 'relay.test' })
+    expect(fork.sizes[0]).toBe(ada.space.head.size)
+    expect(ada.space.writable).toBe(false)
+    await expect(ada.space.commit(rows(put('insert', 1, 99n, 0n, 'no')), ada.space.current)).rejects.toMatchObject({ code: 'read-only', facts: { reason: 'evidence' } })
+    expect(bodies(ada.space.current, 1)).toEqual(['first', 'seen by Ada'])
+    expect(alerts.map(({ code }) => code)).toEqual(['fork'])
+  })
+
+  it('another history without the proof that it is one: refused and told, nothing stops', async () => {
+    const relay = await testRelay()
+    const { ada, bob } = await pair(relay)
+    const twin = await testRelay({ store: await backup(relay.store, ada.space.id) })
+    const b = await redial(bob, twin.dial, 'Bob')
+    await say(ada, 10, 'seen by Ada')
+    for (let i = 0; i < 4; i++) await say(b, 20 + i, `seen by Bob ${i}`)
+    const alerts = alertsOf(ada.space)
+    const before = stateOf(ada.space)
+    let asked = 0
+    const a = await redial(ada, through(twin.dial, { toClient: (message) => {
+      if (message.kind !== 'checkpointIs') return undefined
+      return [[{ ...message, consistency: [] }, { ...message, root: ada.space.head.logRoot }, { kind: 'refused', request: message.request, code: 'denied', message: '' }][asked++ % 3] as Message]
+    } }), 'Ada')
+    await until(() => asked > 3, 'asked')
+    expect(stateOf(ada.space)).toEqual(before)
+    expect(ada.space.evidence).toHaveLength(0)
+    expect(new Set(alerts.map(({ code }) => code))).toEqual(new Set(['tampered']))
+    await a.sync.stop()
+  })
+
   it('an entry of one branch put into the other is rejected(base), and freezes nobody', async () => {
     const { ada, bob, relays } = await forked(1)
     const spliced = (await bob.space.records(bob.space.head.size - 1, bob.space.head.size))[0] as Uint8Array

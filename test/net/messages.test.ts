@@ -18,7 +18,11 @@ const MESSAGES: readonly Message[] = [
   { kind: 'restore', request: 10, from: 4, records: [] },
   { kind: 'entries', request: 0, from: 12, records: Array.from({ length: 40 }, (_, i) => bytes(i)), note: bytes(100) },
   { kind: 'appended', request: 10, index: 5, stored: 3, refused: '' },
-  { kind: 'checkpointIs', request: 3, note: bytes(100), consistency: [bytes(32), bytes(32)] },
+  { kind: 'checkpointIs', request: 3, note: bytes(100), root: bytes(32), consistency: [bytes(32), bytes(32)] },
+  { kind: 'snapshot', request: 5, size: 12 },
+  { kind: 'snapshotIs', request: 5, manifest: bytes(100) },
+  { kind: 'rows', request: 6, size: 12, from: 0, count: 900 },
+  { kind: 'rowsAre', request: 6, proof: bytes(70_000) },
   { kind: 'refused', request: 3, code: 'denied', message: 'no' },
   { kind: 'ping', request: 4 },
 ]

@@ -122,6 +122,24 @@ describe('a fork by the relay', () => {
     expect(eve.writable).toBe(true)
   })
 
+  it('a larger head of another history, with the relay’s own proof of what it has at our size: evidence, whatever that size', async () => {
+    for (let more = 0; more < 4; more++) { // a power of two among the sizes, where the proof leaves the smaller root out
+      const { ada, bob, relay } = await couple(`larger ${more}`)
+      const other = relay.copy()
+      for (let i = 0; i <= more; i++) await insert(ada, i, `ada ${i}`)
+      for (let i = 0; i < more + 3; i++) await insert(bob, 100 + i, `bob ${i}`)
+      await relay.settle(ada)
+      await other.settle(bob)
+      const claim = { root: other.follower.log.root(ada.head.size), proof: other.follower.log.consistencyProof(ada.head.size, other.head.size) }
+      expect(await codeOf(ada.observe(other.note(), { ...claim, root: ada.head.logRoot }))).toBe('fork')
+      expect([ada.writable, ada.evidence.length]).toEqual([true, 0])
+      expect(await ada.observe(other.note(), claim)).toBe('fork')
+      expect(verifyEvidence(crypto, ada.evidence[0] as Uint8Array)).toMatchObject({ spaceId: ada.id, sizes: [ada.head.size, other.head.size] })
+      expect(ada.writable).toBe(false)
+      expect(await bob.observeEvidence(ada.evidence[0] as Uint8Array)).toBe(true)
+    }
+  })
+
   it('two notes that agree are no evidence, nor is one of another key or size', async () => {
     const { ada, bob, relay } = await couple('agree')
     const old = relay.note()
@@ -133,8 +151,10 @@ describe('a fork by the relay', () => {
     await relay.settle(bob)
     expect(await ada.observe(relay.note())).toBe('unknown')
     const proof = relay.follower.log.consistencyProof(ada.head.size, relay.head.size)
-    expect(await ada.observe(relay.note(), proof)).toBe('ahead')
-    expect(await codeOf(ada.observe(relay.note(), proof.slice(1)))).toBe('fork')
+    const root = ada.head.logRoot
+    expect(await ada.observe(relay.note(), { root, proof })).toBe('ahead')
+    expect(await codeOf(ada.observe(relay.note(), { root, proof: proof.slice(1) }))).toBe('fork')
+    expect(await codeOf(ada.observe(relay.note(), { root: root.map((byte) => byte ^ 1), proof }))).toBe('fork')
     expect(await codeOf(ada.observe(new Sequencer(relay.records, new Uint8Array(32).fill(8)).note()))).toBe('bad-signature')
     expect([ada.writable, ada.evidence.length]).toEqual([true, 0])
   })
