@@ -59,7 +59,7 @@ const TABLE = {
   presenceFrom: { tag: 22, fields: { message: bytes(MAX_PRESENCE_LENGTH) } },
   /** The log root at the size asked for, and the proof that the note's root extends it. */
   checkpointIs: { tag: 23, fields: { note: bytes(MAX_NOTE_LENGTH), root: hash, consistency: list(64, 32) } },
-  /** Empty: there is none. */
+  /** Empty, both: there is none. */
   snapshotIs: { tag: 24, fields: { manifest: bytes(MAX_SNAPSHOT_MANIFEST_LENGTH) } },
   rowsAre: { tag: 25, fields: { proof: bytes(MAX_SNAPSHOT_CHUNK_LENGTH) } },
   pong: { tag: 26, fields: {} },

@@ -33,8 +33,12 @@ const chunkName = (chunk: number): string => `${PREFIX}chunk/${String(chunk).pad
 export async function takeSnapshot(store: Store, env: ApplyEnv, anchor: Head, channel: SnapshotChannel, onRows?: (rows: number, of: number) => void): Promise<Follower | undefined> {
   const done = await storedAt(store, env, anchor)
   if (done) return done
-  const reader = (await resume(store, env, anchor)) ?? (await begin(store, env, anchor, channel))
+  const resumed = resume(store, env, anchor)
+  const manifest = resumed ? undefined : await channel.manifest(anchor.size)
+  const reader = resumed ?? (manifest && new SnapshotReader(env.crypto, anchor, manifest))
   if (!reader) return undefined
+  // The first chunk that verifies says that the manifest cuts this state: before that it is not kept, or a bad one would stay.
+  let before: NonNullable<Batch['put']> = manifest ? [...leftOfJoining(store), [MANIFEST, manifest.slice()]] : []
   let rows = reader.rowCount
   for (const chunk of reader.missing) rows -= reader.range(chunk).count
   onRows?.(rows, reader.rowCount)
@@ -43,7 +47,8 @@ export async function takeSnapshot(store: Store, env: ApplyEnv, anchor: Head, ch
     const bytes = await channel.rows(anchor.size, from, count)
     if (bytes === undefined) return undefined
     reader.accept(chunk, bytes)
-    await store.commit({ put: [[chunkName(chunk), bytes.slice()]] })
+    await store.commit({ put: [...before, [chunkName(chunk), bytes.slice()]] })
+    before = []
     onRows?.((rows += count), reader.rowCount)
   }
   const follower = reader.finish(env)
@@ -74,24 +79,17 @@ async function storedAt(store: Store, env: ApplyEnv, anchor: Head): Promise<Foll
   return undefined
 }
 
-async function resume(store: Store, env: ApplyEnv, anchor: Head): Promise<SnapshotReader | undefined> {
+function resume(store: Store, env: ApplyEnv, anchor: Head): SnapshotReader | undefined {
   const manifest = store.get(MANIFEST)
   if (manifest === undefined) return undefined
   const reader = unlessHostile(() => new SnapshotReader(env.crypto, anchor, manifest))
   if (!reader) return undefined
-  for (const chunk of reader.missing) {
+  const all = reader.missing
+  for (const chunk of all) {
     const bytes = store.get(chunkName(chunk))
     if (bytes !== undefined) unlessHostile(() => reader.accept(chunk, bytes))
   }
-  return reader
-}
-
-async function begin(store: Store, env: ApplyEnv, anchor: Head, channel: SnapshotChannel): Promise<SnapshotReader | undefined> {
-  const manifest = await channel.manifest(anchor.size)
-  if (manifest === undefined) return undefined
-  const reader = new SnapshotReader(env.crypto, anchor, manifest)
-  await store.commit({ put: [...leftOfJoining(store), [MANIFEST, manifest.slice()]] })
-  return reader
+  return reader.missing.length < all.length ? reader : undefined
 }
 
 /** What was kept of an earlier try, for another link or on a damaged disk, is no longer wanted. */

@@ -56,6 +56,16 @@ export interface SessionHost {
 
 const NOTHING = new Uint8Array(0)
 
+/** Rows that are not there, or more than a chunk holds: no such chunk. The newcomer has a manifest from elsewhere, and replays the log. */
+function chunkOf(snapshot: RelaySnapshot | undefined, { from, count }: MessageOf<'rows'>): Uint8Array | undefined {
+  try {
+    return snapshot?.rows(from, count)
+  } catch (error) {
+    if (isSealError(error, 'bad-argument') || isSealError(error, 'too-large')) return undefined
+    throw error
+  }
+}
+
 type Proved = { readonly kind: 'device' | 'invitation'; readonly id: number }
 
 export class Session implements RoomListener {
@@ -239,7 +249,7 @@ export class Session implements RoomListener {
         this.#send({ kind: 'snapshotIs', request: message.request, manifest: this.#snapshot(room, message.size)?.manifest ?? NOTHING })
         return
       case 'rows': {
-        const proof = this.#snapshot(room, message.size)?.rows(message.from, message.count)
+        const proof = chunkOf(this.#snapshot(room, message.size), message)
         if (this.#keepsUp(message.from)) this.#send({ kind: 'rowsAre', request: message.request, proof: proof ?? NOTHING })
         return
       }
