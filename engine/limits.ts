@@ -19,6 +19,8 @@ export const RING_SIZE = 1_024
 export const MAX_RECIPIENTS = 4_096
 /** CONSENSUS. Readers and writers start at most one epoch in so many entries. */
 export const ROTATE_INTERVAL = 64
+/** CONSENSUS. Entries of a lost branch that one acceptance of a rollback names: 2 MiB of hashes, some hours of a busy space. */
+export const MAX_LOST_ENTRIES = 65_536
 /** Largest count or index anywhere: 48 bits, so every number is a safe integer. */
 export const MAX_COUNT = 2 ** 48 - 1
 /** Longest read proof that a verifier looks at. */

@@ -8,6 +8,7 @@ import { buildForget, buildLeave, buildRemoval, buildRepairs, buildRotate, mustR
 import { formatLink } from '../group/link.js'
 import { holdingUpForget, newestEpoch, readDevice, readMeta } from '../group/roster.js'
 import { buildReseal } from './build.js'
+import type { Branch, Resumed } from './change-branch.js'
 import type { RelayRecord } from './ops/space.js'
 import type { Space } from './space.js'
 import type { DeviceId, MemberId, Role, SettleState } from './types.js'
@@ -143,6 +144,16 @@ export async function attachRelay(space: Space, relay: RelayRecord): Promise<voi
   await space.commitOps(() => [{ op: 'relay', relay }])
 }
 
+/**
+ * The relay went back and has gone on without entries that this device has verified: accept it, as an admin. `theirs` is what the relay has now. Other
+ * devices follow when the entry has reached them (`SpaceSync.resume`). Resolves when it is in the log.
+ */
+export async function acceptRollback(space: Space, theirs: Branch): Promise<Resumed> {
+  const { committed, resumed } = await space.acceptRollback(theirs)
+  ended(await committed.settled)
+  return resumed
+}
+
 type Ops = ReturnType<Parameters<Space['commitOps']>[0]>
 
 async function makeLink(space: Space, what: { readonly kind: 'member' | 'device'; readonly role?: Role; readonly uses: number }, options: Omit<InviteOptions, 'role'>): Promise<string> {
@@ -163,13 +174,14 @@ async function makeLink(space: Space, what: { readonly kind: 'member' | 'device'
 /** Write, and wait until it is in the verified log. Throws `rejected` if the log rejects it: somebody else was faster. */
 async function settle(space: Space, build: (context: BuildContext) => Ops, withKeyring: 'with-keyring' | 'as-needed' = 'as-needed'): Promise<SettleState> {
   const committed = await space.commitOps(build, withKeyring)
-  const state = await committed.settled
-  if (state.kind === 'rejected') {
-    const verdict = state.verdict
-    const code = verdict.kind === 'applied' ? 'applied' : verdict.code
-    throw new SealError('rejected', `Somebody else changed the space first (${code}); try again.`, { code, index: state.index })
-  }
-  return state
+  return ended(await committed.settled)
+}
+
+function ended(state: SettleState): SettleState {
+  if (state.kind !== 'rejected') return state
+  const { verdict } = state
+  const code = verdict.kind === 'applied' ? 'applied' : verdict.code
+  throw new SealError('rejected', `Somebody else changed the space first (${code}); try again.`, { code, index: state.index })
 }
 
 /** False if there was nothing to write. */

@@ -3,7 +3,7 @@
  * in one batch; then everything moves and is told. Between the batch and the telling nothing may fail.
  */
 import { equalBytes } from '../codec/bytes.js'
-import { SealError, isSealError } from '../errors.js'
+import { SealError, invariant, isSealError } from '../errors.js'
 import { protocolKey } from '../state/keys.js'
 import { apply } from './apply.js'
 import type { SpaceCore } from './core.js'
@@ -67,6 +67,21 @@ export class Advance {
     for (const { hash, replay } of unresolved) events.emit('retry', { hash, verdict: { kind: 'rejected', code: 'conflict', detail: 'earlier' }, replay })
     this.#tellDropped(rebased)
     return outbox.pending.length
+  }
+
+  /** The follower is on another history, and the store says so, too: show it, and tell what that means for what was pending. */
+  changedOver(change: OutboxChange & { readonly dropped: readonly Pending[] }): void {
+    const core = this.#core
+    core.outbox.adopt(change)
+    core.views.moveVerified(0)
+    const rebased = this.#rebase(core.views.verified.held, change)
+    invariant(rebased.refusal === undefined, 'what applied apart does not apply here')
+    this.#show(rebased)
+    core.keyring.open(core.views.current.held.tree)
+    core.settleKeyring()
+    core.noticeStanding()
+    core.events.emit('change', { verified: true })
+    this.#tellDropped({ ...rebased, change, refusal: { kind: 'rejected', code: 'base' } })
   }
 
   #judgeAll(records: readonly Uint8Array[]): Judged[] {

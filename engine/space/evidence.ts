@@ -7,9 +7,10 @@ import { decodeCanonical, encodeCanonical } from '../codec/canonical.js'
 import type { VerifierCrypto } from '../crypto/provider.js'
 import { SealError } from '../errors.js'
 import { MAX_NOTE_LENGTH } from '../limits.js'
-import { checkpointVerifier, openCheckpoint, originOfSpace, parseStateLine } from '../log/checkpoint.js'
+import { type Checkpoint, checkpointVerifier, openCheckpoint, originOfSpace, parseStateLine } from '../log/checkpoint.js'
 import { type LogProof, readLogProof, verifyConsistency, writeLogProof } from '../log/merkle.js'
 import type { RelayRecord } from './ops/space.js'
+import type { Head } from './types.js'
 
 /** `smaller.size <= larger.size`. `root`: the log root that the larger head has at the smaller size; `proof`: from `root` to the larger. */
 export interface ForkParts {
@@ -29,6 +30,9 @@ export interface VerifiedFork {
   readonly relayName: string
   readonly relayKey: Uint8Array
   readonly sizes: readonly [number, number]
+  /** What the two notes say. */
+  readonly smaller: Head
+  readonly larger: Head
   readonly [verified]: 'fork'
 }
 
@@ -58,7 +62,7 @@ export function verifyEvidence(crypto: VerifierCrypto, bytes: Uint8Array): Verif
   const smaller = openCheckpoint(parts.smaller, origin, verifier)
   const larger = openCheckpoint(parts.larger, origin, verifier)
   const proved = (): VerifiedFork =>
-    ({ spaceId: parts.spaceId, relayName: parts.relayName, relayKey: parts.relayKey, sizes: [smaller.size, larger.size] }) as unknown as VerifiedFork
+    ({ spaceId: parts.spaceId, relayName: parts.relayName, relayKey: parts.relayKey, sizes: [smaller.size, larger.size], smaller: headIn(smaller), larger: headIn(larger) }) as unknown as VerifiedFork
   if (smaller.size === larger.size) {
     // Nothing of the bytes goes unused: the one root is the larger's own, and there is nothing to prove between equal sizes.
     if (!equalBytes(parts.root, larger.root) || parts.proof.length > 0) throw new SealError('bad-proof', 'Expected no proof between two heads of one size.')
@@ -71,6 +75,10 @@ export function verifyEvidence(crypto: VerifierCrypto, bytes: Uint8Array): Verif
     if (!equalBytes(parts.root, smaller.root)) return proved()
   }
   throw new SealError('bad-proof', 'Expected two notes that contradict each other; these agree.', { smaller: smaller.size, larger: larger.size })
+}
+
+function headIn(checkpoint: Checkpoint): Head {
+  return { size: checkpoint.size, logRoot: checkpoint.root, stateRoot: parseStateLine(checkpoint) }
 }
 
 /** The relay's statement about one head, its signature checked. */

@@ -61,7 +61,7 @@ export class Follower {
     return new Follower(env, states, { tree: viewOf(states.at(version)), log: log.frontier() }, log)
   }
 
-  get state(): SpaceState {
+  get state(): HeldState {
     return this.#state
   }
   get head(): Head {
@@ -109,6 +109,16 @@ export class Follower {
     this.#log.truncate(held.log.size)
     this.#recent = this.#recent.filter(({ size }) => size < held.log.size)
     this.#move(held)
+  }
+
+  /** Go over to another follower's history, which is the same as this one's up to `size`. Its state is taken as it is, or its rows into this tree. */
+  rebranch(size: number, other: Follower): void {
+    const { state } = other.#state.tree
+    const version = other.states === this.states ? this.states.retain(state.version) : this.states.build(state.scan())
+    this.#log.truncate(size)
+    for (let i = size; i < other.head.size; i++) this.#log.append(other.#log.leaf(i))
+    this.#recent = []
+    this.#move({ tree: viewOf(this.states.at(version)), log: this.#log.frontier() })
   }
 
   release(): void {

@@ -74,6 +74,14 @@ export class HistoryReader {
     return this.#marks.length + this.#kept.filter(({ states }) => states === this.#live.states).length
   }
 
+  /** The live log is another one from `size` on. */
+  rebranched(size: number): void {
+    for (const follower of this.#kept.splice(0)) follower.release()
+    while ((this.#marks.at(-1)?.log.size ?? 0) > size) this.#marks.pop()?.tree.release()
+    this.#mark()
+    this.#soundTo = Math.min(this.#soundTo, size)
+  }
+
   close(): void {
     this.#closed = true
     for (const held of [...this.#kept.splice(0), ...this.#marks.splice(0).map(({ tree }) => tree)]) held.release()

@@ -156,6 +156,12 @@ export class Outbox {
     return { puts, pending: change.pending.slice(0, kept), refused: [...change.refused, ...drafts], dropped }
   }
 
+  /** Another history takes the place of the one that all this was made on: what is pending is given up, and `again` stands instead. */
+  restart(again: readonly Pending[]): OutboxChange & { readonly dropped: readonly Pending[] } {
+    const given = this.drop(this.now, 0)
+    return { ...given, puts: [...given.puts, ...again.map((item) => [outboxName(item.sequence), encodeOutboxItem(item)] as const)], pending: again }
+  }
+
   /** A refused entry that was executed again without a new entry, or that nobody can execute: forget it. */
   resolve(hash: Uint8Array): OutboxChange {
     const done = this.unresolved.filter((item) => equalBytes(item.hash, hash))
@@ -190,7 +196,7 @@ export class Outbox {
 const DRAFT_OPS: ReadonlySet<Op['op']> = new Set(['insert', 'update', 'delete', 'create', 'replace', 'drop'])
 
 /** Written by `commit`, so that there is somebody to execute it again. Who wrote an act of the group is told by its promise. */
-function isDraft(record: Uint8Array): boolean {
+export function isDraft(record: Uint8Array): boolean {
   const decoded = decodeRecord(record)
   return decoded.kind === 'entry' && decoded.entry.ops.every(({ op }) => DRAFT_OPS.has(op))
 }

@@ -2,6 +2,7 @@
  * The two sides of a space's rim: what `query/` needs of it (`SpaceReader`, `SpaceWriter`) and what `net/` needs (`SpaceSync`).
  * `space.ts` implements all three; tests of either side may use a space without the other.
  */
+import type { Branch, Resumed } from './change-branch.js'
 import type { Committed, DeviceId, Draft, Head, MemberId, Role, SettleState, Verdict, View } from './types.js'
 
 export interface Me {
@@ -83,6 +84,13 @@ export interface SpaceSync extends SpaceReader {
   observeEvidence(evidence: Uint8Array): Promise<boolean>
   /** The evidence against the relay that is held here; writing has stopped while there is any. */
   readonly evidence: readonly Uint8Array[]
+  /**
+   * Go over to the history that the relay has now, by an admin's acceptance in it: to be tried when this device is stuck on entries that the relay has lost,
+   * or stopped by evidence about them. Throws `fork` while nobody has accepted it.
+   */
+  resume(theirs: Branch): Promise<Resumed>
+  /** How many first entries the relay's history has in common with the one verified here; `record` gives the relay's at an index. `theirs.from` of `resume`. */
+  commonWith(theirSize: number, record: (index: number) => Promise<Uint8Array>): Promise<number>
   /** Sign a relay's fresh challenge with this device's key, bound to relay name and space. */
   signChallenge(relayName: string, challenge: Uint8Array): { readonly device: DeviceId; readonly signature: Uint8Array }
   /** Seal/open a presence message for the members' current devices (epoch key, signed, counter). */

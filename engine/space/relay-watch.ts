@@ -6,6 +6,8 @@ import { equalBytes } from '../codec/bytes.js'
 import { SealError, isSealError } from '../errors.js'
 import type { SpaceCore } from './core.js'
 import { openRelayNote, type RelayStatement, verifyEvidence } from './evidence.js'
+import { isLost, readLostBranches, type LostBranch } from './lost-branch.js'
+import type { Puts } from './outbox.js'
 import { NAMES } from './persist.js'
 import type { Head } from './types.js'
 import { forkEvidence, type Contradiction, type Extension } from './watch.js'
@@ -54,9 +56,32 @@ export class RelayWatch {
     return standing.stopped === 'evidence' || standing.closed ? false : this.#freezeIf(evidence)
   }
 
+  /** What is held against the relay was accepted by an admin as lost. */
+  evidenceIsSettled(accepted: readonly LostBranch[]): boolean {
+    return this.evidence.every((evidence) => this.#isSettled(evidence, accepted))
+  }
+
+  /** To be written with what settles it. */
+  evidenceGone(): Puts {
+    return this.#core.store.names(NAMES.evidence).map((name) => [name, null] as const)
+  }
+
+  /** The note under the verified head, if it is the present relay's. */
+  get noteUnderHead(): Uint8Array | undefined {
+    return this.#hasNoteOfRelay() ? this.note : undefined
+  }
+
+  #isSettled(evidence: Uint8Array, accepted: readonly LostBranch[] = readLostBranches(this.#core.views.current.held.tree)): boolean {
+    const { crypto } = this.#core.env
+    const fork = verifyEvidence(crypto, evidence)
+    return accepted.some((branch) => [fork.smaller, fork.larger].some((head) => isLost(crypto, branch, head)))
+  }
+
   /** A statement about a size that is known here: the same head, or evidence. */
   async compareWithPast(statement: RelayStatement): Promise<'same' | 'fork'> {
-    if (await this.#freezeIf(forkEvidence(this.#ownSide(), statement, undefined))) return 'fork'
+    const contradiction = forkEvidence(this.#ownSide(), statement, undefined)
+    if (await this.#freezeIf(contradiction)) return 'fork'
+    if (contradiction !== undefined) return 'same' // an admin has accepted it: nothing to be held against anybody
     // The first note of a relay that was given this history, rather than giving it, is to be held against it all the same.
     if (statement.size === this.#core.head.size && !this.#hasNoteOfRelay()) await this.#core.durable({ put: [[NAMES.note, statement.note]] })
     return 'same'
@@ -86,12 +111,14 @@ export class RelayWatch {
 
   #ownSide(): Contradiction {
     const { env, relay, follower, head } = this.#core
-    return { crypto: env.crypto, spaceId: env.spaceId, relay, log: follower.log, head, note: this.#hasNoteOfRelay() ? this.note : undefined }
+    return { crypto: env.crypto, spaceId: env.spaceId, relay, log: follower.log, head, note: this.noteUnderHead }
   }
 
+  /** False for what an admin has accepted. */
   async #freezeIf(evidence: Uint8Array | 'no-note' | undefined): Promise<boolean> {
     const { standing, store } = this.#core
     if (evidence === undefined) return false
+    if (evidence !== 'no-note' && this.#isSettled(evidence)) return false
     if (evidence === 'no-note') throw new SealError('fork', 'The relay’s checkpoint names another history than the one verified here.')
     // One proof is enough: a relay that goes on contradicting itself fills no disk.
     if (standing.stopped === 'evidence') return true

@@ -19,6 +19,7 @@ import type { TreeStats } from '../state/tree.js'
 import type { Store } from '../store/store.js'
 import { Advance } from './advance.js'
 import { headOf } from './apply.js'
+import { BranchChange, findCommon, type Branch, type Resumed } from './change-branch.js'
 import { SpaceCore, type SpaceParts } from './core.js'
 import type { Follower, HeldState } from './follower.js'
 import { signHandshake } from './handshake.js'
@@ -40,6 +41,7 @@ export class Space implements SpaceWriter, SpaceSync {
   readonly #own: OwnEntries
   readonly #advance: Advance
   readonly #watch: RelayWatch
+  readonly #branches: BranchChange
   /** How many pending entries were found in the store when it was opened. */
   readonly restored: number
 
@@ -51,6 +53,7 @@ export class Space implements SpaceWriter, SpaceSync {
     this.#own = new OwnEntries(core)
     this.#advance = new Advance(core)
     this.#watch = new RelayWatch(core)
+    this.#branches = new BranchChange(core, this.#watch, this.#advance)
     core.settleKeyring() // the process ended between learning of it and keeping it
     this.restored = this.#advance.restorePending()
     core.noticeStanding()
@@ -170,6 +173,22 @@ export class Space implements SpaceWriter, SpaceSync {
       }
       await this.#advance.follow(fresh, statement)
     })
+  }
+
+  /**
+   * The relay has lost entries that were verified here and has gone on without them: an admin accepts that. This device goes over to the relay's history,
+   * with an entry that lets the others follow, and writes what it had lost again where it can.
+   */
+  acceptRollback(theirs: Branch): Promise<{ readonly committed: Committed; readonly resumed: Resumed }> {
+    return this.#branches.accept(theirs)
+  }
+
+  resume(theirs: Branch): Promise<Resumed> {
+    return this.#branches.resume(theirs)
+  }
+
+  commonWith(theirSize: number, record: (index: number) => Promise<Uint8Array>): Promise<number> {
+    return findCommon(this.env.crypto, this.log, theirSize, record)
   }
 
   // ---- what others say -----------------------------------------------------------------------------------------------------------

@@ -22,6 +22,11 @@ export class Standing {
     else this.#stopped ??= reason
   }
 
+  /** An admin has accepted what the evidence was about. */
+  settleEvidence(): void {
+    if (this.#stopped === 'evidence') this.#stopped = undefined
+  }
+
   close(): void {
     this.#closed = true
   }

@@ -14,6 +14,7 @@ export const KEY_KIND = {
   ring: 0x02,
   meta: 0x03,
   relay: 0x04,
+  lostBranch: 0x05,
   member: 0x10,
   device: 0x11,
   grave: 0x12,
@@ -50,6 +51,13 @@ export const ringKey = (size: number): Uint8Array => {
 export const metaKey = (): Uint8Array => Uint8Array.of(KEY_KIND.meta)
 /** → the relay that the space is attached to; absent if none. */
 export const relayKey = (): Uint8Array => Uint8Array.of(KEY_KIND.relay)
+/** → entries that a relay lost, as an admin has accepted; by the log root they led to. */
+export const lostBranchKey = (logRoot: Uint8Array): Uint8Array => {
+  const key = new Uint8Array(33)
+  key[0] = KEY_KIND.lostBranch
+  key.set(logRoot, 1)
+  return key
+}
 export const memberKey = (id: number): Uint8Array => idKey(KEY_KIND.member, id)
 export const deviceKey = (id: number): Uint8Array => idKey(KEY_KIND.device, id)
 /** A public key (signing or agreement, of device or invitation) that was admitted once: never again. */

@@ -7,12 +7,13 @@ import { type MemberRole } from '../../state/roster.js'
 import { type SpaceContext } from '../context.js'
 import { createObject, dropObject, replaceObject, resealObject, type CreateObjectOp, type DropObjectOp, type ReplaceObjectOp, type ResealObjectOp } from './catalog.js'
 import { deleteRow, insertRow, resealRow, updateRow, type DeleteRowOp, type PutRowOp, type ResealRowOp } from './row.js'
+import { acceptRollback, type AcceptRollbackOp } from './rollback.js'
 import { setRelay, upgrade, type SetRelayOp, type UpgradeOp } from './space.js'
 
 export type SpaceOp =
   | PutRowOp | DeleteRowOp | ResealRowOp
   | CreateObjectOp | ReplaceObjectOp | DropObjectOp | ResealObjectOp
-  | SetRelayOp | UpgradeOp
+  | SetRelayOp | UpgradeOp | AcceptRollbackOp
 export type Op = SpaceOp | GroupOp
 
 /** One kind of op with its type forgotten: `opCodec(op)` gives back the one that fits. */
@@ -26,7 +27,7 @@ interface AnyCodec {
   apply(context: OpContext & SpaceContext, op: Op): void
 }
 
-const SPACE_OPS = [insertRow, updateRow, deleteRow, resealRow, createObject, replaceObject, dropObject, resealObject, setRelay, upgrade] as const
+const SPACE_OPS = [insertRow, updateRow, deleteRow, resealRow, createObject, replaceObject, dropObject, resealObject, setRelay, upgrade, acceptRollback] as const
 const ALL: readonly AnyCodec[] = [...SPACE_OPS, ...GROUP_OPS]
 const byTag = new Map<number, AnyCodec>(ALL.map((codec) => [codec.tag, codec]))
 const byName = new Map<string, AnyCodec>(ALL.map((codec) => [codec.name, codec]))

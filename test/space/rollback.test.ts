@@ -1,0 +1,252 @@
+/**
+ * A relay restored from an old backup, which has gone on without what it lost (PROTOCOL.md §9.3, attacks.md A6, 38): the ceremony, not a brick. An admin
+ * accepts it, everybody goes over, what was written is written again, and nobody who was shut out gets in that way.
+ */
+import { afterEach, describe, expect, it } from 'vitest'
+import { isSealError } from '../../engine/errors.js'
+import { acceptRollback, invite, remove, rotate } from '../../engine/space/acts.js'
+import { audit } from '../../engine/space/audit.js'
+import type { Branch } from '../../engine/space/change-branch.js'
+import { decodeRecord } from '../../engine/space/entry.js'
+import { createSpace, openSpace } from '../../engine/space/open.js'
+import type { AcceptRollbackOp } from '../../engine/space/ops/rollback.js'
+import type { Alert } from '../../engine/space/port.js'
+import type { Space } from '../../engine/space/space.js'
+import { memoryStore } from '../../engine/store/memory.js'
+import type { StoreLocation } from '../../engine/store/store.js'
+import { createTable, crypto, optionsOf, put, rows, taskTable } from './rim-support.js'
+import { Sequencer } from './sequencer.js'
+
+const open: Space[] = []
+afterEach(async () => { for (const space of open.splice(0)) await space.close() })
+const bodies = (space: Space): string[] => [...space.current.rows(1)].map((row) => new TextDecoder().decode((row as { body: Uint8Array }).body)).sort()
+const codeOf = (work: Promise<unknown>): Promise<unknown> => work.then(() => 'done', (error: unknown) => (isSealError(error) ? error.code : error))
+const insert = (space: Space, key: number, body: string): ReturnType<Space['commit']> => space.commit(rows(put('insert', 1, BigInt(key), 0n, body)), space.current)
+
+interface Crew { readonly relay: Sequencer; readonly at: Map<Space, StoreLocation>; readonly ada: Space; readonly bob: Space; readonly carl: Space; readonly dora: Space }
+
+/** An owner, two writers and another admin, in step. */
+async function crew(seed: string): Promise<Crew> {
+  const at = new Map<Space, StoreLocation>()
+  const home = memoryStore()
+  const ada = await createSpace(await home.open(), optionsOf(`${seed} ada`), { name: 'ada' })
+  at.set(ada, home)
+  await ada.commit(createTable(taskTable(1), 'table:task'), ada.current)
+  const relay = await Sequencer.attach(ada)
+  open.push(ada)
+  const others: Space[] = []
+  for (const [name, role] of [['bob', 'writer'], ['carl', 'writer'], ['dora', 'admin']] as const) {
+    const location = memoryStore()
+    const space = await relay.join(location, await relay.during(ada, invite(ada, { role })), `${seed} ${name}`)
+    at.set(space, location)
+    open.push(space)
+    others.push(space)
+  }
+  const [bob, carl, dora] = others as [Space, Space, Space]
+  await insert(ada, 1, 'before')
+  await relay.settle(ada, bob, carl, dora)
+  return { relay, at, ada, bob, carl, dora }
+}
+
+/** What the relay has now, for a space that does not know it. */
+async function branchFor(relay: Sequencer, space: Space): Promise<Branch> {
+  const from = await space.commonWith(relay.records.length, async (index) => relay.records[index] as Uint8Array)
+  return { from, records: relay.records.slice(from), note: relay.note() }
+}
+
+/** ada and bob write what the relay loses; carl writes on what it has after that. */
+async function rolledBack(seed: string): Promise<Crew & { readonly now: Sequencer }> {
+  const all = await crew(seed)
+  const { relay, ada, bob, carl } = all
+  const now = relay.copy()
+  await insert(ada, 10, 'ada, lost')
+  await insert(bob, 20, 'bob, lost')
+  await ada.commit(rows(put('update', 1, 1n, 5n, 'changed')), ada.current)
+  await relay.settle(ada, bob)
+  await insert(ada, 11, 'ada, lost too')
+  await relay.settle(ada)
+  await insert(carl, 30, 'carl, kept')
+  await now.settle(carl)
+  return { ...all, now }
+}
+
+describe('a relay that lost entries and went on', () => {
+  it('is accepted by an admin, and everybody goes on with everything that was written', async () => {
+    const { ada, bob, carl, now, at } = await rolledBack('ceremony')
+    for (const space of [ada, bob]) {
+      await now.deliver(space)
+      expect([space.writable, space.evidence.length]).toEqual([false, 1])
+      // Nobody has accepted anything yet.
+      expect(await codeOf(space.resume(await branchFor(now, space)))).toBe('fork')
+      expect(bodies(space)).toContain('bob, lost')
+    }
+    // carl hears of the fork from the others, too.
+    expect(await carl.observeEvidence(ada.evidence[0] as Uint8Array)).toBe(true)
+    expect(carl.writable).toBe(false)
+
+    const alerts: Alert[] = []
+    ada.on('alert', (alert) => alerts.push(alert))
+    const common = (await branchFor(now, ada)).from
+    const lost = ada.head.size - common
+    expect(await now.during(ada, acceptRollback(ada, await branchFor(now, ada)))).toEqual({ lost, again: 3, givenUp: 0 })
+    expect([ada.writable, ada.evidence.length, ada.outbox().length]).toEqual([true, 0, 0])
+    expect(alerts.at(-1)).toMatchObject({ code: 'rollback', facts: { lost, again: 3, givenUp: 0 } })
+    expect(bodies(ada)).toEqual(['ada, lost', 'ada, lost too', 'carl, kept', 'changed'])
+
+    expect(await bob.resume(await branchFor(now, bob))).toEqual({ lost: lost - 1, again: 1, givenUp: 0 })
+    expect(await carl.resume(await branchFor(now, carl))).toEqual({ lost: 0, again: 0, givenUp: 0 })
+    await insert(carl, 31, 'carl, after')
+    await now.settle(ada, bob, carl)
+    const everything = ['ada, lost', 'ada, lost too', 'bob, lost', 'carl, after', 'carl, kept', 'changed']
+    for (const space of [ada, bob, carl]) {
+      expect(bodies(space)).toEqual(everything)
+      expect([space.writable, space.head]).toEqual([true, now.head])
+      expect((await audit(space.store, crypto)).problems).toEqual([])
+      for (let size = space === ada ? 1 : space.head.size; size <= space.head.size; size++) {
+        const view = await space.at(size)
+        expect(view.head.stateRoot).toEqual(now.copy(size).head.stateRoot)
+        view.release()
+      }
+      expect(space.stats.versions).toBeLessThanOrEqual(3)
+      await space.close()
+      const again = await openSpace(await (at.get(space) as StoreLocation).open(), optionsOf('again'))
+      open.push(again)
+      expect([again.writable, again.head, bodies(again)]).toEqual([true, now.head, everything])
+    }
+  })
+
+  it('what conflicts with what is there now is told, not written; acts of the group are for a person', async () => {
+    const { relay, ada, carl } = await crew('conflict')
+    const now = relay.copy()
+    await insert(ada, 5, 'ada’s five')
+    await insert(ada, 6, 'ada’s six')
+    await ada.commit(rows(put('update', 1, 1n, 1n, 'ada’s one')), ada.current)
+    await relay.settle(ada)
+    await relay.during(ada, rotate(ada))
+    await insert(ada, 7, 'under the epoch that was lost')
+    await relay.settle(ada)
+    await insert(carl, 5, 'carl’s five')
+    await carl.commit(rows(put('update', 1, 1n, 1n, 'carl’s one')), carl.current)
+    await now.settle(carl)
+    const told: unknown[] = []
+    ada.on('retry', ({ verdict, replay }) => told.push([verdict, replay]))
+    expect(await now.during(ada, acceptRollback(ada, await branchFor(now, ada)))).toMatchObject({ again: 1, givenUp: 4 })
+    await now.settle(ada, carl)
+    expect(told).toMatchObject([
+      [{ code: 'conflict', detail: 'present' }, undefined], [{ code: 'conflict', detail: 'row-version' }, undefined],
+      [{ code: 'conflict', detail: 'rollback' }, undefined], [{ code: 'epoch' }, undefined],
+    ])
+    expect(bodies(ada)).toEqual(['ada’s six', 'carl’s five', 'carl’s one'])
+    expect(bodies(carl)).toEqual(bodies(ada))
+  })
+
+  it('what is in the outbox goes to whoever can execute it again', async () => {
+    const { ada, bob, now } = await rolledBack('outbox')
+    await now.deliver(ada)
+    await bob.commit({ ...rows(put('insert', 1, 40n, 0n, 'bob, not sent')), replay: Uint8Array.of(4) }, bob.current)
+    await now.deliver(bob)
+    await now.during(ada, acceptRollback(ada, await branchFor(now, ada)))
+    const told: (Uint8Array | undefined)[] = []
+    bob.on('retry', ({ replay }) => told.push(replay))
+    expect(await bob.resume(await branchFor(now, bob))).toMatchObject({ again: 1, givenUp: 0 })
+    expect(told).toEqual([Uint8Array.of(4)])
+    await bob.commit({ ...rows(put('insert', 1, 40n, 0n, 'bob, not sent')), replay: Uint8Array.of(4) }, bob.current)
+    await now.settle(bob, ada)
+    expect(bodies(ada)).toContain('bob, not sent')
+    expect(bob.store.names('secret/refused/')).toEqual([])
+  })
+
+  it('a second fork afterwards is evidence like the first; what was settled stays settled', async () => {
+    const { relay, ada, bob, now } = await rolledBack('second')
+    await now.deliver(ada)
+    const [old] = ada.evidence as [Uint8Array]
+    const lostNote = relay.note()
+    await now.during(ada, acceptRollback(ada, await branchFor(now, ada)))
+    // By now the relay has more than bob: no evidence yet, only records that lead elsewhere.
+    expect(await codeOf(now.deliver(bob))).toBe('bad-checkpoint')
+    await bob.resume(await branchFor(now, bob))
+    expect(await bob.observeEvidence(old)).toBe(false)
+    expect(await bob.observe(lostNote)).toBe('behind')
+    expect([bob.writable, bob.evidence.length]).toEqual([true, 0])
+    const third = now.copy()
+    for (let i = 0; i < 3; i++) await insert(ada, 50 + i, 'here')
+    await now.settle(ada)
+    await bob.commit(rows(put('insert', 1, 60n, 0n, 'there')), bob.current)
+    await third.settle(bob)
+    expect(await ada.observe(third.note())).toBe('fork')
+    expect([ada.writable, ada.evidence.length]).toEqual([false, 1])
+  })
+})
+
+describe('an acceptance that does not count', () => {
+  it('by a writer; with nothing lost; or for a history that is not signed', async () => {
+    const { ada, bob, now } = await rolledBack('who')
+    await now.deliver(bob)
+    const before = bob.head
+    await expect(bob.acceptRollback(await branchFor(now, bob))).rejects.toMatchObject({ code: 'rejected', facts: { code: 'role' } })
+    expect([bob.head, bob.evidence.length, bob.writable]).toEqual([before, 1, false])
+    const branch = await branchFor(now, ada)
+    expect(await codeOf(ada.acceptRollback({ ...branch, records: branch.records.slice(1) }))).toBe('bad-checkpoint')
+    expect(await codeOf(ada.acceptRollback({ ...branch, from: 0 }))).toBe('bad-argument')
+    const forger = new Sequencer(now.records, new Uint8Array(32).fill(8))
+    expect(await codeOf(ada.acceptRollback({ ...branch, note: forger.note() }))).toBe('bad-signature')
+    expect(await codeOf(ada.acceptRollback({ ...branch, note: now.note({ ...now.head, stateRoot: new Uint8Array(32) }) }))).toBe('bad-checkpoint')
+    const same = now.copy(branch.from)
+    expect(await codeOf(ada.acceptRollback(await branchFor(same, ada)))).toBe('bad-argument')
+    expect(ada.writable).toBe(true)
+  })
+
+  it('by somebody who was removed on the lost branch: the removal is not undone behind anybody’s back', async () => {
+    const { relay, ada, bob, carl, dora } = await crew('removed')
+    const now = relay.copy()
+    await insert(dora, 60, 'dora’s')
+    await relay.settle(dora, ada, bob)
+    await relay.during(ada, remove(ada, { members: [dora.me.member] }))
+    await relay.settle(ada, bob)
+    // dora and the relay agree that this never happened: what she had written comes back, and something else.
+    await insert(carl, 61, 'something else')
+    await now.settle(carl)
+    await relay.deliver(dora)
+    expect(dora.me.role).toBeUndefined()
+    await now.during(dora, acceptRollback(dora, await branchFor(now, dora)))
+    for (const space of [ada, bob]) {
+      const { head } = space
+      expect(await codeOf(space.resume(await branchFor(now, space)))).toBe('fork')
+      expect([space.head, bodies(space)]).toEqual([head, ['before', 'dora’s']])
+    }
+  })
+
+  it('with any part of it other than it should be: rejected, and nothing is recorded', async () => {
+    const { ada, now } = await rolledBack('parts')
+    const { committed } = await ada.acceptRollback(await branchFor(now, ada))
+    const record = ada.outbox()[0] as { record: Uint8Array }
+    const decoded = decodeRecord(record.record)
+    const op = decoded.kind === 'entry' && decoded.entry.ops[0]
+    if (!op || op.op !== 'rollback.accept') throw new Error('no acceptance')
+    const other = await rolledBack('parts of another')
+    await other.now.deliver(other.ada)
+    const evidence = other.ada.evidence[0] as Uint8Array
+    const base = ada.head
+    const attempt = async (change: Partial<AcceptRollbackOp>): Promise<unknown> => {
+      const before = ada.current.head
+      const outcome = await ada.commitOps(() => [{ ...op, ...change }]).then(() => 'done', (error: unknown) => (isSealError(error, 'rejected') ? `${String(error.facts.code)} ${String(error.facts.detail)}` : error))
+      expect(ada.current.head).toEqual(before)
+      return outcome
+    }
+    const flip = (bytes: Uint8Array, at: number): Uint8Array => bytes.map((byte, i) => (i === at ? byte ^ 1 : byte))
+    expect(await attempt({ evidence: flip(op.evidence, 300) })).toBe('rule evidence')
+    expect(await attempt({ evidence: Uint8Array.of(2, ...op.evidence.subarray(1)) })).toBe('rule evidence')
+    expect(await attempt({ evidence: op.evidence.subarray(0, 200) })).toBe('rule evidence')
+    expect(await attempt({ evidence })).toBe('rule relay')
+    expect(await attempt({ lostIsLarger: !op.lostIsLarger })).toBe('rule lost-branch')
+    expect(await attempt({ leaves: op.leaves.slice(1) })).toBe('rule lost-branch')
+    expect(await attempt({ leaves: [...op.leaves.slice(0, -1), new Uint8Array(32)] })).toBe('rule lost-branch')
+    expect(await attempt({ common: { size: 0, peaks: [] } })).toBe('rule lost-branch')
+    expect(await attempt({ common: { ...op.common, peaks: op.common.peaks.map(() => new Uint8Array(32)) } })).toBe('rule lost-branch')
+    expect(await attempt({})).toBe('conflict repeated')
+    await now.exchange(ada)
+    expect(await committed.settled).toMatchObject({ kind: 'relay' })
+    expect(ada.head.size).toBeGreaterThan(base.size)
+    expect(await attempt({})).toBe('conflict kept-head')
+  })
+})
