@@ -7,6 +7,8 @@ import { parseStatement, splitStatements } from '../../query/sql/parse.js'
 import { type Sqlite } from '../../query/sqlite.js'
 import { describeTable } from '../../query/sqlite/form.js'
 
+export { Random } from './random-sql.js'
+
 export interface BuiltSchema {
   readonly schema: Schema
   readonly relations: readonly RelationForm[]
@@ -24,23 +26,4 @@ export function buildSchema(db: Sqlite, script: string): BuiltSchema {
   }
   const relations = [...schema.values()].filter(isTable).map((object) => relationForm(object, describeTable(db, object.name)))
   return { schema, relations, relation: (name) => relations.find((each) => sameName(each.name, name)) }
-}
-
-export class Random {
-  #state: number
-  constructor(seed: number) {
-    this.#state = seed
-  }
-  below(n: number): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0
-    let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) % n
-  }
-  chance(percent: number): boolean {
-    return this.below(100) < percent
-  }
-  pick<T>(items: readonly T[]): T {
-    return items[this.below(items.length)] as T
-  }
 }
