@@ -6,7 +6,8 @@ import { type Sha256, type Signatures, type Signer } from '../../engine/crypto/p
 export const crypto: Sha256 & Signatures = {
   sha256: (data) => new Uint8Array(nodeHash('sha256', data, 'buffer')),
   sha256Into(input, start, end, out, at) {
-    out.set(nodeHash('sha256', input.subarray(start, end), 'buffer'), at)
+    const digest = nodeHash('sha256', input.subarray(start, end), 'binary')
+    for (let i = 0; i < 32; i++) out[at + i] = digest.charCodeAt(i)
   },
   signer(seed): Signer {
     return { publicKey: ed25519.getPublicKey(seed), sign: (message) => ed25519.sign(message, seed) }

@@ -30,6 +30,28 @@ export function parseProof(proof: Uint8Array): ProofNode | undefined {
   return root
 }
 
+/** The elements of a proof after its format byte: each node's own bytes, in order. */
+export function elementsOf(proof: Uint8Array): Uint8Array[] {
+  const input = new Reader(proof)
+  input.u8()
+  const elements: Uint8Array[] = []
+  while (input.remaining > 0) {
+    const start = input.offset
+    const tag = input.varint()
+    if (tag === 0) {
+      input.varint()
+      input.fixed(32)
+    } else if (tag <= 2) {
+      input.varint()
+      input.bytes(255)
+      if (tag === 1) input.bytes(2 ** 24)
+      else input.fixed(32)
+    }
+    elements.push(proof.slice(start, input.offset))
+  }
+  return elements
+}
+
 export function formatProof(root: ProofNode | undefined): Uint8Array {
   const out = new Writer().u8(1)
   let last: Uint8Array = new Uint8Array(0)
