@@ -51,6 +51,8 @@ export const LABELS = {
   sealedBlinding: 'sealdb/v1/sealed-blinding',
   historyLink: 'sealdb/v1/history-link',
   sealedStore: 'sealdb/v1/sealed-store',
+  // a device's own snapshot: what its authentication key comes from
+  storedSnapshot: 'sealdb/v1/stored-snapshot',
   // key boxes
   keyBox: 'sealdb/v1/key-box',
   // commitments to the secrets of an epoch and to a blinding secret

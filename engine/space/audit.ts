@@ -8,6 +8,7 @@ import type { CryptoProvider } from '../crypto/provider.js'
 import { isSealError, SealError } from '../errors.js'
 import type { StateReader } from '../state/context.js'
 import { KEY_KIND, prefixEnd } from '../state/keys.js'
+import { StateTree } from '../state/tree.js'
 import type { Store } from '../store/store.js'
 import { sameHead } from './apply.js'
 import { decodeObject } from './catalog.js'
@@ -16,6 +17,7 @@ import { verifyEvidence } from './evidence.js'
 import { Follower } from './follower.js'
 import { decodeDeviceSecrets, decodeHead, decodeOutboxItem, decodeRefusedItem, NAMES } from './persist.js'
 import { readStoredSnapshot } from './snapshot.js'
+import { snapshotTags } from './snapshot-image.js'
 import type { Head, Verdict } from './types.js'
 
 export interface AuditReport {
@@ -87,16 +89,27 @@ class Tally {
 
 async function checkSnapshot(store: Store, follower: Follower, problems: string[]): Promise<void> {
   try {
-    const snapshot = await readStoredSnapshot(store, follower.env)
+    const { crypto, spaceId } = follower.env
+    const secrets = store.get(NAMES.device)
+    // Without this device's secrets the tags of its snapshot say nothing: it is passed over.
+    const tags = secrets && snapshotTags(crypto, crypto.signer(decodeDeviceSecrets(secrets).signingSeed), spaceId)
+    const snapshot = await readStoredSnapshot(store, follower.env, tags)
     if (!snapshot) return
     const { size, logRoot } = snapshot.head
     if (size > follower.head.size || !equalBytes(follower.log.root(size), logRoot)) problems.push(`The snapshot (size ${size}) is of another history.`)
     else if (size === follower.head.size && !sameHead(snapshot.head, follower.head)) problems.push('The snapshot holds another state.')
+    else if (!equalBytes(recomputedRoot(snapshot), snapshot.head.stateRoot)) problems.push('The hashes in the snapshot are not those of its rows.')
     snapshot.release()
   } catch (error) {
     if (!isSealError(error, 'store-corrupt')) throw error
     problems.push(error.message)
   }
+}
+
+/** Out of the rows alone: a snapshot that is an image brings its hashes along. */
+function recomputedRoot(snapshot: Follower): Uint8Array {
+  const states = new StateTree(snapshot.env.crypto)
+  return states.root(states.build(snapshot.state.tree.scan(new Uint8Array(0))))
 }
 
 /** Rows against indexes: every table has as many index entries as rows in each index, and each names a row that is there. */

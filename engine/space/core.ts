@@ -20,6 +20,7 @@ import { Outbox, type Puts } from './outbox.js'
 import { NAMES } from './persist.js'
 import type { Alert, Me, SpaceEvents } from './port.js'
 import { nonceSource } from './seal-row.js'
+import { snapshotSeal, type SnapshotSeal } from './snapshot-image.js'
 import { Standing } from './standing.js'
 import type { DeviceId, Head } from './types.js'
 import type { SpaceView } from './view.js'
@@ -61,6 +62,7 @@ export class SpaceCore {
   readonly standing = new Standing()
   readonly views: Views
   readonly nonce: () => Uint8Array
+  #snapshotSeal: SnapshotSeal | undefined
   /** Asked for several times of one state. */
   #me: { readonly of: SpaceView; readonly is: Me } | undefined
 
@@ -72,7 +74,7 @@ export class SpaceCore {
     this.keyring = keyring
     this.device = device
     this.signer = signer
-    this.history = new HistoryReader(follower, store, soundTo)
+    this.history = new HistoryReader(follower, store, soundTo, this.snapshotSeal)
     this.others = new Others(device)
     this.outbox = new Outbox(options.crypto, (index) => this.others.seenBy(index))
     this.views = new Views(follower, keyring)
@@ -94,6 +96,10 @@ export class SpaceCore {
   get relay(): RelayRecord | undefined {
     const bytes = this.views.verified.held.tree.get(relayKey())
     return bytes === undefined ? undefined : decodeRelay(bytes)
+  }
+
+  get snapshotSeal(): SnapshotSeal {
+    return (this.#snapshotSeal ??= snapshotSeal(this.options, this.signer, this.env.spaceId))
   }
 
   buildContext(): BuildContext {

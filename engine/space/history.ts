@@ -15,6 +15,7 @@ import { RING_SIZE } from '../limits.js'
 import { isKnownHead } from './apply.js'
 import { Follower, type HeldState } from './follower.js'
 import { readStoredSnapshot } from './snapshot.js'
+import type { SnapshotTags } from './snapshot-image.js'
 import type { Verdict } from './types.js'
 
 const KEPT = 4
@@ -28,6 +29,7 @@ const SPARE_BYTES = 32 << 20
 export class HistoryReader {
   readonly #live: Follower
   readonly #store: Store
+  readonly #tags: SnapshotTags | undefined
   #soundTo: number
   #closed = false
   /** Replays. Least recently used first; each leads to what was verified. */
@@ -37,7 +39,8 @@ export class HistoryReader {
   /** Of the live tree, when all it held was one mark. */
   #alone: Weight
 
-  constructor(live: Follower, store: Store, soundTo: number) {
+  constructor(live: Follower, store: Store, soundTo: number, tags?: SnapshotTags) {
+    this.#tags = tags
     this.#live = live
     this.#store = store
     this.#soundTo = soundTo
@@ -148,7 +151,7 @@ export class HistoryReader {
       const [genesis] = await this.#store.read(0, 1)
       return Follower.found(this.#live.env.crypto, genesis as Uint8Array)
     }
-    const snapshot = await readStoredSnapshot(this.#store, this.#live.env)
+    const snapshot = await readStoredSnapshot(this.#store, this.#live.env, this.#tags)
     if (snapshot !== undefined && snapshot.head.size <= size) return snapshot
     const first = snapshot?.head.size ?? this.#store.size
     snapshot?.release()

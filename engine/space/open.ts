@@ -18,6 +18,7 @@ import { leftOfJoining } from './join-snapshot.js'
 import { decodeDeviceSecrets, decodeHead, encodeDeviceSecrets, encodeHead, NAMES, required } from './persist.js'
 import type { Alert } from './port.js'
 import { readStoredSnapshot } from './snapshot.js'
+import { snapshotTags, type SnapshotTags } from './snapshot-image.js'
 import { Space, type SpaceOptions } from './space.js'
 import type { Head } from './types.js'
 
@@ -63,13 +64,14 @@ export async function createSpace(store: Store, options: SpaceOptions, profile: 
 export async function openSpace(store: Store, options: SpaceOptions): Promise<Space> {
   const { crypto } = options
   const { spaceId, device, signingSeed } = decodeDeviceSecrets(required(store.get(NAMES.device), 'device'))
+  const signer = crypto.signer(signingSeed)
   const head = decodeHead(required(store.get(NAMES.head), 'verified head'))
   const keyring = Keyring.decode({ crypto, spaceId }, required(store.get(NAMES.keyring), 'keyring'))
-  const { follower, soundTo, alerts } = await readVerified(store, { crypto, spaceId }, head)
+  const { follower, soundTo, alerts } = await readVerified(store, { crypto, spaceId }, head, snapshotTags(crypto, signer, spaceId))
   for (const { kind, epoch, device: by } of keyring.open(follower.state.tree)) {
     alerts.push({ code: 'bad-link', message: `Device ${by} made a ${kind} of epoch ${epoch} that does not hold what it should.`, facts: { kind, epoch, device: by } })
   }
-  return new Space({ options, store, follower, keyring, device, signer: crypto.signer(signingSeed), soundTo, alerts })
+  return new Space({ options, store, follower, keyring, device, signer, soundTo, alerts })
 }
 
 /** Set the names of this member and device. */
@@ -89,10 +91,10 @@ interface Opened { readonly follower: Follower; readonly soundTo: number; readon
  * The state at the verified head, by the shortest way that leads there: from the snapshot without looking at signatures, then with them (a log may
  * hold entries that were ignored for a bad one), then the same from the genesis. Whichever it is, it ends at exactly that head.
  */
-async function readVerified(store: Store, env: ApplyEnv, head: Head): Promise<Opened> {
+async function readVerified(store: Store, env: ApplyEnv, head: Head, seal: SnapshotTags): Promise<Opened> {
   const alerts: Alert[] = []
   for (const signature of ['trusted', 'check'] as const) {
-    const follower = await fromSnapshot(store, env, alerts)
+    const follower = await fromSnapshot(store, env, seal, alerts)
     if (!follower) break
     if (await reaches(follower, store, head, signature)) return { follower, alerts, soundTo: 0 }
   }
@@ -114,9 +116,9 @@ async function reaches(follower: Follower, store: Store, head: Head, signature: 
 }
 
 /** Undefined if there is none, or none that is sound while the entries before it are still here. */
-async function fromSnapshot(store: Store, env: ApplyEnv, alerts: Alert[]): Promise<Follower | undefined> {
+async function fromSnapshot(store: Store, env: ApplyEnv, seal: SnapshotTags, alerts: Alert[]): Promise<Follower | undefined> {
   try {
-    return await readStoredSnapshot(store, env)
+    return await readStoredSnapshot(store, env, seal)
   } catch (error) {
     if (!isSealError(error, 'store-corrupt') || store.first > 0) throw error
     if (alerts.length === 0) alerts.push({ code: 'tampered', message: `${error.message} The space was opened from its entries instead.`, facts: { code: error.code } })

@@ -5,6 +5,9 @@
  *
  *     meta    version ‖ head ‖ row count ‖ frontier that the log begins at   (canonical)
  *     chunks  leaf hashes, 32 bytes each, then rows: key ‖ value             (canonical, a list per chunk)
+ *
+ * Version 3, which a device writes that has its key at hand, holds the tree as it lies in memory instead of the rows, and each part is authenticated
+ * (snapshot-image.ts): nothing is hashed or built again.
  */
 import { Reader, Writer } from '../codec/canonical.js'
 import { equalBytes } from '../codec/bytes.js'
@@ -19,6 +22,7 @@ import type { Store } from '../store/store.js'
 import { Follower, type HeldState } from './follower.js'
 import { decodeHead, encodeHead } from './persist.js'
 import type { Head, View } from './types.js'
+import { IMAGE_VERSION, LITTLE_ENDIAN, readImage, type SnapshotSeal, type SnapshotTags, writeImage } from './snapshot-image.js'
 import type { SpaceView } from './view.js'
 
 const VERSION = 2
@@ -27,7 +31,8 @@ const LEAVES_PER_CHUNK = 8_192
 const MAX_HEAD = 128
 
 /** Write the state of `held` (whose head is `head`) as the store's snapshot. Rows are read as they are written; the state stays held by the caller. */
-export async function writeStoredSnapshot(store: Store, head: Head, held: HeldState, log: LogTree): Promise<void> {
+export async function writeStoredSnapshot(store: Store, head: Head, held: HeldState, log: LogTree, seal?: SnapshotSeal): Promise<void> {
+  if (seal !== undefined && LITTLE_ENDIAN) return writeImage(store, seal, head, held, log)
   const count = held.tree.count(new Uint8Array(0))
   const meta = new Writer(96).u8(VERSION).bytes(encodeHead(head), MAX_HEAD).varint(count)
   writeFrontier(meta, log.frontier(log.start))
@@ -52,10 +57,11 @@ function* chunks(head: Head, held: HeldState, log: LogTree): Iterable<Uint8Array
 }
 
 /** A follower at the snapshot's head; undefined if there is no snapshot. Throws `store-corrupt` if it is not what its meta says. */
-export async function readStoredSnapshot(store: Store, env: ApplyEnv): Promise<Follower | undefined> {
+export async function readStoredSnapshot(store: Store, env: ApplyEnv, seal?: SnapshotTags): Promise<Follower | undefined> {
   const stored = await store.readSnapshot()
   if (!stored) return undefined
   try {
+    if (stored.meta[0] === IMAGE_VERSION) return seal && LITTLE_ENDIAN ? await readImage(stored, env, seal) : undefined
     const m = new Reader(stored.meta)
     const version = m.u8()
     if (version !== VERSION) return undefined // another version's snapshot is only a missing shortcut
@@ -108,7 +114,8 @@ export class Snapshots {
       this.#last = { size: 0, rows: 0 }
       if (stored) {
         const m = new Reader(stored.meta)
-        if (m.u8() === VERSION) this.#last = { size: decodeHead(m.bytes(MAX_HEAD)).size, rows: m.varint() }
+        const version = m.u8()
+        if (version === VERSION || version === IMAGE_VERSION) this.#last = { size: decodeHead(m.bytes(MAX_HEAD)).size, rows: m.varint() }
       }
     }
     return this.#last
@@ -124,7 +131,7 @@ export class Snapshots {
     const view = this.#space.verified.retain()
     try {
       // The view is of this head: nothing was awaited in between.
-      await writeStoredSnapshot(store, head, (view as SpaceView).held, log)
+      await writeStoredSnapshot(store, head, (view as SpaceView).held, log, this.#space.snapshotSeal)
       this.#last = { size: head.size, rows: (view as SpaceView).held.tree.count(new Uint8Array(0)) }
     } finally {
       view.release()
@@ -143,4 +150,5 @@ export interface Snapshottable {
   readonly log: LogTree
   readonly store: Store
   readonly verified: View
+  readonly snapshotSeal: SnapshotSeal
 }

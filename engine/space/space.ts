@@ -30,6 +30,7 @@ import type { Alert, Me, SpaceEvents, SpaceSync, SpaceWriter } from './port.js'
 import { openPresence, type Presence, sealPresence } from './presence.js'
 import { RelayWatch } from './relay-watch.js'
 import type { Committed, DeviceId, Draft, Head, View } from './types.js'
+import type { SnapshotSeal } from './snapshot-image.js'
 import { SpaceView } from './view.js'
 import type { Extension } from './watch.js'
 
@@ -63,6 +64,10 @@ export class Space implements SpaceWriter, SpaceSync {
 
   get env(): ApplyEnv {
     return this.#core.env
+  }
+  /** By which this device knows its own snapshots. */
+  get snapshotSeal(): SnapshotSeal {
+    return this.#core.snapshotSeal
   }
   get me(): Me {
     return this.#core.me

@@ -14,7 +14,7 @@ import { EMPTY_BYTES, equalBytes } from '../codec/bytes.js'
 import type { Sha256 } from '../crypto/provider.js'
 import { bitOf, firstDifference, firstPaddedDifference } from './bits.js'
 import { zeroBytes } from './pool.js'
-import { Records } from './records.js'
+import { Records, type SlabImage } from './records.js'
 
 /** A node. Valid as long as something refers to it. */
 export type Ref = number
@@ -58,6 +58,16 @@ interface Chunk {
   used: number
   free: number
   open: boolean
+}
+
+/** A tree alone in its arena, as it lies there: to be written down and taken up again as it is (image.ts). */
+export interface ArenaImage {
+  readonly root: Ref
+  /** Slots, the one of NONE included. */
+  readonly slots: number
+  /** Of each chunk the words in use; all but the last are full. */
+  readonly words: readonly Uint32Array[]
+  readonly slabs: readonly SlabImage[]
 }
 
 export class Arena {
@@ -343,6 +353,72 @@ export class Arena {
     scratch[count + 4] = low >>> 8
     scratch[count + 5] = low
     for (let i = 0; i < 8; i++) scratchWords[hash + i] = words[at + 5 + i] as number
+  }
+
+  // Images
+
+  /** The tree under `root`, hashed, copied into an arena of its own. */
+  image(root: Ref): ArenaImage {
+    this.#hashAll(root)
+    const copy = new Arena(this.#hash, 2 * this.count(root))
+    const copied = copy.#copyOf(this, root)
+    const words = copy.#chunks.map((chunk) => (chunk as Chunk).words.subarray(0, (chunk as Chunk).used * WORDS))
+    return { root: copied, slots: copy.liveNodes + 1, words, slabs: copy.#records.image() }
+  }
+
+  /** The arena of an image, which passes into its ownership. Believed: whoever calls has authenticated it. */
+  static restore(hash: Sha256, { slots, words, slabs }: Omit<ArenaImage, 'root'>): Arena {
+    const arena = new Arena(hash)
+    arena.#chunks.length = 0
+    arena.#open.length = 0
+    arena.nodeBytes = 0
+    for (const [id, used] of words.entries()) {
+      const count = used.length / WORDS
+      const bytes = new Uint8Array(used.buffer, used.byteOffset, used.byteLength)
+      const chunk: Chunk = { id, words: used, bytes, slots: count, live: count, used: count, free: 0, open: count < CHUNK }
+      arena.#chunks.push(chunk)
+      arena.nodeBytes += used.byteLength
+      if (chunk.open) arena.#open.push(chunk)
+    }
+    arena.liveNodes = slots - 1
+    arena.#records.restore(slabs)
+    return arena
+  }
+
+  static readonly wordsPerSlot = WORDS
+  static readonly slotsPerChunk = CHUNK
+
+  /** Children first, by a stack of our own. */
+  #copyOf(from: Arena, root: Ref): Ref {
+    const pending: Ref[] = [root]
+    const made: Ref[] = []
+    for (let ref = pending.pop(); ref !== undefined; ref = pending.pop()) {
+      // A negative one comes back when both its children are made.
+      if (ref < 0 || from.kind(ref) !== INNER) {
+        const source = Math.abs(ref)
+        const right = ref < 0 ? made.pop() as Ref : NONE
+        const copy = ref < 0 ? this.inner(from.bit(source), made.pop() as Ref, right) : this.#copyLeaf(from, ref)
+        this.#takeHash(from, source, copy)
+        made.push(copy)
+      } else pending.push(-ref, from.right(ref), from.left(ref))
+    }
+    return made[0] as Ref
+  }
+
+  #copyLeaf(from: Arena, ref: Ref): Ref {
+    const record = from.#word(ref, 2)
+    const bytes = from.#records.bytesOf(record)
+    const start = from.#records.startOf(record)
+    const valueAt = start + from.bit(ref)
+    return this.leaf(bytes.subarray(start, valueAt), bytes.subarray(valueAt, valueAt + from.#word(ref, 3)))
+  }
+
+  #takeHash(from: Arena, source: Ref, copy: Ref): void {
+    const there = from.#wordsOf(source)
+    const here = this.#wordsOf(copy)
+    const [start, at] = [(source & 4095) * WORDS, (copy & 4095) * WORDS]
+    here[at + 1] = (here[at + 1] as number) | HASHED
+    for (let i = 5; i < WORDS; i++) here[at + i] = there[start + i] as number
   }
 
   // Slots

@@ -31,6 +31,13 @@ interface Slab {
   open: boolean
 }
 
+/** The blocks of a slab that are in use. */
+export interface SlabImage {
+  readonly blockLength: number
+  readonly used: number
+  readonly bytes: Uint8Array
+}
+
 interface SizeClass {
   readonly blockLength: number
   /** Slabs that may have a free block, the one in use last. */
@@ -100,6 +107,24 @@ export class Records {
 
   startOf(record: number): number {
     return (record & 4095) * this.#slabOf(record).blockLength
+  }
+
+  /** As they lie: for records of which none was freed. */
+  image(): SlabImage[] {
+    return this.#slabs.map((slab) => {
+      const { bytes, blockLength, used } = slab as Slab
+      return { blockLength, used, bytes: bytes.subarray(0, blockLength * used) }
+    })
+  }
+
+  /** Take up an image; its bytes pass into the ownership of these records, which hold nothing yet. */
+  restore(slabs: readonly SlabImage[]): void {
+    for (const [id, { blockLength, used, bytes }] of slabs.entries()) {
+      const sizeClass = blockLength > MAX_SHARED_LENGTH ? undefined : this.#classOf(blockLength)
+      this.#slabs.push({ id, bytes, blockLength, blocks: used, sizeClass, live: used, used, free: 0, open: false })
+      this.capacityBytes += bytes.length
+      this.liveBytes += bytes.length // at most
+    }
   }
 
   #slabOf(record: number): Slab {

@@ -10,7 +10,7 @@
  * tree.get(one, encodeUtf8('a')) // '1'
  */
 import type { Sha256 } from '../crypto/provider.js'
-import { Arena } from './arena.js'
+import { Arena, type ArenaImage } from './arena.js'
 import { changesOf, type Change } from './diff.js'
 import { applyEdits, buildSorted, type Edit } from './edit.js'
 import { readGet, type Range, type Row, type ScanOptions } from './read.js'
@@ -36,8 +36,8 @@ export class StateTree {
   readonly #reader: Reader
   readonly #versions = new Versions()
 
-  constructor(hash: Sha256) {
-    this.#nodes = new Arena(hash)
+  constructor(hash: Sha256, nodes: Arena = new Arena(hash)) {
+    this.#nodes = nodes
     this.#reader = new Reader(this.#nodes)
   }
 
@@ -97,6 +97,12 @@ export class StateTree {
   /** A version of just these rows, which must come in ascending order of their keys: the way to load many. */
   build(rows: Iterable<Row>): Version {
     return this.#versions.adopt(buildSorted(this.#nodes, rows))
+  }
+
+  /** A tree of one version. The image passes into its ownership and is believed: authenticate it first. */
+  static restore(hash: Sha256, image: ArenaImage): { readonly tree: StateTree; readonly version: Version } {
+    const tree = new StateTree(hash, Arena.restore(hash, image))
+    return { tree, version: tree.#versions.adopt(image.root) }
   }
 
   /** Run reads and edits over a version and keep a proof of what they opened. The states that `program` makes are gone when it returns. */

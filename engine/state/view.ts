@@ -3,7 +3,7 @@
  * `State` can't tell which, and that is the point: prover and verifier run the same program.
  */
 import { SealError } from '../errors.js'
-import { NONE, type Ref } from './arena.js'
+import { type ArenaImage, NONE, type Ref } from './arena.js'
 import { applyEdits, pruneSubtree, type Edit } from './edit.js'
 import { find, findSubtree, leavesOf, readCount, readGet, readNth, readRank, type Range, type Row, type ScanOptions } from './read.js'
 import { Reader } from './reader.js'
@@ -133,6 +133,11 @@ export class StateView implements State {
   /** The same state, read without leaving a trace. */
   untraced(): StateView {
     return new StateView(this.#versions, new Reader(this.#reader.nodes), this.version)
+  }
+
+  /** See `StateTree.image`. */
+  image(): ArenaImage {
+    return this.#reader.nodes.image(this.#root())
   }
 
   release(): void {

@@ -95,7 +95,7 @@ function toStoredSnapshot(meta: Uint8Array, chunks: readonly Uint8Array[]): Stor
   return {
     meta,
     chunks: (async function* () {
-      yield* chunks
+      for (const chunk of chunks) yield chunk.slice()
     })(),
   }
 }

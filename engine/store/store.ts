@@ -26,7 +26,7 @@ export interface Batch {
   readonly put?: readonly (readonly [name: string, value: Uint8Array | null])[]
 }
 
-/** A state snapshot as it was written: the chunks arrive verified, in order and complete, or the iteration throws `store-corrupt`. */
+/** A state snapshot as it was written: the chunks arrive verified, in order and complete, or the iteration throws `store-corrupt`. They are the caller's own. */
 export interface StoredSnapshot {
   readonly meta: Uint8Array
   readonly chunks: AsyncIterable<Uint8Array>

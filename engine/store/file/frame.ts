@@ -144,3 +144,10 @@ export function checkFrame(buffer: Buffer, at: number, length: number, chain: nu
   const crc = crc32(buffer.subarray(at, at + length - 4), chain)
   return crc === buffer.readUInt32BE(at + length - 4) ? crc : undefined
 }
+
+/** The same of a frame that was read in two: its header, and what follows. */
+export function checkRest(header: Uint8Array, rest: Uint8Array, chain: number): number | undefined {
+  const at = rest.length - 4
+  const crc = crc32(rest.subarray(0, at), crc32(header, chain))
+  return crc === new DataView(rest.buffer, rest.byteOffset + at).getUint32(0) ? crc : undefined
+}

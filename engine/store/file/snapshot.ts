@@ -5,7 +5,7 @@ import { SealError } from '../../errors.js'
 import { checkChunk } from '../batch.js'
 import type { StoredSnapshot } from '../store.js'
 import type { Directory, OpenFile } from './directory.js'
-import { checkFrame, COMMIT, copyBytes, encodeU48, FILE_HEADER_LENGTH, FRAME, FRAME_OVERHEAD, FrameWriter, frameLength, HEADER_LENGTH } from './frame.js'
+import { checkRest, COMMIT, encodeU48, FILE_HEADER_LENGTH, FRAME, FRAME_OVERHEAD, FrameWriter, frameLength, HEADER_LENGTH } from './frame.js'
 import { failure } from './journal.js'
 import { headerChain, writeWhole } from './manifest.js'
 import { corrupt, readFileHeader } from './scan.js'
@@ -72,12 +72,13 @@ async function* readChunks(directory: Directory, storeId: Uint8Array, expected: 
     throw failure('absent', 'reading the snapshot', error)
   })
   try {
+    const end = await file.length()
     let { at, chain } = await readMeta(file, storeId)
     if (chain !== expected) throw new SealError('bad-argument', 'Another snapshot replaced this one before its chunks were read.')
     for (let count = 0; ; count++) {
-      const { type, payload, next } = await readFrame(file, at, chain)
+      const { type, payload, next } = await readFrame(file, at, chain, end)
       if (type === (FRAME.end | COMMIT)) {
-        if (!encodeU48(count).equals(payload) || next.at !== (await file.length())) throw corrupt(SNAPSHOT, at, 'another count of chunks, or bytes after the end')
+        if (!encodeU48(count).equals(payload) || next.at !== end) throw corrupt(SNAPSHOT, at, 'another count of chunks, or bytes after the end')
         return
       }
       if (type !== FRAME.chunk) throw corrupt(SNAPSHOT, at, 'a frame that does not belong there')
@@ -93,19 +94,19 @@ async function* readChunks(directory: Directory, storeId: Uint8Array, expected: 
 
 async function readMeta(file: OpenFile, storeId: Uint8Array): Promise<{ meta: Uint8Array; at: number; chain: number }> {
   const header = await readFileHeader(file, SNAPSHOT, storeId, 0)
-  const { type, payload, next } = await readFrame(file, FILE_HEADER_LENGTH, header.chain)
+  const { type, payload, next } = await readFrame(file, FILE_HEADER_LENGTH, header.chain, await file.length())
   if (type !== FRAME.meta) throw corrupt(SNAPSHOT, FILE_HEADER_LENGTH, 'no meta part')
   return { meta: payload, ...next }
 }
 
-async function readFrame(file: OpenFile, at: number, chain: number): Promise<{ type: number; payload: Uint8Array; next: { at: number; chain: number } }> {
-  const header = Buffer.alloc(HEADER_LENGTH)
+/** The payload is the reader's own, and begins its buffer: large ones are used where they lie. */
+async function readFrame(file: OpenFile, at: number, chain: number, end: number): Promise<{ type: number; payload: Uint8Array; next: { at: number; chain: number } }> {
+  const header = Buffer.allocUnsafe(HEADER_LENGTH)
   const got = await file.read(header, at)
   const length = got < HEADER_LENGTH ? 0 : frameLength(header, 0)
-  if (length === 0 || at + length > (await file.length())) throw corrupt(SNAPSHOT, at, 'a frame cut short')
-  const buffer = Buffer.alloc(length)
-  const crc = (await file.read(buffer, at)) < length ? undefined : checkFrame(buffer, 0, length, chain)
+  if (length === 0 || at + length > end) throw corrupt(SNAPSHOT, at, 'a frame cut short')
+  const rest = new Uint8Array(length - HEADER_LENGTH)
+  const crc = (await file.read(rest, at + HEADER_LENGTH)) < rest.length ? undefined : checkRest(header, rest, chain)
   if (crc === undefined) throw corrupt(SNAPSHOT, at, 'a wrong checksum')
-  const payload = copyBytes(buffer, HEADER_LENGTH, length - 4)
-  return { type: buffer[4] as number, payload, next: { at: at + length, chain: crc } }
+  return { type: header[4] as number, payload: rest.subarray(0, rest.length - 4), next: { at: at + length, chain: crc } }
 }
