@@ -79,16 +79,18 @@ export class TableImages {
     })
   }
 
-  /** Rows whose keys are not there yet: a first load. Fastest in the order of the key. Returns how many there were. */
+  /** Rows whose keys are not there yet: a first load. Returns how many there were. */
   load(rows: Iterable<Image>): number {
     return this.#db.silently(() => {
       let count = 0
       const waiting: Row[] = []
-      for (const { key, row, version } of rows) {
-        if (row === undefined) continue
-        count++
-        this.#place({ key, row, version }, waiting)
-        if (waiting.length > 0) this.#settle(waiting)
+      for (const run of this.form.keyIsRowid ? ascendingRuns(rows) : [rows]) {
+        for (const { key, row, version } of run) {
+          if (row === undefined) continue
+          count++
+          this.#place({ key, row, version }, waiting)
+          if (waiting.length > 0) this.#settle(waiting)
+        }
       }
       return count
     })
@@ -249,6 +251,31 @@ export class TableImages {
     const same = String(names[0])
     return `${insert} ON CONFLICT DO UPDATE SET ${same} = ${same} RETURNING ${[...keyNames, ...(nullKey ? [rowid] : [])].join(', ')}`
   }
+}
+
+/** Rows in this many at a time, so that a large table is not held twice. */
+const RUN = 32_768
+
+/** Rows come in the order of their tokens, which is none; SQLite is twice as quick where one comes after the other. */
+function* ascendingRuns(rows: Iterable<Image>): IterableIterator<readonly Image[]> {
+  let run: Image[] = []
+  for (const image of rows) {
+    run.push(image)
+    if (run.length < RUN) continue
+    yield ascending(run)
+    run = []
+  }
+  yield ascending(run)
+}
+
+function ascending(run: readonly Image[]): readonly Image[] {
+  // As numbers: beyond 2^53 the order is only about right, which does no harm.
+  const keys = new Float64Array(run.length)
+  for (let i = 0; i < run.length; i++) keys[i] = Number((run[i] as Image).key[0])
+  const order = new Uint32Array(run.length)
+  for (let i = 0; i < order.length; i++) order[i] = i
+  order.sort((a, b) => (keys[a] as number) - (keys[b] as number))
+  return Array.from(order, (i) => run[i] as Image)
 }
 
 /** The one order of rows: by version, then by key (any total order that all replicas share will do). */

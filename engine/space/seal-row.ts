@@ -100,15 +100,20 @@ export class RowSealer {
 
   /** What is inside, if it opens and its tokens are those of its values; else why not. */
   openRow(table: number, record: Pick<ObjectRecord, 'generation'>, shape: TableShapeLike, rowKey: Uint8Array, row: RowRecord): RowContent | string {
+    return this.openRowAt(table, record, shape, rowStateKey(table, rowKey), row)
+  }
+
+  /** The same, by the whole state key. */
+  openRowAt(table: number, record: Pick<ObjectRecord, 'generation'>, shape: TableShapeLike, stateKey: Uint8Array, row: RowRecord): RowContent | string {
     let content: RowContent
     try {
-      const aad = this.rowContext(table, rowStateKey(table, rowKey), row.epoch, row.device)
+      const aad = this.rowContext(table, stateKey, row.epoch, row.device)
       content = decodeContent(openValue(this.env.crypto, this.secrets.tableKey(row.epoch, table), row.epoch, aad, row.sealed))
     } catch (error) {
       if (isSealError(error) && (error.family === 'hostile' || error.code === 'no-secret')) return error.code
       throw error
     }
-    if (shape.key === 'blinded' && !equalBytes(this.rowKey(table, shape, record.generation, content.key), rowKey)) return 'key-token'
+    if (shape.key === 'blinded' && !endsWith(stateKey, this.rowKey(table, shape, record.generation, content.key))) return 'key-token'
     for (const { index, token } of row.tokens) {
       const now = shape.indexes.find((i) => i.id === index && i.kind === 'blind')
       if (now === undefined) continue // an index that is gone
@@ -168,17 +173,17 @@ export function objectSealContext(space: Uint8Array, id: number, epoch: number, 
 
 type TableShapeLike = Pick<TableShape, 'key' | 'indexes'>
 
-/** A stored row, opened: what reads give out. `stateKey` is the whole key. */
+/** A stored row, opened: what reads give out. `stateKey` is the whole key, the caller's own: the row's key is a view of it. */
 export function viewRow(sealer: RowSealer, table: number, record: ObjectRecord, stateKey: Uint8Array, row: RowRecord): RowView | UnopenedRow {
-  const rowKey = stateKey.slice(ROW_PREFIX_LENGTH)
+  const rowKey = stateKey.subarray(ROW_PREFIX_LENGTH)
   const shape = record.table
-  const content = shape === undefined ? 'no-table' : sealer.openRow(table, record, shape, rowKey, row)
-  const common = { table, rowKey, author: row.member, device: row.device, version: row.version }
-  if (typeof content === 'string') return { ...common, reason: content }
+  const { member: author, device, version, creator } = row
+  const content = shape === undefined ? 'no-table' : sealer.openRowAt(table, record, shape, stateKey, row)
+  if (typeof content === 'string') return { table, rowKey, author, device, version, reason: content }
   // Columns added since the row was written are NULL in it.
   const missing = (shape?.plain.length ?? 0) - row.plain.length
   const plain = missing > 0 ? [...row.plain, ...new Array<null>(missing).fill(null)] : row.plain
-  return { ...common, plain, body: content.body, creator: row.creator }
+  return { table, rowKey, author, device, version, plain, body: content.body, creator }
 }
 
 /** The public part of an object as query hands it over. */
@@ -191,14 +196,22 @@ export function publicObject(object: CatalogObject): PublicObject {
 
 /** Equal for values that SQLite calls equal (1 = 1.0), of any length: what tokens are made of. */
 export function encodeEqual(values: readonly SqlValue[]): Uint8Array {
-  const w = new Writer(64)
+  const w = equalScratch.reset()
   for (const value of values) writeValue(w, integral(value) ? BigInt(value) : value)
   return w.finish()
 }
+const equalScratch = new Writer(1_024)
 
 const TWO_63 = 2 ** 63
 function integral(value: SqlValue): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= -TWO_63 && value < TWO_63
+}
+
+/** The row's part of a state key. */
+function endsWith(stateKey: Uint8Array, rowKey: Uint8Array): boolean {
+  if (stateKey.length !== ROW_PREFIX_LENGTH + rowKey.length) return false
+  for (let i = 0; i < rowKey.length; i++) if (stateKey[ROW_PREFIX_LENGTH + i] !== rowKey[i]) return false
+  return true
 }
 
 const scratch = new Writer(1_024)
