@@ -86,11 +86,21 @@ export class Advance {
 
   #judgeAll(records: readonly Uint8Array[]): Judged[] {
     try {
-      return records.map((record) => this.#core.follower.follow(record, 'check'))
+      return records.map((record) => this.#judge(record))
     } catch (error) {
       if (isSealError(error, 'unsupported-version')) this.#core.stopAtVersion(Number(error.facts.found))
       throw error
     }
+  }
+
+  /** An entry of ours that comes where it was tried out needs no second trial. */
+  #judge(record: Uint8Array): Judged {
+    const { follower, outbox } = this.#core
+    for (const pending of outbox.pending) {
+      const applied = pending.outcomeOn(follower.state.log)
+      if (applied !== undefined && equalBytes(pending.record, record)) return follower.adopt({ ...applied, state: follower.claim(applied.state) })
+    }
+    return follower.follow(record, 'check')
   }
 
   /** Durable now: settle, show, tell. Nothing here may fail. */
@@ -114,20 +124,24 @@ export class Advance {
 
   /** Apply what is pending to a verified state. What no longer applies, and all after it, is given up: query executes it again. */
   #rebase(verified: HeldState, before: OutboxChange): Rebased {
+    const { follower } = this.#core
     let held: HeldState | undefined
     let kept = 0
     let refusal: Refusal | undefined
     // A protocol that this code does not know has no verdicts for it: what is pending waits for the code that does.
-    const known = protocolVersion(verified.tree.get(protocolKey())) === PROTOCOL_VERSION
-    for (const pending of known ? before.pending : []) {
-      const { state, verdict } = apply(this.#core.env, held ?? verified, pending.record, { signature: 'trusted' })
+    const understood = protocolVersion(verified.tree.get(protocolKey())) === PROTOCOL_VERSION
+    for (const pending of understood ? before.pending : []) {
+      const base: HeldState = held ?? verified
+      const known = pending.outcomeOn(base.log)
+      const { state, verdict, hash } = known ?? apply(this.#core.env, base, pending.record, { signature: 'trusted' })
       if (verdict.kind !== 'applied') {
         ;(state as HeldState).tree.release()
         refusal = verdict
         break
       }
+      if (known === undefined && pending.isOwn) pending.keep({ on: base.log, applied: { state: follower.claim(state), verdict, hash } })
       held?.tree.release()
-      held = state as HeldState
+      held = known === undefined ? state as HeldState : follower.claim(state)
       kept++
     }
     const change = refusal ? this.#core.outbox.drop(before, kept) : { ...before, dropped: [] }

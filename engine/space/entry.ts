@@ -53,7 +53,8 @@ const HASH = 32
 const MIN_OP_LENGTH = 1
 
 export function encodeEntry(entry: Entry): Uint8Array {
-  const w = new Writer(1_024)
+  // Ten thousand rows at once: growing there step by step would copy them several times.
+  const w = new Writer(1_024 + 384 * entry.ops.length)
   w.u8(PROTOCOL_VERSION).fixed(entry.spaceId, HASH)
   w.varint(entry.base.size).fixed(entry.base.logRoot, HASH).fixed(entry.base.stateRoot, HASH)
   w.varint(entry.device).fixed(entry.devicePrev, HASH)

@@ -104,6 +104,12 @@ export class Follower {
     return { tree: viewOf(this.states.at(this.states.retain(version))), log: this.#state.log }
   }
 
+  /** Another claim on a state of this follower's tree. */
+  claim({ tree, log }: SpaceState): HeldState {
+    const { version } = (tree as HeldState['tree']).state
+    return { tree: viewOf(this.states.at(this.states.retain(version))), log }
+  }
+
   /** Go back to a held state of this follower's past; takes over the claim. */
   reset(held: HeldState): void {
     this.#log.truncate(held.log.size)

@@ -6,6 +6,7 @@ import { SealError, invariant } from '../errors.js'
 import type { BuildContext } from '../group/builders.js'
 import { buildRotate, mustRotate } from '../group/build-epoch.js'
 import { readMeta } from '../group/roster.js'
+import type { Frontier } from '../log/frontier.js'
 import { pointerKey } from '../state/keys.js'
 import { decodePointer } from '../state/roster.js'
 import { apply, type Applied, headOf } from './apply.js'
@@ -73,7 +74,7 @@ export class OwnEntries {
       const opened = this.#core.openNewEpoch(applied.state as HeldState)
       const put: Puts = withKeyring ? [[NAMES.keyring, keyring.encode()]] : opened
       if (relay === undefined) await this.#appendOwn(applied, record, pending, put)
-      else await this.#keepPending(applied, pending, put)
+      else await this.#keepPending(applied, pending, put, before.log)
     } catch (error) {
       keyring.open(before.tree) // an epoch that did not come to be is dropped again
       throw error
@@ -103,8 +104,8 @@ export class OwnEntries {
     core.events.emit('settle', { hash: pending.hash, state: pending.state })
   }
 
-  async #keepPending(applied: Applied, pending: Pending, put: Puts): Promise<void> {
-    const { outbox, views, events } = this.#core
+  async #keepPending(applied: Applied, pending: Pending, put: Puts, on: Frontier): Promise<void> {
+    const { outbox, views, events, follower } = this.#core
     const change = outbox.add(pending)
     try {
       await this.#core.durable({ put: [...change.puts, ...put] })
@@ -113,6 +114,7 @@ export class OwnEntries {
       throw error
     }
     outbox.adopt(change)
+    pending.keep({ on, applied: { ...applied, state: follower.claim(applied.state) } })
     views.show(applied.state as HeldState, outbox.pending.length)
     events.emit('change', { verified: false })
   }

@@ -1,5 +1,16 @@
 /** Entries of this device that are not in the verified log yet, and how far each has come. */
+import { equalBytes } from '../codec/bytes.js'
+import type { Frontier } from '../log/frontier.js'
+import type { Applied } from './apply.js'
+import type { HeldState } from './follower.js'
 import type { Committed, SettleState } from './types.js'
+
+/** What came of an entry of ours where it was tried out: on that log. The log decides the state, so on the same one it comes to the same. */
+export interface Outcome {
+  readonly on: Frontier
+  /** With a claim on its state. */
+  readonly applied: Applied
+}
 
 export class Pending implements Committed {
   readonly hash: Uint8Array
@@ -9,6 +20,7 @@ export class Pending implements Committed {
   readonly sequence: number
   readonly settled: Promise<SettleState>
   #state: SettleState
+  #outcome: Outcome | undefined
   #resolve: (state: SettleState) => void = () => undefined
   /** How many other members' entries build on index `index`; asked when `state` is read. */
   readonly #seenBy: (index: number) => number
@@ -34,7 +46,25 @@ export class Pending implements Committed {
     if (this.#state.kind === 'local') this.#state = { kind: 'unknown' }
   }
 
+  /** Signed by this process. */
+  get isOwn(): boolean {
+    return this.#outcome !== undefined
+  }
+
+  /** Keep what came of it, until it is settled. Only of entries that this process has signed itself: their signature needs no check. */
+  keep(outcome: Outcome | undefined): void {
+    if (this.#outcome !== undefined) (this.#outcome.applied.state as HeldState).tree.release()
+    this.#outcome = outcome
+  }
+
+  /** The outcome on this log, if it is known; the claim stays here. */
+  outcomeOn(log: Frontier): Applied | undefined {
+    const { on, applied } = this.#outcome ?? {}
+    return on !== undefined && on.size === log.size && on.peaks.every((peak, i) => equalBytes(peak, log.peaks[i] as Uint8Array)) ? applied : undefined
+  }
+
   settle(state: SettleState): void {
+    this.keep(undefined)
     this.#state = state
     this.#resolve(state)
   }
