@@ -7,6 +7,7 @@ import { SealError, invariant, isSealError } from '../errors.js'
 import { protocolKey } from '../state/keys.js'
 import { apply } from './apply.js'
 import type { SpaceCore } from './core.js'
+import type { DeviceWatch } from './device-watch.js'
 import { PROTOCOL_VERSION } from './entry.js'
 import type { RelayStatement } from './evidence.js'
 import type { HeldState } from './follower.js'
@@ -20,9 +21,11 @@ import type { SettleState, Verdict } from './types.js'
 
 export class Advance {
   readonly #core: SpaceCore
+  readonly #devices: DeviceWatch
 
-  constructor(core: SpaceCore) {
+  constructor(core: SpaceCore, devices: DeviceWatch) {
     this.#core = core
+    this.#devices = devices
   }
 
   /** Records that begin at the verified head and lead to the one that the relay has signed. Throws `bad-checkpoint` if they don't; then nothing moves. */
@@ -108,6 +111,7 @@ export class Advance {
     const core = this.#core
     const { landed } = landing
     for (const alert of core.others.watch(core.follower.state.tree, core.me.member, records, verdicts, landing)) core.alert(alert)
+    this.#devices.watch(first, records, verdicts)
     core.history.followed(verdicts.map(({ verdict }) => verdict))
     core.outbox.adopt(rebased.change)
     core.settleKeyring()

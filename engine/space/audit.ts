@@ -12,6 +12,7 @@ import { StateTree } from '../state/tree.js'
 import type { Store } from '../store/store.js'
 import { sameHead } from './apply.js'
 import { decodeObject } from './catalog.js'
+import { verifyDeviceEvidence } from './device-evidence.js'
 import { decodeRecord } from './entry.js'
 import { verifyEvidence } from './evidence.js'
 import { Follower } from './follower.js'
@@ -65,6 +66,14 @@ export async function audit(store: Store, crypto: CryptoProvider, onProgress?: (
   for (const name of store.names(NAMES.evidence)) {
     try {
       verifyEvidence(crypto, store.get(name) as Uint8Array)
+    } catch (error) {
+      if (!isSealError(error)) throw error
+      problems.push(`What is stored as ${name} proves nothing: ${error.message}`)
+    }
+  }
+  for (const name of store.names(NAMES.suspect)) {
+    try {
+      verifyDeviceEvidence(crypto, store.get(name) as Uint8Array)
     } catch (error) {
       if (!isSealError(error)) throw error
       problems.push(`What is stored as ${name} proves nothing: ${error.message}`)

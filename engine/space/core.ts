@@ -120,7 +120,7 @@ export class SpaceCore {
 
   /** Like `durable`, for what nobody waits for. */
   durableLater(put: Puts): void {
-    void this.lock.run(() => this.durable({ put })).catch((error: unknown) => this.#fail(error))
+    void this.lock.run(() => this.durable({ put })).catch((error: unknown) => this.failLater(error))
   }
 
   alert(alert: Alert): void {
@@ -165,7 +165,7 @@ export class SpaceCore {
   }
 
   /** Something durable failed behind the caller's back: no more writing until the store was opened again. */
-  #fail(error: unknown): void {
+  failLater(error: unknown): void {
     if (this.standing.closed) return
     this.standing.stop('store')
     this.alert({ code: 'tampered', message: error instanceof Error ? error.message : String(error), facts: { code: isSealError(error) ? error.code : 'unexpected' } })

@@ -4,7 +4,8 @@
  *
  *     head            the verified head: size, log root, state root. Only moves forward.
  *     note            the relay's latest checkpoint note under that head, if any
- *     evidence/<n>    evidence against the relay or a device: the space is read-only while there is any against the relay
+ *     evidence/<n>    evidence against the relay: the space is read-only while there is any
+ *     suspect/<id>    evidence against a device, one each
  *     secret/device   seeds and ids of this device
  *     secret/keyring  secrets of epochs, blinding secrets
  *     secret/outbox/<n>  pending entries in order, each with query's replay bytes
@@ -16,7 +17,7 @@ import { MAX_ENTRY_LENGTH, MAX_VALUE_LENGTH } from '../limits.js'
 import { MAX_ID } from '../state/keys.js'
 import type { DeviceId, Head } from './types.js'
 
-export const NAMES = { head: 'head', note: 'note', device: 'secret/device', keyring: 'secret/keyring', outbox: 'secret/outbox/', refused: 'secret/refused/', evidence: 'evidence/' } as const
+export const NAMES = { head: 'head', note: 'note', device: 'secret/device', keyring: 'secret/keyring', outbox: 'secret/outbox/', refused: 'secret/refused/', evidence: 'evidence/', suspect: 'suspect/' } as const
 
 /** This device, as its store knows it. */
 export interface DeviceSecrets {
@@ -91,6 +92,10 @@ const MAX_OUTBOX_ITEM = MAX_ENTRY_LENGTH + MAX_VALUE_LENGTH + 64
 /** Names sort as numbers do. */
 export function outboxName(sequence: number): string {
   return NAMES.outbox + String(sequence).padStart(15, '0')
+}
+
+export function suspectName(device: DeviceId): string {
+  return NAMES.suspect + String(device).padStart(10, '0')
 }
 
 export function refusedName(sequence: number): string {

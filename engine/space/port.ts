@@ -49,7 +49,7 @@ export interface SpaceEvents {
   readonly alert: Alert
 }
 
-/** Something is wrong and somebody should know. `evidence` verifies offline (`verifyEvidence`). */
+/** Something is wrong and somebody should know. `evidence` verifies offline (`verifyEvidence`; of an equivocation, `verifyDeviceEvidence`). */
 export interface Alert {
   readonly code: 'fork' | 'rollback' | 'equivocation' | 'relay-junk' | 'truncated' | 'tampered' | 'bad-link' | 'copied-store' | 'removed' | 'unsupported-version'
   readonly message: string
@@ -80,7 +80,7 @@ export interface SpaceSync extends SpaceReader {
   /** The relay's latest note under the verified head. */
   readonly note: Uint8Array | undefined
   raise(alert: Alert): void
-  /** Evidence of a fork that another member found: verified here, then kept as if it had been found here. True if it is news. Throws as `verifyEvidence`. */
+  /** Evidence of a fork, or against a device, that another member found: verified here, then kept as if it had been found here. True if it is news. Throws as `verifyEvidence`. */
   observeEvidence(evidence: Uint8Array): Promise<boolean>
   /** The evidence against the relay that is held here; writing has stopped while there is any. */
   readonly evidence: readonly Uint8Array[]

@@ -21,6 +21,7 @@ import { Advance } from './advance.js'
 import { headOf } from './apply.js'
 import { BranchChange, findCommon, type Branch, type Resumed } from './change-branch.js'
 import { SpaceCore, type SpaceParts } from './core.js'
+import { DeviceWatch, isDeviceEvidence } from './device-watch.js'
 import type { Follower, HeldState } from './follower.js'
 import { signHandshake } from './handshake.js'
 import type { Op } from './ops/index.js'
@@ -41,6 +42,7 @@ export class Space implements SpaceWriter, SpaceSync {
   readonly #core: SpaceCore
   readonly #own: OwnEntries
   readonly #advance: Advance
+  readonly #devices: DeviceWatch
   readonly #watch: RelayWatch
   readonly #branches: BranchChange
   /** How many pending entries were found in the store when it was opened. */
@@ -52,7 +54,8 @@ export class Space implements SpaceWriter, SpaceSync {
     this.id = core.env.spaceId
     this.#core = core
     this.#own = new OwnEntries(core)
-    this.#advance = new Advance(core)
+    this.#devices = new DeviceWatch(core)
+    this.#advance = new Advance(core, this.#devices)
     this.#watch = new RelayWatch(core)
     this.#branches = new BranchChange(core, this.#watch, this.#advance)
     core.settleKeyring() // the process ended between learning of it and keeping it
@@ -203,7 +206,7 @@ export class Space implements SpaceWriter, SpaceSync {
   }
 
   observeEvidence(evidence: Uint8Array): Promise<boolean> {
-    return this.#core.lock.run(() => this.#watch.observeEvidence(evidence))
+    return this.#core.lock.run(() => (isDeviceEvidence(evidence) ? this.#devices.observe(evidence) : this.#watch.observeEvidence(evidence)))
   }
 
   /** Another device's verified head, against the history verified here. */

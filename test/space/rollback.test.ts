@@ -7,9 +7,11 @@ import { isSealError } from '../../engine/errors.js'
 import { acceptRollback, invite, remove, rotate } from '../../engine/space/acts.js'
 import { audit } from '../../engine/space/audit.js'
 import type { Branch } from '../../engine/space/change-branch.js'
+import { encodeDeviceEvidence, verifyDeviceEvidence } from '../../engine/space/device-evidence.js'
 import { decodeRecord } from '../../engine/space/entry.js'
 import { createSpace, openSpace } from '../../engine/space/open.js'
 import type { AcceptRollbackOp } from '../../engine/space/ops/rollback.js'
+import { decodeDeviceSecrets, NAMES } from '../../engine/space/persist.js'
 import type { Alert } from '../../engine/space/port.js'
 import type { Space } from '../../engine/space/space.js'
 import { memoryStore } from '../../engine/store/memory.js'
@@ -173,6 +175,17 @@ describe('a relay that lost entries and went on', () => {
     await now.settle(ada)
     await bob.commit(rows(put('insert', 1, 60n, 0n, 'there')), bob.current)
     await third.settle(bob)
+    // What ada had signed on the lost branch is nothing to hold against her device.
+    const [lostRecord, record] = [relay.records.at(-1), now.records.at(-1)] as [Uint8Array, Uint8Array]
+    const [lostBase, base] = [lostRecord, record].map((bytes) => {
+      const decoded = decodeRecord(bytes)
+      if (decoded.kind !== 'entry' || decoded.entry.device !== ada.me.device) throw new Error('not hers')
+      return decoded.entry.base.size
+    }) as [number, number]
+    const { publicKey } = crypto.signer(decodeDeviceSecrets(ada.store.get(NAMES.device) as Uint8Array).signingSeed)
+    const blame = encodeDeviceEvidence({ spaceId: ada.id, device: ada.me.device, publicKey, smaller: lostRecord, larger: record, root: ada.log.root(lostBase), proof: ada.log.consistencyProof(lostBase, base) })
+    expect(verifyDeviceEvidence(crypto, blame)).toMatchObject({ device: ada.me.device })
+    expect(await bob.observeEvidence(blame)).toBe(false)
     expect(await ada.observe(third.note())).toBe('fork')
     expect([ada.writable, ada.evidence.length]).toEqual([false, 1])
   })
