@@ -9,6 +9,7 @@ import { prove, verify, type Query } from '../engine/state/queries.js'
 import type { Row } from '../engine/state/read.js'
 import { StateTree } from '../engine/state/tree.js'
 import type { Version } from '../engine/state/view.js'
+import { sideBySide } from './clock.js'
 import type { BenchSuite } from './crypto.js'
 
 const SIZES = [1_000, 10_000, 100_000]
@@ -35,6 +36,21 @@ export async function sizes(count: number): Promise<{ readonly pointProof: numbe
   const point = picked.map(({ key, value }) => prove(tree, version, [{ kind: 'get', key }]).length - value.length)
   const range = picked.map(({ key }) => prove(tree, version, [{ kind: 'scan', lo: key, limit: 100 }]).length - 100 * 212)
   return { pointProof: Math.max(...point), rangeProof: Math.max(...range), overheadPerRow: (nodeBytes + recordBytes - contentBytes) / count }
+}
+
+/** Building the tree of sorted rows with its root, by CPU time, and what part of that its hashes alone take: 3 a row, of value, leaf and inner node. */
+export async function buildCost(count: number): Promise<{ readonly rowsPerSecond: number; readonly hashShare: number }> {
+  const hash = await loadProvider('node')
+  const rows = makeRows(count)
+  const inputs = [200, 46, 79].map((length) => new Uint8Array(new ArrayBuffer(length)))
+  const out = new Uint8Array(32)
+  const { ours, theirs } = await sideBySide(6, () => {
+    const tree = new StateTree(hash)
+    tree.root(tree.build(rows))
+  }, () => {
+    for (let i = 0; i < count; i++) for (const input of inputs) hash.sha256Into(input, 0, input.length, out, 0)
+  })
+  return { rowsPerSecond: (1000 * count) / ours.cpu, hashShare: theirs.cpu / ours.cpu }
 }
 
 type Operations = Readonly<Record<string, () => unknown>>
