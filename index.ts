@@ -43,8 +43,8 @@ export interface OpenOptions {
   readonly crypto?: CryptoProvider
   /** Don't connect by itself; `space.connect()` does. */
   readonly offline?: boolean
-  /** Told while much is loaded: entries received or replayed so far. */
-  readonly onProgress?: (entries: number) => void
+  /** Told while much is loaded: entries received or replayed so far; of a snapshot, rows, and how many there are. */
+  readonly onProgress?: (done: number, of?: number) => void
   readonly database?: DatabaseOptions
   /** For tests: the sources of time, randomness and connections. */
   readonly unsafe?: { readonly random?: (length: number) => Uint8Array; readonly now?: () => number; readonly dial?: Dial }
@@ -87,7 +87,7 @@ export async function joinSpace(link: string, options: OpenOptions & { readonly 
   const channel = await joinChannel(parts.dial, parsed, (relayName, nonce) => signInvitationChallenge(parts.space, parsed, relayName, nonce), options.onProgress)
   try {
     return await onStore(options.store, async (store) =>
-      SealedSpace.assemble(await joinEngineSpace(store, parts.space, parsed, channel, options.profile, options.onProgress), options, parts))
+      SealedSpace.assemble(await joinEngineSpace(store, parts.space, parsed, channel, options.profile, options.onProgress, options.onProgress), options, parts))
   } finally {
     channel.close()
   }

@@ -1,6 +1,6 @@
 /**
  * The relay, measured against the bars of the design in one run: appending, fan-out against bare `ws`, latency from one client to another,
- * catching up. `npx tsx bench/relay.ts [--verify group] [--only append]`. The relay is a process of its own, so that its CPU time can be told
+ * catching up. `npx tsx bench/relay.ts [--verify group] [--only append|fan-out|latency|catch-up|cold-join]`. The relay is a process of its own, so that its CPU time can be told
  * from the clients', which all run in this one. Appending is bound by signatures: their cost on this machine stands beside the rate.
  */
 import { fork } from 'node:child_process'
@@ -14,6 +14,7 @@ import { attachRelay, invite } from '../engine/space/acts.js'
 import { joinSpace, signInvitationChallenge } from '../engine/space/join.js'
 import { createSpace } from '../engine/space/open.js'
 import type { Space } from '../engine/space/space.js'
+import { createSpace as createSealed } from 'sealdb'
 import { parseLink } from '../engine/group/link.js'
 import { memoryStore } from '../engine/store/memory.js'
 import { greet } from '../net/client.js'
@@ -21,6 +22,7 @@ import { joinChannel } from '../net/join.js'
 import type { Rpc } from '../net/rpc.js'
 import { Sync } from '../net/sync.js'
 import { dial, wrapSocket } from '../net/ws-node.js'
+import { fillSpace } from './journey/people.js'
 import { createTable, crypto, optionsOf, put, rows, seededRandom, taskTable } from '../test/space/rim-support.js'
 
 const CONNECTIONS = 8
@@ -32,6 +34,7 @@ const LISTENERS = 100
 const FRAMES = 300
 const PINGS = 200
 const CATCH_UP = 2_000
+const COLD_ROWS = 100_000
 
 const directory = mkdtempSync(join(tmpdir(), 'sealdb-bench-relay-'))
 const option = (name: string): string | undefined => process.argv[process.argv.indexOf(`--${name}`) + 1 || Infinity]
@@ -50,7 +53,7 @@ await (await founder.commit(createTable(taskTable(1), 'table:task'), founder.cur
 const members = [founder]
 for (let i = 1; i < CONNECTIONS; i++) members.push(await joined(`Member ${i}`))
 
-for (const [name, measure] of Object.entries({ append: appendRate, 'fan-out': fanOut, latency, 'catch-up': catchUp })) if (only === undefined || only === name) await measure()
+for (const [name, measure] of Object.entries({ append: appendRate, 'fan-out': fanOut, latency, 'catch-up': catchUp, 'cold-join': coldJoin })) if (only === undefined || only === name) await measure()
 
 console.table(Object.fromEntries(report.map(({ what, got, bar }) => [what, { measured: got, bar }])))
 for (const sync of syncs) await sync.stop()
@@ -257,4 +260,24 @@ async function catchUp(): Promise<void> {
   while (late.head.size < founder.head.size) await new Promise((resolve) => setTimeout(resolve, 1))
   const rate = ((late.head.size - before) / (performance.now() - start)) * 1000
   report.push({ what: `catching up ${late.head.size - before} entries, each signature checked`, got: `${Math.round(rate)} entries/s`, bar: '≥ 10,000' })
+}
+
+/** A newcomer to many rows, from the snapshot at the link's anchor and from the first entry: its CPU until it is a member, without SQLite. */
+async function coldJoin(): Promise<void> {
+  const space = await createSealed({ store: memoryStore(), relay: relay.url })
+  await fillSpace(space, COLD_ROWS)
+  const link = parseLink(crypto, await space.invite({ role: 'writer', uses: 10 }))
+  await space.close()
+  const whole = { entries: Infinity, rows: Infinity }
+  for (const [how, short] of [['its snapshot', { entries: 0, rows: 0 }], ['its first entry', whole]] as const) {
+    const options = optionsOf(`cold ${how}`)
+    const channel = await joinChannel(dial, link, (relayName, nonce) => signInvitationChallenge(options, link, relayName, nonce), undefined, short)
+    const [own, relays, start] = [process.cpuUsage(), await relayCpu(), performance.now()]
+    const joined = await joinSpace(await memoryStore().open(), options, link, channel, { name: how })
+    const { user, system } = process.cpuUsage(own)
+    const got = `${((user + system) / 1e6).toFixed(1)} s CPU (${((performance.now() - start) / 1e3).toFixed(1)} s by the clock), relay ${(((await relayCpu()) - relays) / 1e3).toFixed(1)} s`
+    report.push({ what: `joining ${COLD_ROWS} rows from ${how}`, got, bar: '≤ 3 s CPU' })
+    channel.close()
+    await joined.close()
+  }
 }

@@ -108,7 +108,7 @@ describe('bytes on the way (A1)', () => {
     await copy.close()
   })
 
-  it.each(['challenge', 'welcome'] as const)('any byte of %s changed: in step all the same, later', async (kind) => {
+  it.each(['challenge', 'welcome', 'appended'] as const)('any byte of %s changed: in step all the same, later', async (kind) => {
     const relay = await testRelay()
     const { ada, bob } = await pair(relay)
     await bob.sync.stop()

@@ -1,6 +1,7 @@
 /** The relay on real sockets: operations, limits, and whoever behaves badly. After each, it serves the others. */
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
+import { join as joinPath } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -15,6 +16,7 @@ import { memoryRelayStore, startRelay, type RunningRelay, type ServerOptions } f
 import type { Dial } from '../../net/transport.js'
 import { dial as dialNode, wrapSocket } from '../../net/ws-node.js'
 import { createTable, optionsOf, put, rows, taskTable } from '../space/rim-support.js'
+import { run, temporary } from '../cli/support.js'
 import { certificate, certificateKey } from './certificate.js'
 import { bodies, invited, startSync, until, type TestPeer, type TestRelay } from './support.js'
 
@@ -48,6 +50,12 @@ async function join(by: TestPeer, name: string, dial: Dial = dialNode): Promise<
   return peer
 }
 const say = ({ space }: TestPeer, key: number, text: string): ReturnType<typeof space.commit> => space.commit(rows(put('insert', 1, BigInt(key), 0n, text)), space.current)
+
+const trusting: Dial = (url) => new Promise((resolve, reject) => {
+  const socket = new WebSocket(url, { ca: certificate })
+  socket.once('error', reject)
+  socket.once('open', () => resolve(wrapSocket(socket, url)))
+})
 
 /** A connection that has proved Ada's key, with the raw socket below. */
 async function proved(relay: RunningRelay, ada: TestPeer): Promise<{ readonly rpc: Rpc; readonly socket: WebSocket }> {
@@ -98,13 +106,39 @@ describe('operations', () => {
     const relay = await serve({ tls: { cert: certificate, key: certificateKey } })
     expect(relay.url).toMatch(/^wss:/)
     await expect(dialNode(relay.url)).rejects.toMatchObject({ code: 'disconnected' }) // a certificate nobody vouches for
-    const trusting: Dial = (url) => new Promise((resolve, reject) => {
-      const socket = new WebSocket(url, { ca: certificate })
-      socket.once('error', reject)
-      socket.once('open', () => resolve(wrapSocket(socket, url)))
-    })
     const ada = await found(relay, 'Ada', trusting)
     expect(ada.space.head.size).toBeGreaterThan(1)
+  })
+
+  it('speaks TLS and keeps limits when they are given on the command line; one half of a key pair is refused', async () => {
+    const directory = temporary()
+    const [cert, key] = [joinPath(directory, 'cert.pem'), joinPath(directory, 'key.pem')]
+    writeFileSync(cert, certificate)
+    writeFileSync(key, certificateKey)
+    const base = ['relay', '--data', joinPath(directory, 'relay'), '--port', '0', '--json']
+    expect(await run([...base, '--tls-cert', cert])).toMatchObject({ code: 2, err: expect.stringContaining('together') as string })
+    const stop = new AbortController()
+    let listening: (url: string) => void = () => undefined
+    const first = new Promise<string>((resolve) => { listening = resolve })
+    const running = run([...base, '--tls-cert', cert, '--tls-key', key, '--max-spaces', '1', '--max-connections', '2'], { stop: stop.signal, onOut: (all) => {
+      const url = /"url":"([^"]+)"/.exec(all)?.[1]
+      if (url !== undefined) listening(url)
+    } })
+    const url = await first
+    expect(url).toMatch(/^wss:/)
+    const ada = await found({ url }, 'Ada', trusting)
+    const bea = await createSpace(await memoryStore().open(), optionsOf('Bea'), { name: 'Bea' })
+    const { rpc } = await greet(trusting, url, bea.id)
+    await expect(rpc.call({ kind: 'create', genesis: (await bea.records(0, 1))[0] as Uint8Array }, 'appended')).rejects.toMatchObject({ facts: { code: 'quota' } })
+    rpc.close()
+    await bea.close()
+    const more = await Promise.all([trusting(url), trusting(url)])
+    const ended = await Promise.race(more.map((connection) => new Promise<number>((resolve) => { connection.onClose = ({ code }) => resolve(code) })))
+    expect(ended).toBe(4009)
+    for (const connection of more) connection.close(1000, 'done')
+    await ada.sync.stop()
+    stop.abort()
+    expect(await running).toMatchObject({ code: 0 })
   })
 
   it('two members over real sockets', async () => {

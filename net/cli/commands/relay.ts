@@ -66,8 +66,10 @@ function serverOptions(invocation: Invocation, host: string): ServerOptions {
     verify: oneOf(text(invocation, 'verify') ?? 'full', '--verify', ['full', 'group']),
     unsafeSkipRelayAuth: invocation.options.open === true,
     ...(cert !== undefined && key !== undefined && { tls: { cert: readFileSync(cert), key: readFileSync(key) } }),
-    ...(maxSpaces !== undefined && { maxSpaces: wholeNumber(maxSpaces, '--max-spaces') }),
-    ...(maxConnections !== undefined && { maxConnections: wholeNumber(maxConnections, '--max-connections') }),
+    limits: {
+      ...(maxSpaces !== undefined && { maxSpaces: wholeNumber(maxSpaces, '--max-spaces') }),
+      ...(maxConnections !== undefined && { maxConnections: wholeNumber(maxConnections, '--max-connections') }),
+    },
   }
 }
 
