@@ -119,6 +119,22 @@ describe('a transaction', () => {
     await space.close()
   })
 
+  it('asks for randomness once for 64 rows, however many entries they are in', async () => {
+    const options = optionsOf('randomness')
+    let asked = 0
+    const random = (length: number): Uint8Array => {
+      asked += 1
+      return options.random(length)
+    }
+    const space = await createSpace(await memoryStore().open(), { ...options, random })
+    const table = space.current.nextObject
+    await space.commit(createTable(taskTable(table), 'task'), space.current)
+    asked = 0
+    for (let i = 0; i < 128; i++) await insert(space, table, 1, i)
+    expect(asked).toBe(2)
+    await space.close()
+  })
+
   it('adds 77 bytes to what it seals', () => {
     expect(SEALED_OVERHEAD).toBe(77)
   })
