@@ -309,7 +309,7 @@ export class Database implements Sql {
         const prepared = this.#session.prepare(sql)
         const reach = this.#session.reach(prepared)
         const objects = rows.map((row) => Object.fromEntries(row.map((value, i) => [columns[i] as string, toResultValue(value)])) as T)
-        return { result: { ...rest, columns, rows: objects }, raw: rows, tables: reach.all || prepared.special ? undefined : reach.reads }
+        return { result: { ...rest, columns, rows: objects }, columns, raw: rows, tables: reach.all || prepared.special ? undefined : reach.reads }
       },
       get view() {
         return space.current

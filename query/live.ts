@@ -9,7 +9,7 @@ import { type SqlValue } from './values.js'
 /** What a live query needs of its database. */
 export interface LivePort<R> {
   /** Runs the query; `tables`: what it read (undefined: possibly anything). */
-  run(): Promise<{ readonly result: R; readonly raw: readonly (readonly SqlValue[])[]; readonly tables: ReadonlySet<ObjectId> | undefined }>
+  run(): Promise<{ readonly result: R; readonly columns: readonly string[]; readonly raw: readonly (readonly SqlValue[])[]; readonly tables: ReadonlySet<ObjectId> | undefined }>
   readonly view: View
   onChange(listener: () => void): () => void
 }
@@ -48,7 +48,7 @@ class Subscription<R> {
   #running = false
   #again = false
   #seen: Seen | undefined
-  #last: readonly (readonly SqlValue[])[] | undefined
+  #last: { readonly columns: readonly string[]; readonly raw: readonly (readonly SqlValue[])[] } | undefined
 
   constructor(port: LivePort<R>, listener: (result: R) => void, onError: (error: unknown) => void) {
     this.#port = port
@@ -77,12 +77,12 @@ class Subscription<R> {
         const view = this.#port.view
         const tags = new Map<ObjectId, Uint8Array>()
         const catalogTag = view.catalogTag
-        const { result, raw, tables } = await this.#port.run()
+        const { result, columns, raw, tables } = await this.#port.run()
         if (this.#stopped) return
         for (const table of tables ?? []) tags.set(table, view === this.#port.view ? view.tableTag(table) : NEVER)
         this.#seen = tables === undefined ? undefined : { catalogTag, tags }
-        if (this.#last === undefined || !sameRows(this.#last, raw)) {
-          this.#last = raw
+        if (this.#last === undefined || !sameRows(this.#last.raw, raw) || !sameRows([this.#last.columns], [columns])) {
+          this.#last = { columns, raw }
           this.#listener(result)
         }
       } while (this.#again && !this.#stopped)

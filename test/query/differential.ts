@@ -49,6 +49,7 @@ export async function runProgram(sqlite: SqliteModule, program: Program, { repli
         const enough = await both(plain, subject.db, text, at, counts)
         if (enough) return
       }
+      if (plain.inTransaction) return // cut down too far
       counts.transactions++
       const shown = showPlain(plain)
       same(at, 'SealDB and SQLite differ', await show(subject.db), shown)
@@ -105,16 +106,18 @@ async function both(plain: Sqlite, db: Database, text: string, at: number, count
   } catch (error) {
     if (!isSealError(error)) throw error
     if (failure === undefined) throw new Difference(at, `${text}\nSealDB refuses it: ${error.code}: ${error.message}`)
-    if (error.code === 'sql-error' && error.message !== failure) throw new Difference(at, `${text}\nSealDB says: ${error.message}\nSQLite says: ${failure}`)
+    // Of several constraints, which fails first is a matter of that order, too.
+    if (error.code === 'sql-error' && error.message !== failure && !(/constraint failed/.test(error.message) && /constraint failed/.test(failure))) throw new Difference(at, `${text}\nSealDB says: ${error.message}\nSQLite says: ${failure}`)
   }
   return false
 }
 
 async function liveIs(at: number, db: Database, seen: { rows: unknown; failed: boolean }): Promise<void> {
-  const fresh = async (): Promise<string> => JSON.stringify((await db.query('SELECT * FROM one')).rows, revive)
-  const expected = await fresh()
+  // Without ORDER BY, rows have no order.
+  const sorted = (rows: unknown): string => (rows as readonly unknown[]).map((row) => JSON.stringify(row, revive)).sort().join('\n')
+  const expected = sorted((await db.query('SELECT * FROM one')).rows)
   for (let i = 0; i < 200; i++) {
-    if (seen.failed || JSON.stringify(seen.rows, revive) === expected) return
+    if (seen.failed || (seen.rows !== undefined && sorted(seen.rows) === expected)) return
     await new Promise((resolve) => setImmediate(resolve))
   }
   throw new Difference(at, `the live query shows ${JSON.stringify(seen.rows, revive)}\na fresh one ${expected}`)

@@ -18,7 +18,7 @@ export function makeProgram(seed: number, transactions: number): Program {
 }
 
 function transaction(random: Random, world: Evolving): string[] {
-  const some = (): string[] => Array.from({ length: 1 + random.below(3) }, () => (random.chance(14) ? world.definition() : makeStatement(random, world.schema, SAFE_VALUES)))
+  const some = (): string[] => Array.from({ length: 1 + random.below(3) }, () => (random.chance(14) ? world.definition() : orderless(makeStatement(random, world.schema, SAFE_VALUES)).replace(/= [^=,]+? \+ 1(?=,| WHERE|$)/g, '= 2')))
   if (random.chance(45)) return some()
   const body = some()
   for (let i = random.below(3); i > 0; i--) {
@@ -31,6 +31,12 @@ function transaction(random: Random, world: Evolving): string[] {
   return [begin, ...body, ...end.split('; '), 'ROLLBACK']
 }
 
+/**
+ * Which of several rows wins when they collide depends on the order in which SQLite visits them, and that on the plan: capture's triggers may change it. So
+ * an UPDATE either does all or nothing, and does not move values along (u = u + 1 over UNIQUE).
+ */
+const orderless = (sql: string): string => sql.replace(/\bUPDATE OR \w+/g, 'UPDATE').replaceAll(' ON CONFLICT REPLACE', '')
+
 /** A schema that changes; it may believe in what a rollback took back: then statements fail, on both sides. */
 class Evolving {
   readonly script: string[]
@@ -42,7 +48,7 @@ class Evolving {
     this.#random = random
     this.schema = schema
     // One DDL statement a line; triggers hold semicolons of their own.
-    this.script = schema.sql.split(/;\n(?=CREATE)/)
+    this.script = orderless(schema.sql).split(/;\n(?=CREATE)/)
     if (random.chance(60)) this.script.unshift('PRAGMA foreign_keys = ON')
   }
 
