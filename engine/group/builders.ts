@@ -176,7 +176,7 @@ export function buildRefresh(ctx: BuildContext): { readonly op: AgreementRefresh
   const author = ownDevice(ctx)
   const { epoch } = readMeta(ctx.state)
   const role = readMember(ctx.state, author.member)?.role ?? 'reader'
-  const seed = random(32)
+  const seed = ctx.keyring.stagedSeed ?? random(32)
   const fresh = agreementKey(crypto, seed)
   const statement = { granter: author.agreement, pair: ownPair(ctx.state, 0, ctx.device, epoch), recipient: fresh.publicKey }
   const possession = { space: ctx.spaceId, kind: 'agreement', admitter: author.signing, id: ctx.device, role, base } as const

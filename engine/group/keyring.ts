@@ -97,15 +97,15 @@ export class Keyring {
     return w.finish()
   }
 
-  /** Public agreement key that the device is known by, and the staged one that will take its place. */
+  /** Public agreement key that the device is known by; seed of the one that will take its place, which an entry on its way may publish: try again with it. */
   get agreement(): Uint8Array {
     return this.#agreement.publicKey
   }
   get #agreement(): AgreementKey {
     return (this.#agreementMade ??= agreementKey(this.#env.crypto, this.#agreementSeed))
   }
-  get stagedAgreement(): Uint8Array | undefined {
-    return this.#stagedSeed === undefined ? undefined : agreementKey(this.#env.crypto, this.#stagedSeed).publicKey
+  get stagedSeed(): Uint8Array | undefined {
+    return this.#stagedSeed?.slice()
   }
 
   /** Epochs whose data can be read, ascending. */

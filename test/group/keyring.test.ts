@@ -208,7 +208,7 @@ describe('the keyring', () => {
     const again = Keyring.decode(world.env, bytes)
     expect(again.encode()).toEqual(bytes)
     expect(again.epochs).toEqual([1, 2])
-    expect(again.stagedAgreement).toEqual(first.keyring.stagedAgreement)
+    expect(again.stagedSeed).toEqual(first.keyring.stagedSeed)
     expect(again.blinding(1)).toEqual(first.keyring.blinding(1))
     for (const bad of [bytes.subarray(0, -1), Uint8Array.from([...bytes, 0]), flip(bytes, 0), new Uint8Array(0)]) {
       expect(() => Keyring.decode(world.env, bad)).toThrow(/version|Expected/)
