@@ -2,12 +2,11 @@
  * `npm run demo`: a relief team shares a sealed database through a relay that nobody has to trust. A relay and the members each run in a process
  * of their own; the data is real. Every ✓ was checked in this run; if one does not hold, the demo fails.
  */
-import { setTimeout as wait } from 'node:timers/promises'
 import { openReceipt } from 'sealdb'
 import { fork, lies } from './attacks.js'
 import { person, relayProcess } from './people.js'
 import { startProxy } from './proxy.js'
-import { curtain, hunt, megabytes, onStage, place, refusal, untilSame } from './stage.js'
+import { curtain, hunt, megabytes, onStage, place, refusal, untilAlert, untilSame } from './stage.js'
 import { bar, chapter, mustHold, say, shown, table, timed, total } from './tell.js'
 
 async function story(): Promise<void> {
@@ -104,10 +103,10 @@ async function story(): Promise<void> {
   await ada.ask('remove', 2)
   await ada.ask('query', "INSERT INTO note (body) VALUES ('without Bob')")
   await ada.ask('settled')
-  await wait(200)
+  const told = await untilAlert(bob, 'removed')
   const bobs = await bob.ask('query', "SELECT count(*) AS n FROM note WHERE body = 'without Bob'")
   mustHold(JSON.stringify(bobs.rows) === '[{"n":0}]', 'Bob reads nothing that was written after his removal')
-  shown('a new epoch began; Bob reads nothing that was written after it')
+  shown(`a new epoch began; Bob reads nothing that was written after it, and is told: ${told.message}`)
 
   chapter('12  A relay that shows two histories')
   await fork(ada, proxy)
