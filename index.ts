@@ -9,6 +9,7 @@ import type { CryptoProvider } from './engine/crypto/provider.js'
 import { SealError } from './engine/errors.js'
 import { parseLink } from './engine/group/link.js'
 import * as acts from './engine/space/acts.js'
+import { Duties } from './engine/space/duties.js'
 import { joinSpace as joinEngineSpace, signInvitationChallenge } from './engine/space/join.js'
 import { createSpace as createEngineSpace, openSpace as openEngineSpace, type Profile } from './engine/space/open.js'
 import type { Alert, SpaceEvents } from './engine/space/port.js'
@@ -154,6 +155,7 @@ export class SealedSpace implements AsyncDisposable {
   readonly #snapshots: Snapshots
   #sync: Sync | undefined
   #state: SyncState = 'stopped'
+  readonly #groupDuties: Duties
   #duties: Promise<void> = Promise.resolve()
   readonly #stateListeners = new Set<(state: SyncState, error?: SealError) => void>()
   readonly #stops: (() => void)[] = []
@@ -164,6 +166,7 @@ export class SealedSpace implements AsyncDisposable {
     this.#options = options
     this.#parts = parts
     this.#snapshots = new Snapshots(engine)
+    this.#groupDuties = new Duties(engine)
     this.query = db.query.bind(db)
     this.exec = db.exec.bind(db)
     this.prepare = db.prepare.bind(db)
@@ -358,15 +361,12 @@ export class SealedSpace implements AsyncDisposable {
     for (const listener of [...this.#stateListeners]) listener(state, error)
   }
 
-  /** What the group expects of every device, one thing at a time: a secret for an epoch that has none, a fresh key after a forget, a snapshot. */
+  /** What the group expects of every device, and a snapshot now and then; one thing at a time. */
   #afterChange(): void {
     this.#duties = this.#duties
       .then(async () => {
-        if (!this.engine.writable) return
-        await acts.rotateIfNeeded(this.engine)
-        await acts.refreshIfNeeded(this.engine)
-        await acts.repairIfNeeded(this.engine)
-        await this.#snapshots.afterChange()
+        await this.#groupDuties.afterChange()
+        if (this.engine.writable) await this.#snapshots.afterChange()
       })
       .catch((error: unknown) => {
         // Somebody else may have been faster; the next change asks again. Anything unexpected is told.

@@ -123,7 +123,7 @@ test('node bundles contain our code only, once', async () => {
  */
 const BUDGETS: Readonly<Record<string, { readonly bar: number; readonly most: number }>> = {
   verify: { bar: 30 * 1024, most: 35 * 1024 },
-  index: { bar: 150 * 1024, most: 234 * 1024 },
+  index: { bar: 150 * 1024, most: 238 * 1024 },
 }
 
 for (const [name, { bar, most }] of Object.entries(BUDGETS)) {

@@ -1,6 +1,7 @@
 /** What a device does by itself and what stops it: a refresh that is tried again, a protocol that it does not know. */
-import { afterEach, describe, expect, it } from 'vitest'
-import { forget, invite, refreshIfNeeded, rotate } from '../../engine/space/acts.js'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { forget, invite, pendingForget, refreshIfNeeded, rotate } from '../../engine/space/acts.js'
+import { Duties } from '../../engine/space/duties.js'
 import { decodeRecord } from '../../engine/space/entry.js'
 import { createSpace, openSpace } from '../../engine/space/open.js'
 import type { Alert } from '../../engine/space/port.js'
@@ -89,5 +90,33 @@ describe('a space that moves to a protocol this program does not know', () => {
     expect(told.map(({ code }) => code)).toEqual(['unsupported-version'])
     expect([again.writable, again.head, count(again)]).toEqual([false, head, 1])
     await expect(insert(again, 2)).rejects.toMatchObject({ code: 'read-only', facts: { reason: 'unsupported-version' } })
+  })
+})
+
+describe('duties of the group', () => {
+  it('are looked at when the group changed, not for rows; and are done', async () => {
+    const { ada, bob, relay } = await couple('duties')
+    const duties = new Duties(bob)
+    const check = vi.spyOn(bob.keyring, 'check')
+    await duties.afterChange()
+    const looked = check.mock.calls.length
+    expect(looked).toBeGreaterThan(0)
+    for (const key of [1, 2, 3]) await insert(ada, key)
+    await insert(bob, 4)
+    await relay.settle(ada, bob)
+    check.mockClear()
+    await duties.afterChange()
+    expect(check).not.toHaveBeenCalled()
+
+    await relay.during(ada, forget(ada))
+    await relay.deliver(bob)
+    expect(pendingForget(bob)).toEqual([bob.me.device])
+    await relay.during(bob, duties.afterChange())
+    await relay.settle(ada, bob)
+    expect(pendingForget(ada)).toEqual([])
+    await duties.afterChange() // the refresh was a change; nothing is left
+    check.mockClear()
+    await duties.afterChange()
+    expect(check).not.toHaveBeenCalled()
   })
 })
