@@ -6,17 +6,19 @@
 import { dial as defaultDial } from '#dial'
 import { loadProvider } from './engine/crypto/load.js'
 import type { CryptoProvider } from './engine/crypto/provider.js'
-import { SealError } from './engine/errors.js'
+import { isSealError, SealError } from './engine/errors.js'
 import { parseLink } from './engine/group/link.js'
 import * as acts from './engine/space/acts.js'
 import { Duties } from './engine/space/duties.js'
 import { joinSpace as joinEngineSpace, signInvitationChallenge } from './engine/space/join.js'
 import { createSpace as createEngineSpace, openSpace as openEngineSpace, type Profile } from './engine/space/open.js'
+import type { Resumed } from './engine/space/change-branch.js'
 import type { Alert, SpaceEvents } from './engine/space/port.js'
 import { Snapshots } from './engine/space/snapshot.js'
 import type { Space, SpaceOptions } from './engine/space/space.js'
 import type { DeviceView, Head, MemberId, MemberView, Role, SettleState } from './engine/space/types.js'
 import type { Store, StoreLocation } from './engine/store/store.js'
+import { fetchBranch } from './net/branch.js'
 import { greet } from './net/client.js'
 import { joinChannel } from './net/join.js'
 import { Sync, type SyncState } from './net/sync.js'
@@ -27,6 +29,7 @@ import { discloseRows, prove, type DisclosedTable } from './query/receipts.js'
 import type { ParameterValue } from './query/values.js'
 
 export { SealError, isSealError, type ErrorCode, type ErrorFamily } from './engine/errors.js'
+export type { Resumed } from './engine/space/change-branch.js'
 export type { Alert } from './engine/space/port.js'
 export type { DeviceView, Head, MemberView, Role, SettleState } from './engine/space/types.js'
 export type { StoreLocation } from './engine/store/store.js'
@@ -302,6 +305,24 @@ export class SealedSpace implements AsyncDisposable {
     const sync = this.#sync
     this.#sync = undefined
     await sync?.stop()
+  }
+
+  /**
+   * The relay lost entries that this device has verified, and has taken others since (alert `fork`): accept that, as an admin. The relay's history counts
+   * from here on; every device goes over to it when it next connects, and writes what it had lost again, as far as it doesn't conflict. Whoever was
+   * removed or admitted in the lost part has to be so again. Resolves when it is in the log.
+   */
+  async acceptRollback(): Promise<Resumed> {
+    if (!this.#sync) throw new SealError('disconnected', 'Accepting a rollback needs the relay: connect first.')
+    const branch = await fetchBranch(this.engine, this.#parts.dial)
+    if (this.engine.evidence.length > 0 || branch.from < this.engine.head.size) {
+      try {
+        return await this.engine.resume(branch) // somebody else has accepted it already
+      } catch (error) {
+        if (!isSealError(error, 'fork')) throw error
+      }
+    }
+    return acts.acceptRollback(this.engine, branch)
   }
 
   get connection(): SyncState {

@@ -5,6 +5,7 @@
 import { isSealError, SealError } from '../engine/errors.js'
 import { MAX_BATCH_RECORDS } from '../engine/limits.js'
 import type { Alert, SpaceSync } from '../engine/space/port.js'
+import { carriesAcceptance, goOver } from './branch.js'
 import { greet, pullStep, type Greeting, type Step } from './client.js'
 import type { Message, MessageOf } from './messages.js'
 import { PresenceChannel } from './presence.js'
@@ -129,8 +130,9 @@ export class Sync {
     try {
       const welcome = await this.#getIn(greeting)
       rpc.onPush = (message) => this.#push(rpc, message)
-      if (welcome.size < this.#space.head.size) await this.#handBack(rpc, welcome)
-      await this.#receiveAll(rpc, welcome.size)
+      const first = this.#catchUp(rpc, welcome)
+      this.#incoming = this.#incoming.then(() => first).catch(() => undefined) // what is pushed waits for it; what is wrong with it is thrown here
+      await first
       if (this.#isRemoved()) return
       this.#sentHere = new WeakSet()
       this.#rpc = rpc
@@ -169,9 +171,19 @@ export class Sync {
     }
   }
 
+  async #catchUp(rpc: Rpc, welcome: MessageOf<'welcome'>): Promise<void> {
+    if (welcome.size < this.#space.head.size) await this.#handBack(rpc, welcome)
+    await this.#receiveAll(rpc, welcome.size)
+  }
+
   /** The relay has less than was verified here: a new relay, or one restored from a backup. The same bytes go back to the same places. */
   async #handBack(rpc: Rpc, { size, note }: MessageOf<'welcome'>): Promise<void> {
-    if ((await this.#space.observe(note)) === 'fork') return
+    try {
+      if ((await this.#space.observe(note)) === 'fork') return
+    } catch (error) {
+      if (isSealError(error, 'fork') && (await this.#goesOver(rpc))) return
+      throw error
+    }
     this.#tellRollback(`The relay holds ${size} entries of the ${this.#space.head.size} verified here`)
     await this.#restore(rpc, size)
   }
@@ -206,22 +218,40 @@ export class Sync {
     for (let received = 0; ;) {
       const step = await pullStep(rpc, this.#space.head.size, (count) => this.#options.onProgress?.(received + count))
       received += step.records.length
-      await this.#receive(rpc, step)
-      if (this.#space.evidence.length > 0) return
+      const outcome = await this.#receive(rpc, step)
+      if (outcome === 'stuck') return
+      if (outcome === 'over') continue
       if (step.size < step.from) throw new SealError('rollback', `The relay shows ${step.size} entries; ${step.from} were verified here.`, { found: step.size, expected: step.from })
       if (step.records.length === 0 || this.#space.head.size >= size) return
     }
   }
 
   /**
-   * What does not lead where the relay has signed may be of another history: then the relay is asked how it gets from the head that is verified here to
-   * its own. What it answers is evidence, or proves nothing, and the batch stays refused.
+   * What does not lead where the relay has signed may be of another history. If an admin has accepted that, this device goes over to it. Else the relay is
+   * asked how it gets from the head that is verified here to its own: what it answers is evidence, and this device is stuck, or proves nothing, and the
+   * batch stays refused.
    */
-  async #receive(rpc: Rpc, { from, records, note }: Pick<Step, 'from' | 'records' | 'note'>): Promise<void> {
+  async #receive(rpc: Rpc, { from, records, note }: Pick<Step, 'from' | 'records' | 'note'>): Promise<'followed' | 'over' | 'stuck'> {
+    let parted: SealError | undefined
     try {
       await this.#space.receive(from, records, note)
+      if (this.#space.evidence.length === 0) return 'followed'
     } catch (error) {
-      if (!isSealError(error, 'bad-checkpoint') || !(await this.#findsFork(rpc))) throw error
+      if (!isSealError(error, 'bad-checkpoint') && !isSealError(error, 'fork')) throw error
+      parted = error
+    }
+    if (await this.#goesOver(rpc)) return 'over'
+    if (parted && !(parted.code === 'bad-checkpoint' && (await this.#findsFork(rpc)))) throw parted
+    return 'stuck'
+  }
+
+  async #goesOver(rpc: Rpc): Promise<boolean> {
+    try {
+      return await goOver(this.#space, rpc)
+    } catch (error) {
+      // A lie, or an entry from before this device joined: what was found first stands.
+      if (isSealError(error) && (error.family === 'hostile' || error.code === 'out-of-scope')) return false
+      throw error
     }
   }
 
@@ -242,9 +272,9 @@ export class Sync {
     else if (message.kind === 'refused' || (message.kind === 'appended' && message.refused !== '')) this.#enqueue(rpc, () => this.#refused(rpc))
   }
 
-  /** Evidence ends the following of this relay; presence goes on, so that others see the evidence. */
+  /** Evidence ends the following of this relay until an admin accepts what it did; presence goes on, so that others see the evidence. */
   async #take(rpc: Rpc, { from, records, note }: MessageOf<'entries'>): Promise<void> {
-    if (this.#space.evidence.length > 0) return
+    if (this.#space.evidence.length > 0 && !(records.some(carriesAcceptance) && (await this.#goesOver(rpc)))) return
     if (from > this.#space.head.size) await this.#receiveAll(rpc, from + records.length)
     // What is known already is compared all the same: the relay has signed it again.
     else await this.#receive(rpc, { from, records, note })
@@ -266,7 +296,7 @@ export class Sync {
     const rpc = this.#rpc
     if (!rpc) return
     const timer = setTimeout(() => {
-      if (this.#space.head.size >= size || !rpc.open) return
+      if (this.#space.head.size >= size || !rpc.open || this.#space.evidence.length > 0) return
       this.#enqueue(rpc, async () => {
         await this.#receiveAll(rpc, size)
         if (this.#space.head.size >= size || this.#space.evidence.length > 0) return

@@ -77,11 +77,13 @@ export class BranchChange {
     })
   }
 
-  /** Throws `fork` unless an admin has accepted that what this device holds against the relay was lost; then nothing changes. */
+  /** Throws `fork` unless an admin has accepted that what this device holds against the relay was lost. Nothing changes then, nor if this device is not stuck. */
   resume(theirs: Branch): Promise<Resumed> {
     return this.#core.lock.run(async () => {
       const other = await this.#read(theirs)
       try {
+        // Not stuck, or no longer: what is pending goes on as it is.
+        if (other.common === this.#core.head.size && this.#watch.evidence.length === 0) return { lost: 0, again: 0, givenUp: 0 }
         const accepted = readLostBranches(other.follower.state.tree)
         if (other.common < this.#core.head.size && !accepted.some((branch) => this.#isAccepted(branch, other.common))) {
           throw new SealError('fork', 'No admin has accepted that the entries verified here were lost.', { common: other.common, size: this.#core.head.size })

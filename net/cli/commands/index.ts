@@ -12,6 +12,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   log: async () => (await import('./log.js')).log,
   verify: async () => (await import('./verify.js')).verify,
   audit: async () => (await import('./audit.js')).audit,
+  'accept-rollback': async () => (await import('./accept-rollback.js')).acceptRollback,
   prove: async () => (await import('./prove.js')).prove,
   'verify-receipt': async () => (await import('./verify-receipt.js')).verifyReceipt,
   export: async () => (await import('./export.js')).exportCommand,

@@ -1,0 +1,79 @@
+/**
+ * A relay that went back and then took other entries (PROTOCOL.md §9.3): what it has now, from where it parts from the history verified here. An admin
+ * accepts that; whoever else is stuck goes over when the relay shows the acceptance.
+ */
+import { isSealError, SealError } from '../engine/errors.js'
+import type { Branch } from '../engine/space/change-branch.js'
+import { decodeRecord } from '../engine/space/entry.js'
+import type { SpaceSync } from '../engine/space/port.js'
+import { greet, pullStep, sizeOfNote } from './client.js'
+import type { Rpc } from './rpc.js'
+import type { Dial } from './transport.js'
+
+/** What a client holds of another history before it gives up. */
+const MAX_BRANCH_BYTES = 256 * 1024 * 1024
+
+/** Go over to the relay's history if an admin's acceptance in it lets this device. What the relay shows is believed by nobody: `resume` follows it. */
+export async function goOver(space: SpaceSync, rpc: Rpc): Promise<boolean> {
+  for await (const { branch, fresh } of branches(space, rpc)) {
+    if (!fresh.some(carriesAcceptance)) continue
+    try {
+      const stopped = space.evidence.length > 0
+      const { lost } = await space.resume(branch)
+      return stopped || lost > 0
+    } catch (error) {
+      if (!isSealError(error, 'fork')) throw error // it was another loss that was accepted there
+    }
+  }
+  return false
+}
+
+/** The whole of it, over a connection of its own: for the admin who accepts it. */
+export async function fetchBranch(space: SpaceSync, dial: Dial): Promise<Branch> {
+  const { relay } = space
+  if (!relay) throw new SealError('bad-argument', 'This space is attached to no relay.')
+  const { rpc, name, nonce } = await greet(dial, relay.url, space.id, relay)
+  try {
+    await rpc.call({ kind: 'auth', ...space.signChallenge(name, nonce) }, 'welcome')
+    let whole: Branch | undefined
+    for await (const { branch } of branches(space, rpc)) whole = branch
+    return whole as Branch
+  } finally {
+    rpc.close()
+  }
+}
+
+/** Unverified: only to know whether it is worth looking. */
+export function carriesAcceptance(record: Uint8Array): boolean {
+  try {
+    const decoded = decodeRecord(record)
+    return decoded.kind === 'entry' && decoded.entry.ops.some(({ op }) => op === 'rollback.accept')
+  } catch (error) {
+    if (!isSealError(error)) throw error
+    return false // not a record: it accepts nothing, and following it says what it is
+  }
+}
+
+/** The branch as it grows, from one size that the relay has signed to the next, at least once. */
+async function* branches(space: SpaceSync, rpc: Rpc): AsyncGenerator<{ readonly branch: Branch; readonly fresh: readonly Uint8Array[] }> {
+  const { note } = await rpc.call({ kind: 'checkpoint', size: space.head.size }, 'checkpointIs')
+  const size = sizeOfNote(note)
+  const from = await space.commonWith(size, (index) => recordAt(rpc, index))
+  const records: Uint8Array[] = []
+  for (let bytes = 0; ;) {
+    const step = await pullStep(rpc, from + records.length)
+    for (const record of step.records) {
+      records.push(record)
+      bytes += record.length
+    }
+    if (bytes > MAX_BRANCH_BYTES) throw new SealError('too-large', 'The relay’s other history is longer than a client can hold.', { records: records.length, bytes })
+    yield { branch: { from, records, note: step.note }, fresh: step.records }
+    if (step.records.length === 0 || from + records.length >= size) return
+  }
+}
+
+async function recordAt(rpc: Rpc, index: number): Promise<Uint8Array> {
+  const { from, records: [record] } = await rpc.call({ kind: 'pull', from: index, limit: 1 }, 'entries')
+  if (from !== index || record === undefined) throw new SealError('bad-frame', 'The relay gave other entries than were asked for.', { expected: index, found: from })
+  return record
+}
