@@ -74,6 +74,13 @@ export class Room {
     }
   }
 
+  /** Follow what other processes have stored by now: their word of it may be on its way still. */
+  async look(): Promise<void> {
+    this.#stale = true
+    this.#wake()
+    await this.#working
+  }
+
   /** Read what the store holds beyond the ledger. Call once before use. */
   async start(): Promise<void> {
     await this.#catchUp()
@@ -155,7 +162,7 @@ export class Room {
     if (this.#closed && this.#queue.length === 0) return
     this.#working ??= this.#work().finally(() => {
       this.#working = undefined
-      if (this.#queue.length > 0) this.#wake()
+      if (this.#queue.length > 0 || (this.#stale && !this.#closed)) this.#wake()
     })
   }
 
@@ -167,7 +174,7 @@ export class Room {
         if (this.#stale) await this.#catchUp()
         await this.#queue[0]?.job.looking
         if (this.#queue.length > 0) await this.#storeGroup(this.#takeGroup())
-      } while (this.#queue.length > 0)
+      } while (this.#queue.length > 0 || this.#stale)
     } catch (error) {
       // What was being stored may be there or not: nobody is told anything, and the space is opened afresh.
       this.#closed = true

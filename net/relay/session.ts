@@ -211,8 +211,14 @@ export class Session implements RoomListener {
     if (room?.closed) room = await this.#host.find(space)
     if (this.#ended) return
     if (!room) return this.#refuse(request, 'unknown-space', 'This relay does not hold that space. Its owner can bring it with create.')
-    const access = this.#access(room, proved)
+    let access = this.#access(room, proved)
     if (!this.#host.unsafeSkipRelayAuth) {
+      if (access?.served !== true) {
+        // Admitted through another process a moment ago, perhaps.
+        await room.look()
+        if (this.#ended) return
+        access = this.#access(room, proved)
+      }
       // Not one that was removed, but one that this relay, perhaps restored from a backup, has never heard of: it may bring what is missing.
       if (proved.kind === 'device' && !access) return this.#refuse(request, 'unknown-device', 'This relay holds no entry that admits that device.')
       if (!(access?.served === true || access?.until) || !this.#host.verifyChallenge(access.publicKey, space, this.#nonce, signature)) {
