@@ -281,9 +281,11 @@ export class SealedSpace implements AsyncDisposable {
 
   /** Attach the space to a relay, or move it there. Pins the key that the relay shows now. */
   async attachRelay(url: string): Promise<void> {
-    await this.disconnect()
-    const { rpc, name, publicKey } = await greet(this.#parts.dial, url, this.id)
+    const { rpc, name, publicKey, known } = await greet(this.#parts.dial, url, this.id)
     rpc.close()
+    const { first } = this.engine.store
+    if (!known && first > 0) throw new SealError('out-of-scope', `The relay at ${url} does not hold this space yet, and this device joined from a snapshot: it lacks the ${first} entries before it. A member who has them can move the space.`, { url, first })
+    await this.disconnect()
     await acts.attachRelay(this.engine, { url, name, publicKey })
     if (this.#options.offline !== true) this.connect()
   }
@@ -308,9 +310,8 @@ export class SealedSpace implements AsyncDisposable {
   }
 
   /**
-   * The relay lost entries that this device has verified, and has taken others since (alert `fork`): accept that, as an admin. The relay's history counts
-   * from here on; every device goes over to it when it next connects, and writes what it had lost again, as far as it doesn't conflict. Whoever was
-   * removed or admitted in the lost part has to be so again. Resolves when it is in the log.
+   * The relay lost entries that this device has verified, and has taken others since (alert `fork`): accept that, as an admin. Every device goes over when
+   * it next connects, and writes what it had lost again, unless it conflicts. Removals and admissions of the lost part have to be made again.
    */
   async acceptRollback(): Promise<Resumed> {
     if (!this.#sync) throw new SealError('disconnected', 'Accepting a rollback needs the relay: connect first.')

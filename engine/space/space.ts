@@ -14,6 +14,7 @@ import { SealError } from '../errors.js'
 import type { BuildContext } from '../group/builders.js'
 import type { Keyring } from '../group/keyring.js'
 import { newestEpoch } from '../group/roster.js'
+import { LogTree } from '../log/tree.js'
 import type { ApplyEnv } from '../state/context.js'
 import type { TreeStats } from '../state/tree.js'
 import type { Store } from '../store/store.js'
@@ -22,7 +23,7 @@ import { headOf } from './apply.js'
 import { BranchChange, findCommon, type Branch, type Resumed } from './change-branch.js'
 import { SpaceCore, type SpaceParts } from './core.js'
 import { DeviceWatch, isDeviceEvidence } from './device-watch.js'
-import type { Follower, HeldState } from './follower.js'
+import { Follower, type HeldState } from './follower.js'
 import { signHandshake } from './handshake.js'
 import type { Op } from './ops/index.js'
 import type { RelayRecord } from './ops/space.js'
@@ -118,6 +119,12 @@ export class Space implements SpaceWriter, SpaceSync {
     if (size === this.head.size) return this.verified.retain()
     const past = await this.#core.history.at(size)
     return new SpaceView({ env: this.env, states: past.states, held: past.held, head: headOf(this.env, past.held), pending: 0, keyring: this.keyring })
+  }
+
+  /** A follower of its own, at the verified state after `size` entries. The caller releases it. Throws `out-of-scope` if history starts later here (`first`). */
+  async followerAt(size: number): Promise<Follower> {
+    const { states, held } = await this.#core.history.at(size)
+    return Follower.resume(this.env, states, held.tree.state.version, new LogTree(this.env.crypto, held.log))
   }
 
   on<K extends keyof SpaceEvents>(event: K, listener: (detail: SpaceEvents[K]) => void): () => void {

@@ -1,9 +1,10 @@
 /**
- * The log as people read it: who did what, and what became of it. Verdicts aren't stored, they are computed; so the log is followed from its
- * first entry. Every record is one that was verified here before.
+ * The log as people read it: who did what, and what became of it. Verdicts aren't stored, they are computed; so the log is followed from the
+ * state before the first that is shown. Every record is one that was verified here before.
  */
 import type { SealedSpace } from 'sealdb'
 import { encodeHex } from '../../engine/codec/bytes.js'
+import { isSealError } from '../../engine/errors.js'
 import { decodeRecord, type Entry } from '../../engine/space/entry.js'
 import { Follower } from '../../engine/space/follower.js'
 
@@ -21,21 +22,18 @@ export interface LogLine {
 
 const BATCH = 1_000
 
-/** The last `count` entries, oldest first. Throws `out-of-scope` if early entries are not held here. */
+/** The last `count` entries, oldest first. Fewer if history starts later here: whoever joined from a snapshot holds what came after it. */
 export async function readLog(space: SealedSpace, count: number, onProgress?: (done: number, of: number) => void): Promise<readonly LogLine[]> {
   const { engine } = space
   const { size } = engine.head
-  const [genesis] = await engine.records(0, 1)
-  const follower = Follower.found(engine.env.crypto, genesis as Uint8Array)
-  const from = Math.max(0, size - count)
+  const { follower, from } = await followFrom(engine, Math.max(engine.store.first, size - count))
   const lines: LogLine[] = []
   const people = nameDevices(space)
   try {
-    for (let at = 0; at < size; at += BATCH) {
+    for (let at = from; at < size; at += BATCH) {
       for (const [offset, record] of (await engine.records(at, Math.min(size, at + BATCH))).entries()) {
         const index = at + offset
         const verdict = index === 0 ? ({ kind: 'applied' } as const) : follower.follow(record, 'trusted').verdict
-        if (index < from) continue
         const decoded = decodeRecord(record)
         const entry = decoded.kind === 'entry' ? decoded.entry : undefined
         const device = entry?.device ?? 0
@@ -45,12 +43,24 @@ export async function readLog(space: SealedSpace, count: number, onProgress?: (d
           hash: encodeHex(engine.log.leaf(index)),
         })
       }
-      onProgress?.(Math.min(size, at + BATCH), size)
+      onProgress?.(Math.min(size, at + BATCH) - from, size - from)
     }
   } finally {
     follower.release()
   }
   return lines
+}
+
+/** At `from`, or as soon after it as the state is known here. */
+async function followFrom(engine: SealedSpace['engine'], from: number): Promise<{ readonly follower: Follower; readonly from: number }> {
+  if (from === 0) return { follower: Follower.found(engine.env.crypto, (await engine.records(0, 1))[0] as Uint8Array), from }
+  try {
+    return { follower: await engine.followerAt(from), from }
+  } catch (error) {
+    if (!isSealError(error, 'out-of-scope') || Number(error.facts.first) <= from) throw error
+    const first = Math.min(Number(error.facts.first), engine.head.size)
+    return { follower: await engine.followerAt(first), from: first }
+  }
 }
 
 function nameDevices(space: SealedSpace): (device: number) => string {

@@ -16,8 +16,11 @@ export const log: Command = {
   run: (invocation) => withSpace(invocation, async (space) => {
     const { output } = invocation
     const progress = output.progress('reading')
-    const lines = await readLog(space, wholeNumber(text(invocation, 'count') ?? '20', '--count'), (done, of) => progress.update(done, of))
+    const count = wholeNumber(text(invocation, 'count') ?? '20', '--count')
+    const lines = await readLog(space, count, (done, of) => progress.update(done, of))
     progress.done()
+    const first = lines[0]?.index ?? space.head.size
+    if (lines.length < count && first > 0) output.error(output.style('yellow', `History starts at entry ${first} here: this device joined from a snapshot.`))
     output.table(lines.map(({ hash, ...line }) => ({ ...line, hash: output.json || invocation.options.hashes === true ? hash : hash.slice(0, 12) })))
     return 0
   }),

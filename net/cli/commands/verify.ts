@@ -1,8 +1,11 @@
-/** `sealdb verify`: is what is here whole, and is the relay honest about it? Or: does a file of evidence prove a fork? */
+/** `sealdb verify`: is what is here whole, and is the relay honest about it? Or: what does a file of evidence prove? */
 import { readFileSync } from 'node:fs'
 import { loadProvider } from 'sealdb'
 import { encodeHex } from '../../../engine/codec/bytes.js'
 import { SealError } from '../../../engine/errors.js'
+import type { CryptoProvider } from '../../../engine/crypto/provider.js'
+import { verifyDeviceEvidence } from '../../../engine/space/device-evidence.js'
+import { isDeviceEvidence } from '../../../engine/space/device-watch.js'
 import { verifyEvidence } from '../../../engine/space/evidence.js'
 import { text, type Command, type Invocation } from '../command.js'
 import { fingerprint } from '../fingerprint.js'
@@ -14,7 +17,7 @@ export const verify: Command = {
   summary: 'check the space against its relay, and show what to compare with others',
   details: `Opening checks that the stored entries lead to the stored head; connecting checks every new entry and the relay’s signature on
 the head. Two members who see the same fingerprint at the same size have the same history. Exit code 1: not in step, or evidence.`,
-  options: { ...STORE, evidence: { type: 'string', value: 'FILE', help: 'check evidence against a relay instead; needs no space' } },
+  options: { ...STORE, evidence: { type: 'string', value: 'FILE', help: 'check evidence against a relay or a device instead; needs no space' } },
   run: (invocation) => {
     const evidence = text(invocation, 'evidence')
     return evidence === undefined ? verifySpace(invocation) : verifyFile(invocation, evidence)
@@ -43,12 +46,20 @@ function verifySpace(invocation: Invocation): Promise<number> {
 
 async function verifyFile({ output }: Invocation, file: string): Promise<number> {
   try {
-    const { spaceId, relayName, relayKey, sizes } = verifyEvidence(await loadProvider(), readFileSync(file))
-    output.object({ proves: 'fork', relay: relayName, relayKey: fingerprint(relayKey), space: encodeHex(spaceId), sizes })
+    output.object(readEvidence(await loadProvider(), Uint8Array.from(readFileSync(file))))
     return 0
   } catch (error) {
     if (!(error instanceof SealError) || error.family !== 'hostile') throw error
     output.object({ proves: 'nothing', code: error.code, reason: error.message })
     return 1
   }
+}
+
+function readEvidence(crypto: CryptoProvider, evidence: Uint8Array): Readonly<Record<string, unknown>> {
+  if (isDeviceEvidence(evidence)) {
+    const { spaceId, device, publicKey, bases } = verifyDeviceEvidence(crypto, evidence)
+    return { proves: 'equivocation', device, deviceKey: fingerprint(publicKey), space: encodeHex(spaceId), sizes: bases.map(({ size }) => size) }
+  }
+  const { spaceId, relayName, relayKey, sizes } = verifyEvidence(crypto, evidence)
+  return { proves: 'fork', relay: relayName, relayKey: fingerprint(relayKey), space: encodeHex(spaceId), sizes }
 }
