@@ -271,7 +271,7 @@ export class Database implements Sql {
 
   async #transact<T>(work: (tx: Sql) => Promise<T>, options: TransactionOptions, first?: Replayed): Promise<{ readonly result: T; readonly write: Write | undefined }> {
     // What was committed once is executed again whatever the signal says.
-    const attempt = (again: boolean): Promise<{ result: T; committed: Committed | undefined; recorded: readonly Replayed[] }> => this.#attempt(async () => {
+    const attempt = (again: boolean) => async (): Promise<{ result: T; committed: Committed | undefined; recorded: readonly Replayed[] }> => {
       const signal = again ? undefined : options.signal
       signal?.throwIfAborted()
       this.#refuseNesting()
@@ -288,9 +288,9 @@ export class Database implements Sql {
       }
       tx.end()
       return { result, committed: await this.#commitOrRollBack(tx.recorded), recorded: tx.recorded }
-    })
-    const { result, committed, recorded } = await this.#queue.run(() => attempt(false))
-    return { result, write: committed && this.#reruns.track(committed, { texts: recorded.map(({ text }) => text), run: async () => (await attempt(true)).committed }) }
+    }
+    const { result, committed, recorded } = await this.#queue.run(() => this.#attempt(attempt(false)))
+    return { result, write: committed && this.#reruns.track(committed, { texts: recorded.map(({ text }) => text), run: async (landed) => (await this.#attemptUnless(landed, attempt(true)))?.committed }) }
   }
 
   /**
@@ -375,11 +375,10 @@ export class Database implements Sql {
       return run(prepared)
     }
     const { text } = prepared
-    const attempt = (): Promise<{ outcome: Outcome<T>; committed: Committed | undefined }> =>
-      this.#attempt(() => this.#autocommit([{ text, parameters }], () => run(session.prepare(text))))
-    const { outcome, committed } = await attempt()
+    const attempt = (): Promise<{ outcome: Outcome<T>; committed: Committed | undefined }> => this.#autocommit([{ text, parameters }], () => run(session.prepare(text)))
+    const { outcome, committed } = await this.#attempt(attempt)
     if (committed === undefined) return outcome
-    return { ...outcome, write: this.#reruns.track(committed, { texts: [text], run: async () => (await attempt()).committed }) }
+    return { ...outcome, write: this.#reruns.track(committed, { texts: [text], run: async (landed) => (await this.#attemptUnless(landed, attempt))?.committed }) }
   }
 
   async #autocommit<T>(statements: readonly Replayed[], run: () => T): Promise<{ outcome: T; committed: Committed | undefined }> {
@@ -411,13 +410,13 @@ export class Database implements Sql {
   }
 
   #rerunOf(statements: readonly Replayed[]): Rerun {
-    const { attempt, texts } = { attempt: () => this.#attempt(async () => {
+    const attempt = async (): Promise<Committed | undefined> => {
       this.#refuseNesting()
       return (await this.#autocommit(statements, () => {
         for (const statement of statements) if (!this.#again(statement)) return
       })).committed
-    }), texts: statements.map(({ text }) => text) }
-    return { texts, run: attempt }
+    }
+    return { texts: statements.map(({ text }) => text), run: (landed) => this.#attemptUnless(landed, attempt) }
   }
 
   /** One statement of a transaction that is executed again; false if the rest has been done. */
@@ -494,7 +493,7 @@ export class Database implements Sql {
       if (!session.inTransaction) this.#endText()
       if (!isSealError(error, 'stale-view')) throw error
       // The space moved on: the same statements again.
-      committed = await rerun.run()
+      committed = await rerun.run(() => false)
     }
     if (committed !== undefined) this.#reruns.track(committed, rerun)
   }
@@ -518,7 +517,13 @@ export class Database implements Sql {
 
   /** Again while the space moves on under it, with a bound. */
   async #attempt<T>(work: () => Promise<T>): Promise<T> {
+    return (await this.#attemptUnless(() => false, work)) as T
+  }
+
+  /** As `#attempt`; undefined once `landed`. It is asked in the same turn in which `work` takes its view: what lands later makes that view a stale one. */
+  async #attemptUnless<T>(landed: () => boolean, work: () => Promise<T>): Promise<T | undefined> {
     for (let attempt = 1; ; attempt++) {
+      if (landed()) return undefined
       try {
         return await work()
       } catch (error) {

@@ -24,8 +24,8 @@ export interface LostWrite {
 
 export interface Rerun {
   readonly texts: readonly string[]
-  /** The entry that was written; undefined if nothing had to change any more. */
-  run(): Promise<Committed | undefined>
+  /** The entry that was written; undefined if nothing had to change any more, or once `landed` says that the refused one is in the log after all. */
+  run(landed: () => boolean): Promise<Committed | undefined>
 }
 
 class PendingWrite implements Write {
@@ -53,13 +53,19 @@ class PendingWrite implements Write {
 
 export class Reruns {
   readonly #pending = new Map<string, { readonly write: PendingWrite; readonly rerun: Rerun }>()
+  /** Refused and not executed again yet; the state of those that landed meanwhile. */
+  readonly #refused = new Map<string, SettleState | undefined>()
   readonly #off: () => void
   readonly #lost: (lost: LostWrite) => void
 
   /** `queue` runs work when its turn comes; `replay` executes texts of an earlier process. */
   constructor(space: SpaceWriter, queue: (work: () => Promise<void>) => Promise<void>, replay: (statements: ReturnType<typeof decodeReplay>) => Rerun, lost: (lost: LostWrite) => void) {
     this.#lost = lost
-    this.#off = space.on('retry', ({ hash, replay: bytes, verdict }) => {
+    const offSettle = space.on('settle', ({ hash, state }) => {
+      const name = encodeHex(hash)
+      if (state.kind === 'relay' && this.#refused.has(name)) this.#refused.set(name, state)
+    })
+    const offRetry = space.on('retry', ({ hash, replay: bytes, verdict }) => {
       const name = encodeHex(hash)
       const known = this.#pending.get(name)
       this.#pending.delete(name)
@@ -70,8 +76,15 @@ export class Reruns {
       if (rerun === undefined) {
         lost({ error: new Error('A write of an earlier session was refused, and what it did was not kept.'), texts: [] })
         void done().catch(() => undefined) // told again when the space is next opened
-      } else void queue(() => this.#again(rerun, known?.write, refused).then(done)).catch(() => undefined) // #again has told
+        return
+      }
+      this.#refused.set(name, undefined)
+      void queue(() => this.#again(name, rerun, known?.write, refused).then(done)).catch(() => undefined) // #again has told
     })
+    this.#off = () => {
+      offSettle()
+      offRetry()
+    }
   }
 
   /** A write that was committed here: what the caller may wait for. */
@@ -99,10 +112,10 @@ export class Reruns {
     })
   }
 
-  async #again(rerun: Rerun, write: PendingWrite | undefined, refused: SettleState): Promise<void> {
+  async #again(name: string, rerun: Rerun, write: PendingWrite | undefined, refused: SettleState): Promise<void> {
     try {
-      const committed = await rerun.run()
-      if (committed === undefined) write?.end({ kind: 'local' })
+      const committed = await rerun.run(() => this.#refused.get(name) !== undefined)
+      if (committed === undefined) write?.end(this.#refused.get(name) ?? { kind: 'local' })
       else {
         write?.follow(committed)
         this.#watch(committed, write ?? new PendingWrite(committed), rerun)
@@ -110,6 +123,8 @@ export class Reruns {
     } catch (error) {
       write?.end(refused)
       this.#lost({ error: isSealError(error) || error instanceof Error ? error : new Error(String(error)), texts: rerun.texts })
+    } finally {
+      this.#refused.delete(name)
     }
   }
 }

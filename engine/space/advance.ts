@@ -109,7 +109,7 @@ export class Advance {
   /** Durable now: settle, show, tell. Nothing here may fail. */
   #moveOn({ records, verdicts, landing, rebased, first }: Step): void {
     const core = this.#core
-    const { landed } = landing
+    const { landed, revived } = landing
     for (const alert of core.others.watch(core.follower.state.tree, core.me.member, records, verdicts, landing)) core.alert(alert)
     this.#devices.watch(first, records, verdicts)
     core.history.followed(verdicts.map(({ verdict }) => verdict))
@@ -119,6 +119,8 @@ export class Advance {
     this.#show(rebased)
     core.noticeStanding()
     core.events.emit('change', { verified: true })
+    // Whoever was about to execute it again need not.
+    for (const { hash, offset } of revived) core.events.emit('settle', { hash, state: { kind: 'relay', index: first + offset } })
     for (const { pending, verdict, offset } of landed) {
       this.#settle(pending, verdict.kind === 'applied' ? { kind: 'relay', index: first + offset } : { kind: 'rejected', index: first + offset, verdict })
       if (verdict.kind !== 'applied') core.events.emit('retry', { hash: pending.hash, verdict, replay: pending.replay })

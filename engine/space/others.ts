@@ -35,7 +35,7 @@ export class Others {
       const member = device === 0 ? undefined : readDevice(tree, device)?.member
       if (member !== undefined && member !== me) this.#seen.set(member, Math.max(this.#seen.get(member) ?? 0, base.size))
       const hash = (verdicts[i] as Judged).hash
-      if (device === this.#device && !landed.some(({ pending }) => equalBytes(pending.hash, hash)) && !revived.some((known) => equalBytes(known, hash))) {
+      if (device === this.#device && !landed.some(({ pending }) => equalBytes(pending.hash, hash)) && !revived.some((known) => equalBytes(known.hash, hash))) {
         alerts.push({ code: 'copied-store', message: 'Another copy of this device’s store is writing with its key. Keep one, and remove this device from the other place.', facts: { device } })
       }
     })

@@ -41,8 +41,8 @@ export interface OutboxChange {
 
 export interface Landing extends OutboxChange {
   readonly landed: readonly Landed[]
-  /** Hashes of entries of ours, given up for refused, that are in the log after all. */
-  readonly revived: readonly Uint8Array[]
+  /** Entries of ours, given up for refused, that are in the log after all. */
+  readonly revived: readonly { readonly hash: Uint8Array; readonly offset: number }[]
 }
 
 export class Outbox {
@@ -107,7 +107,7 @@ export class Outbox {
   land(verdicts: readonly { readonly hash: Uint8Array; readonly verdict: Verdict }[]): Landing {
     const puts: Puts[number][] = []
     const landed: Landed[] = []
-    const revived: Uint8Array[] = []
+    const revived: Landing['revived'][number][] = []
     let pending = this.#pending
     let refused = this.#refused
     const settle = (item: Pending, verdict: Verdict, offset: number): void => {
@@ -129,7 +129,7 @@ export class Outbox {
       }
       const back = refused.find((item) => equalBytes(item.hash, hash))
       if (!back || verdict.kind !== 'applied') continue
-      revived.push(hash)
+      revived.push({ hash, offset })
       const chain = this.#chainFrom(back, refused)
       const stand = pending.find((item) => chain.some(({ replacedBy }) => replacedBy !== undefined && equalBytes(replacedBy, item.hash)))
       if (stand) settle(stand, verdict, offset)
