@@ -5,6 +5,8 @@
  *
  * Synchronous, without randomness or clock; changes only in `open`, `settle`, `stageAgreement` and `destroy`. `encode` gives everything as
  * secret bytes, to be stored sealed. Destroyed secrets are overwritten, as far as JavaScript lets one: see the non-promises in PROTOCOL.md.
+ *
+ * Over 400 lines: what is held and how it is opened, checked and destroyed are one set of secrets, of which none should be handed around.
  */
 import { equalBytes } from '../codec/bytes.js'
 import { decodeCanonical, Writer } from '../codec/canonical.js'
@@ -62,6 +64,7 @@ export class Keyring {
   readonly #derivedKeys = new Map<string, Uint8Array>()
   /** C0 of the newest epoch when everything was found open; undefined while something is missing. */
   #complete: Uint8Array | undefined
+  #lacking = false
 
   /** `agreementSeed`: the 32 random bytes that the device's agreement key derives from. Copied. */
   constructor(env: KeyringEnv, agreementSeed: Uint8Array) {
@@ -113,13 +116,19 @@ export class Keyring {
     return [...this.#epochs.keys()].sort((a, b) => a - b)
   }
 
+  /** Something that the state last opened should give was not to be had: a repair may bring it, within the same epoch. */
+  get lacking(): boolean {
+    return this.#lacking
+  }
+
   /**
    * Open whatever this state lets the device open, and keep it. Idempotent and cheap when there is nothing new. The state may be ahead of
    * the verified one: secrets of an epoch that does not land are replaced by those of the one that does.
    */
   open(state: GroupReader, probe?: EpochProbe): readonly KeyringProblem[] {
     const { epoch, record } = newestEpoch(state)
-    if (this.#complete !== undefined && equalBytes(this.#complete, record.c0)) return []
+    this.#lacking = this.#complete === undefined || !equalBytes(this.#complete, record.c0)
+    if (!this.#lacking) return []
     const problems: KeyringProblem[] = []
     this.#dropUndelivered(epoch)
     this.#openOwn(state, problems)
@@ -129,6 +138,7 @@ export class Keyring {
     this.#openBlinding(state, problems)
     if (this.#holdsAll(state, readMeta(state).firstEpoch, epoch + 1) && record.generations.every((g) => this.#blinding.has(g.generation))) {
       this.#complete = record.c0.slice()
+      this.#lacking = false
     }
     return problems
   }

@@ -127,10 +127,15 @@ export class SpaceCore {
     this.events.emit('alert', alert)
   }
 
-  /** If the epoch moved: open it, and give what has to be stored. */
+  /** If the epoch moved, or something of it is missing that may have come now: open it, and give what has to be stored. */
   openNewEpoch(state: HeldState): Puts {
     const { verified, current } = this.views
-    if (sameEpoch(state.tree, current.held.tree) && (current === verified || sameEpoch(state.tree, verified.held.tree))) return []
+    if (sameEpoch(state.tree, current.held.tree) && (current === verified || sameEpoch(state.tree, verified.held.tree))) {
+      if (!this.keyring.lacking) return []
+      const held = this.keyring.epochs.length
+      this.keyring.open(state.tree) // what is wrong with it was told when the epoch began
+      return this.keyring.lacking && this.keyring.epochs.length === held ? [] : [[NAMES.keyring, this.keyring.encode()]]
+    }
     for (const problem of this.keyring.open(state.tree)) {
       this.alert({ code: 'bad-link', message: `Device ${problem.device} made a ${problem.kind} of epoch ${problem.epoch} that does not hold what it should.`, facts: { ...problem } })
     }
