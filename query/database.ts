@@ -8,8 +8,7 @@
  * Over 400 lines: statements, transactions and scripts share one queue and one rule of when to run again.
  */
 import { isSealError, SealError } from '../engine/errors.js'
-import { type SpaceSync, type SpaceWriter } from '../engine/space/port.js'
-import { type Committed, type Head, type View } from '../engine/space/types.js'
+import { type Committed, type View } from '../engine/space/types.js'
 import { encodeReplay, type Replayed } from './replay.js'
 import { fromReplayed, notesOf, readMigrations, toReplayed, type Migrated, type Migration, type MigrationNote } from './migrations.js'
 import { Reruns, type LostWrite, type Rerun, type Write } from './rerun.js'
@@ -19,89 +18,19 @@ import { withPolicies } from './policy-comments.js'
 import { Queue } from './queue.js'
 import { type ObjectRow, type Outcome, type Prepared } from './prepared.js'
 import { Session } from './session.js'
+import {
+  type ExportOptions, type PastSql, type PreparedStatement, type QueryOptions, type RawResult, type Result, type RowVersion, type Sql, type SqlSpace,
+  type TransactionOptions, WAIT,
+} from './sql-api.js'
+import { savepoints, TransactionSql } from './transaction.js'
 import { splitStatements } from './sql/parse.js'
-import { type Statement as Ast } from './sql/ast.js'
 import { openSqlite, type SqliteModule, type SqliteOptions } from './sqlite.js'
 import { type QuarantinedRow } from './materialise.js'
-import { toResultValue, type Parameters, type ParameterValue, type SqlValue } from './values.js'
+import { toResultValue, type Parameters, type ParameterValue } from './values.js'
 
 export interface DatabaseOptions {
   readonly sqlite?: SqliteOptions
 }
-
-export interface Result<T = ObjectRow> {
-  /** By column name; of columns with one name the last wins. */
-  readonly rows: T[]
-  readonly columns: readonly string[]
-  /** Rows that the statement itself changed. */
-  readonly changes: number
-  readonly lastInsertRowid: number | bigint
-  /** The state that was read, or written on. */
-  readonly head: Head
-  /** Of a statement that wrote outside of a transaction: how far its entry has come. */
-  readonly write?: Write
-}
-
-/** A space that may be attached to a relay: only then can the log refuse a write after it was committed here. */
-export type SqlSpace = SpaceWriter & Partial<Pick<SpaceSync, 'relay'>>
-
-export interface RawResult extends Omit<Result, 'rows'> {
-  /** Exact values in column order: bigint is INTEGER, number is REAL. */
-  readonly rows: SqlValue[][]
-}
-
-export interface QueryOptions {
-  /** Checked before the statement begins; what has begun is not interrupted. */
-  readonly signal?: AbortSignal
-  /** Read every table as it was after so many entries of the log. */
-  readonly at?: number
-}
-
-export interface ExportOptions {
-  /** Say each table's policies in a comment of its definition: SQLite enforces none of them. */
-  readonly policies?: boolean
-}
-
-export interface TransactionOptions {
-  /** Declare every table that is read: the transaction is refused, and executed again, if one of them changed before it landed. */
-  readonly serializable?: boolean
-  /** Checked before each statement and before the commit: then the transaction is rolled back. What is committed stays. */
-  readonly signal?: AbortSignal
-}
-
-/** A row as an entry of the log left it; of a deletion, as it was before. */
-export interface RowVersion<T = ObjectRow> {
-  /** Index of the entry. `at(entry + 1)` is the state with it. */
-  readonly entry: number
-  readonly operation: 'insert' | 'update' | 'delete'
-  /** Who wrote it. */
-  readonly member: number | null
-  readonly device: number | null
-  readonly row: T
-}
-
-/** Queries at a past state. */
-export type PastSql = Pick<Sql, 'query' | 'queryRaw' | 'sql'>
-
-/** What runs SQL: a database, or a transaction in it. */
-export interface Sql {
-  query<T = ObjectRow>(text: string, parameters?: Parameters, options?: QueryOptions): Promise<Result<T>>
-  queryRaw(text: string, parameters?: Parameters, options?: QueryOptions): Promise<RawResult>
-  /** A script. Its statements run one by one; those before a failing one have run. */
-  exec(script: string): Promise<void>
-  sql<T = ObjectRow>(text: TemplateStringsArray, ...values: ParameterValue[]): Promise<Result<T>>
-}
-
-export interface PreparedStatement<T = ObjectRow> {
-  all(parameters?: Parameters): Promise<T[]>
-  get(parameters?: Parameters): Promise<T | undefined>
-  run(parameters?: Parameters): Promise<Result<T>>
-  /**
-   * The first row at once, if that needs no waiting: a read of what is verified, decrypted and here already. `wait` says that it does.
-   */
-  getSync(parameters?: Parameters): T | undefined | typeof WAIT
-}
-export const WAIT = Symbol('wait')
 
 /** How often a transaction is executed before it gives up. */
 const MAX_ATTEMPTS = 8
@@ -534,71 +463,9 @@ export class Database implements Sql {
   }
 }
 
-/** The argument of `transaction(fn)`; of no use once that ended. */
-class TransactionSql implements Sql {
-  readonly recorded: Replayed[]
-  readonly #session: Session
-  readonly #signal: AbortSignal | undefined
-  #ended = false
-
-  constructor(session: Session, first: Replayed | undefined, signal: AbortSignal | undefined) {
-    this.#session = session
-    this.#signal = signal
-    this.recorded = first === undefined ? [] : [first]
-  }
-
-  end(): void {
-    this.#ended = true
-  }
-
-  query<T = ObjectRow>(text: string, parameters?: Parameters, options?: QueryOptions): Promise<Result<T>> {
-    return this.#run(text, parameters, options, (prepared) => this.#session.run(prepared, parameters)) as Promise<Result<T>>
-  }
-
-  queryRaw(text: string, parameters?: Parameters, options?: QueryOptions): Promise<RawResult> {
-    return this.#run(text, parameters, options, (prepared) => this.#session.runRaw(prepared, parameters))
-  }
-
-  sql<T = ObjectRow>(text: TemplateStringsArray, ...values: ParameterValue[]): Promise<Result<T>> {
-    return this.query<T>(text.join('?'), values)
-  }
-
-  async exec(script: string): Promise<void> {
-    for (const { text } of splitStatements(script)) await this.query(text)
-  }
-
-  #run<T>(text: string, parameters: Parameters | undefined, options: QueryOptions | undefined, run: (prepared: Prepared) => Outcome<T>): Promise<Outcome<T>> {
-    return Promise.resolve().then(async () => {
-      this.#signal?.throwIfAborted()
-      options?.signal?.throwIfAborted()
-      if (this.#ended) throw new SealError('bad-argument', 'This transaction has ended.')
-      const prepared = this.#session.prepare(text, options?.at)
-      if (prepared.special) await this.#session.provide(prepared, parameters)
-      let outcome: Outcome<T>
-      try {
-        outcome = prepared.kind === 'control' ? savepoints(this.#session, prepared.ast) : run(prepared)
-      } catch (error) {
-        this.#session.wasRolledBack()
-        throw error
-      }
-      // What failed did nothing and is not to be done again. (Under OR FAIL it may have: those who catch that are on their own after a restart.)
-      if (prepared.kind !== 'read') this.recorded.push({ text, parameters })
-      return outcome
-    })
-  }
-}
-
-/** Savepoints are the closure's own; the transaction is not its to end. */
-function savepoints<T>(session: Session, ast: Ast): Outcome<T> {
-  if (ast.kind === 'savepoint') session.savepoint(ast.name.text)
-  else if (ast.kind === 'release') session.release(ast.name.text)
-  else if (ast.kind === 'rollback' && ast.to !== null) session.rollbackTo(ast.to.text)
-  else throw new SealError('bad-argument', 'A transaction given as a function ends with it: return to commit, throw to roll back.')
-  return { columns: [], rows: [], changes: 0, lastInsertRowid: 0, head: session.mirror.view.head }
-}
-
 function noTransaction(message: string): SealError {
   return new SealError('sql-error', message, { name: 'SQLITE_ERROR', result: 1 })
 }
 
-export type { Imported, ImportOptions, LostWrite, Migrated, Migration, Write }
+export { WAIT }
+export type { Imported, ImportOptions, LostWrite, Migrated, Migration, QueryOptions, RawResult, Result, RowVersion, Sql, SqlSpace, TransactionOptions, Write }

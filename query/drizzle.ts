@@ -5,7 +5,8 @@
  * import { drizzle } from 'drizzle-orm/sqlite-proxy'
  * const db = drizzle(drizzleCallback(database), drizzleBatch(database))
  */
-import type { Database, RawResult, Sql } from './database.js'
+import type { Database } from './database.js'
+import type { RawResult, Sql } from './sql-api.js'
 import { toResultValue, type ParameterValue, type ResultValue } from './values.js'
 
 export type DrizzleMethod = 'run' | 'all' | 'values' | 'get'

@@ -7,7 +7,7 @@
  */
 import type { CompiledQuery, DatabaseConnection, DatabaseIntrospector, Dialect, DialectAdapter, Driver, Kysely, QueryCompiler, QueryResult, TransactionSettings } from 'kysely'
 import { SealError } from '../engine/errors.js'
-import type { Sql } from './database.js'
+import type { Sql } from './sql-api.js'
 import { Queue } from './queue.js'
 import type { ParameterValue } from './values.js'
 

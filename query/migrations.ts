@@ -13,7 +13,7 @@ import { isSealError, SealError } from '../engine/errors.js'
 import { MAX_NAME_LENGTH } from '../engine/limits.js'
 import { loadProvider } from '../engine/crypto/load.js'
 import { type CatalogChange, type ObjectId, type View } from '../engine/space/types.js'
-import { type Sql } from './database.js'
+import { type Sql } from './sql-api.js'
 import { type Replayed } from './replay.js'
 import { type Write } from './rerun.js'
 

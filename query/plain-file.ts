@@ -4,7 +4,7 @@
  */
 import { isSealError, SealError } from '../engine/errors.js'
 import { compile } from './compile.js'
-import { type Sql } from './database.js'
+import { type Sql } from './sql-api.js'
 import { foldName } from './sql/names.js'
 import { type Sqlite } from './sqlite.js'
 import { describeTable } from './sqlite/form.js'

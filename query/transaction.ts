@@ -1,0 +1,72 @@
+/** SQL inside of one transaction: it runs at once, in SQLite's own transaction, and is recorded in case it has to be done again. */
+import { SealError } from '../engine/errors.js'
+import { type ObjectRow, type Outcome, type Prepared } from './prepared.js'
+import { type Replayed } from './replay.js'
+import { type Session } from './session.js'
+import { type QueryOptions, type RawResult, type Result, type Sql } from './sql-api.js'
+import { type Statement as Ast } from './sql/ast.js'
+import { splitStatements } from './sql/parse.js'
+import { type Parameters, type ParameterValue } from './values.js'
+
+/** The argument of `transaction(fn)`; of no use once that ended. */
+export class TransactionSql implements Sql {
+  readonly recorded: Replayed[]
+  readonly #session: Session
+  readonly #signal: AbortSignal | undefined
+  #ended = false
+
+  constructor(session: Session, first: Replayed | undefined, signal: AbortSignal | undefined) {
+    this.#session = session
+    this.#signal = signal
+    this.recorded = first === undefined ? [] : [first]
+  }
+
+  end(): void {
+    this.#ended = true
+  }
+
+  query<T = ObjectRow>(text: string, parameters?: Parameters, options?: QueryOptions): Promise<Result<T>> {
+    return this.#run(text, parameters, options, (prepared) => this.#session.run(prepared, parameters)) as Promise<Result<T>>
+  }
+
+  queryRaw(text: string, parameters?: Parameters, options?: QueryOptions): Promise<RawResult> {
+    return this.#run(text, parameters, options, (prepared) => this.#session.runRaw(prepared, parameters))
+  }
+
+  sql<T = ObjectRow>(text: TemplateStringsArray, ...values: ParameterValue[]): Promise<Result<T>> {
+    return this.query<T>(text.join('?'), values)
+  }
+
+  async exec(script: string): Promise<void> {
+    for (const { text } of splitStatements(script)) await this.query(text)
+  }
+
+  #run<T>(text: string, parameters: Parameters | undefined, options: QueryOptions | undefined, run: (prepared: Prepared) => Outcome<T>): Promise<Outcome<T>> {
+    return Promise.resolve().then(async () => {
+      this.#signal?.throwIfAborted()
+      options?.signal?.throwIfAborted()
+      if (this.#ended) throw new SealError('bad-argument', 'This transaction has ended.')
+      const prepared = this.#session.prepare(text, options?.at)
+      if (prepared.special) await this.#session.provide(prepared, parameters)
+      let outcome: Outcome<T>
+      try {
+        outcome = prepared.kind === 'control' ? savepoints(this.#session, prepared.ast) : run(prepared)
+      } catch (error) {
+        this.#session.wasRolledBack()
+        throw error
+      }
+      // What failed did nothing and is not to be done again. (Under OR FAIL it may have: those who catch that are on their own after a restart.)
+      if (prepared.kind !== 'read') this.recorded.push({ text, parameters })
+      return outcome
+    })
+  }
+}
+
+/** Savepoints are the closure's own; the transaction is not its to end. */
+export function savepoints<T>(session: Session, ast: Ast): Outcome<T> {
+  if (ast.kind === 'savepoint') session.savepoint(ast.name.text)
+  else if (ast.kind === 'release') session.release(ast.name.text)
+  else if (ast.kind === 'rollback' && ast.to !== null) session.rollbackTo(ast.to.text)
+  else throw new SealError('bad-argument', 'A transaction given as a function ends with it: return to commit, throw to roll back.')
+  return { columns: [], rows: [], changes: 0, lastInsertRowid: 0, head: session.mirror.view.head }
+}
