@@ -1,16 +1,19 @@
 /**
  * The process that crash.test.ts kills: opens (or founds) the space in argv[2] and then writes, rotates, forgets, snapshots and compacts without pause.
- * `ack n` says that transaction n is acknowledged: it put rows 2n and 2n + 1, and the row that counts.
+ * `ack n` says that transaction n is acknowledged: it put rows 2n and 2n + 1, and the row that counts. With `people` in argv[4] it has a relay, in this
+ * process, which admits a member before each transaction and removes them after it: `removed m`.
  */
 import { existsSync, writeSync } from 'node:fs'
-import { forget, refreshIfNeeded, rotate } from '../../engine/space/acts.js'
+import { forget, invite, refreshIfNeeded, remove, rotate } from '../../engine/space/acts.js'
 import { createSpace, openSpace } from '../../engine/space/open.js'
 import { writeStoredSnapshot } from '../../engine/space/snapshot.js'
 import type { SpaceView } from '../../engine/space/view.js'
 import { fileStore } from '../../engine/store/file/file.js'
+import { memoryStore } from '../../engine/store/memory.js'
 import { countOf, createTable, optionsOf, put, rows, taskTable } from './rim-support.js'
+import { Sequencer } from './sequencer.js'
 
-const [, , path = '', seed = ''] = process.argv
+const [, , path = '', seed = '', people = ''] = process.argv
 const say = (line: string): void => {
   for (;;) {
     try {
@@ -26,14 +29,26 @@ const store = await fileStore(path, { segmentLength: 40_000 }).open()
 const space = founded && store.get('head') ? await openSpace(store, optionsOf(seed)) : await createSpace(store, optionsOf(seed))
 if (space.current.catalog.length === 0) await space.commit(createTable(taskTable(1), 'table:task'), space.current)
 space.on('alert', ({ code, message }) => { throw new Error(`${code}: ${message}`) })
+// What it had taken and not shown is sent again: it signs as before, so that is the same relay.
+const relay = people === '' ? undefined : space.relay ? new Sequencer(await space.records(0, space.head.size), Sequencer.SEED) : await Sequencer.attach(space)
+await relay?.settle(space)
+for (const { id, removed } of relay ? space.current.members() : []) if (id !== space.me.member && !removed) await relay?.during(space, remove(space, { members: [id] }))
 say(`open ${countOf(space.current)}`)
 
 let snapshot: Promise<void> | undefined
 for (let turn = Number(seed); ; turn++) {
   const n = countOf(space.current)
+  const guest = relay && (await relay.join(memoryStore(), await relay.during(space, invite(space, { role: 'writer' })), `guest ${seed} ${turn}`))
+  if (guest) await relay?.deliver(space)
   const pair = [put('insert', 1, BigInt(2 * n + 2), BigInt(n), `a ${n}`), put('insert', 1, BigInt(2 * n + 3), BigInt(n), `b ${n}`)]
   await space.commit(rows(put(n === 0 ? 'insert' : 'update', 1, 0n, BigInt(n + 1), 'count'), ...pair), space.current)
   say(`ack ${n + 1}`)
+  if (relay && guest) {
+    await relay.during(space, remove(space, { members: [guest.me.member] }))
+    say(`removed ${guest.me.member}`)
+    await guest.close()
+    continue
+  }
   if (turn % 7 === 0) await rotate(space)
   if (turn % 31 === 0) {
     await forget(space)

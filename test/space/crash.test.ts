@@ -11,6 +11,7 @@ import { buildSync } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { audit } from '../../engine/space/audit.js'
 import { openSpace } from '../../engine/space/open.js'
+import { newestEpoch } from '../../engine/group/roster.js'
 import type { RowView } from '../../engine/space/types.js'
 import { fileStore } from '../../engine/store/file/file.js'
 import { countOf, crypto, optionsOf } from './rim-support.js'
@@ -32,14 +33,15 @@ beforeAll(async () => {
 afterAll(() => rm(place, { recursive: true }))
 
 /** Transactions acknowledged by a child that is killed some time after it opened, or (`early`) perhaps before. */
-async function live(path: string, seed: number, milliseconds: number, early: boolean): Promise<{ readonly opened: number | undefined; readonly acknowledged: number }> {
-  const child = spawn(process.execPath, [script, path, String(seed)], { stdio: ['ignore', 'pipe', 'pipe'] })
+async function live(path: string, seed: number, milliseconds: number, early: boolean, people = ''): Promise<{ readonly opened: number | undefined; readonly acknowledged: number; readonly removed: readonly number[] }> {
+  const child = spawn(process.execPath, [script, path, String(seed), people], { stdio: ['ignore', 'pipe', 'pipe'] })
   let out = ''
   let errors = ''
   let timer: NodeJS.Timeout | undefined
   child.stdout.setEncoding('latin1').on('data', (text: string) => {
     out += text
-    timer ??= setTimeout(() => child.kill('SIGKILL'), milliseconds)
+    // With people: from its first acknowledged transaction on, while it removes somebody.
+    if (people === '' || out.includes('ack ')) timer ??= setTimeout(() => child.kill('SIGKILL'), milliseconds)
   })
   if (early) setTimeout(() => child.kill('SIGKILL'), 120 + milliseconds)
   child.stderr.setEncoding('latin1').on('data', (text: string) => (errors += text))
@@ -47,10 +49,10 @@ async function live(path: string, seed: number, milliseconds: number, early: boo
   expect(errors).toBe('')
   const lines = out.split('\n').slice(0, -1).map((line) => line.split(' '))
   const opened = lines.find(([word]) => word === 'open')
-  return { opened: opened && Number(opened[1]), acknowledged: Number(lines.findLast(([word]) => word === 'ack')?.[1] ?? 0) }
+  return { opened: opened && Number(opened[1]), acknowledged: Number(lines.findLast(([word]) => word === 'ack')?.[1] ?? 0), removed: lines.filter(([word]) => word === 'removed').map(([, member]) => Number(member)) }
 }
 
-async function inspect(path: string, acknowledged: number, where: string): Promise<number> {
+async function inspect(path: string, acknowledged: number, where: string, removed: ReadonlySet<number> = new Set()): Promise<number> {
   const store = await fileStore(path, { segmentLength: 40_000 }).open()
   if (!store.get('head')) { // killed while it was being founded
     expect([store.size, acknowledged], where).toEqual([0, 0])
@@ -67,6 +69,9 @@ async function inspect(path: string, acknowledged: number, where: string): Promi
     const bodies = [...space.current.rows(1)].map((row) => new TextDecoder().decode((row as RowView).body))
     expect(bodies, where).toEqual(['count', ...Array.from({ length: count }, (_, n) => [`a ${n}`, `b ${n}`]).flat()])
   }
+  // Nobody is back, and what keeps them out is held: the newest epoch opens, with every one before.
+  for (const member of space.current.members()) if (removed.has(member.id)) expect(member.removed, `${where}, member ${member.id}`).toBe(true)
+  expect(space.keyring.epochs.at(-1), where).toBe(newestEpoch(space.currentState).epoch)
   const report = await audit(store, crypto)
   expect([report.problems, report.rejected, report.ignored, alerts], where).toEqual([[], {}, {}, []])
   await space.close()
@@ -94,5 +99,20 @@ describe('kill −9 of a process that writes, rotates, forgets, snapshots and co
       }
     }))
     expect(written).toBeGreaterThan(KILLS / 10)
+  })
+})
+
+describe('kill −9 of a process that admits and removes members', () => {
+  it('nobody whose removal was acknowledged is back, no epoch is lost, and the next life goes on', { timeout: 120_000 }, async () => {
+    const path = join(place, 'people')
+    const removed = new Set<number>()
+    let acknowledged = 0
+    for (let i = 0; i < 8; i++) {
+      const where = `people, kill ${i}`
+      const life = await live(path, i * 89, (i * 37) % 160, false, 'people')
+      for (const member of life.removed) removed.add(member)
+      acknowledged = await inspect(path, Math.max(acknowledged, life.opened ?? 0, life.acknowledged), where, removed)
+    }
+    expect(acknowledged).toBeGreaterThanOrEqual(8)
   })
 })

@@ -19,6 +19,7 @@ import { crypto, optionsOf } from './rim-support.js'
 export const NAME = 'sequencer.test'
 
 export class Sequencer {
+  static readonly SEED: Uint8Array = new Uint8Array(32).fill(7)
   readonly records: Uint8Array[]
   readonly verdicts: Verdict[] = []
   readonly follower: Follower
@@ -42,7 +43,7 @@ export class Sequencer {
   }
 
   /** Attach a space, as it is, to a new sequencer. */
-  static async attach(space: Space, seed = new Uint8Array(32).fill(7)): Promise<Sequencer> {
+  static async attach(space: Space, seed = Sequencer.SEED): Promise<Sequencer> {
     const relay: RelayRecord = { url: 'memory:', name: NAME, publicKey: crypto.signer(seed).publicKey }
     await attachRelay(space, relay)
     const sequencer = new Sequencer(await space.records(0, space.head.size), seed)
