@@ -63,7 +63,7 @@ export class BranchChange {
       const other = await this.#read(theirs)
       try {
         const { head, follower: { log } } = this.#core
-        if (other.common === head.size || other.common === other.follower.head.size) throw new SealError('bad-argument', 'The relay’s history is no other than the one verified here.', { common: other.common })
+        if (other.common === head.size || other.common === other.follower.head.size) throw new SealError('bad-argument', 'The relay’s history is no other than the one verified here, so nothing is lost that this device could name. If another admin has verified entries that the relay lost, it is theirs to accept.', { common: other.common })
         if (head.size - other.common > MAX_LOST_ENTRIES) throw new SealError('too-large', `Expected at most ${MAX_LOST_ENTRIES} lost entries.`, { found: head.size - other.common })
         const leaves = Array.from({ length: head.size - other.common }, (_, i) => log.leaf(other.common + i).slice())
         const lostIsLarger = head.size >= other.follower.head.size
