@@ -17,19 +17,14 @@ import { Rpc } from '../../net/rpc.js'
 import { connectionPair, type Dial } from '../../net/transport.js'
 import { createTable, optionsOf, put, rows, taskTable } from '../space/rim-support.js'
 import { backup, logIn, stateOf, through, type Middle } from './hostile.js'
-import { bodies, crypto, founder, invited, joiner, startSync, testRelay, until, type TestPeer, type TestRelay } from './support.js'
+import { bodies, crypto, founder, invited, joiner, startSync, stopAll, testRelay, until, type TestPeer, type TestRelay } from './support.js'
 
 const peers: TestPeer[] = []
 const keep = (peer: TestPeer): TestPeer => {
   peers.push(peer)
   return peer
 }
-afterEach(async () => {
-  for (const { sync, space } of peers.splice(0)) {
-    await sync.stop()
-    await space.close()
-  }
-})
+afterEach(() => stopAll(peers))
 const alertsOf = (space: Space): Alert[] => {
   const alerts: Alert[] = []
   space.on('alert', (alert) => alerts.push(alert))

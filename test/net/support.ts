@@ -41,6 +41,14 @@ export async function testRelay(options: Partial<RelayOptions> & { readonly veri
 
 export interface TestPeer { readonly space: Space; readonly sync: Sync; readonly location: StoreLocation }
 
+/** After a test: nobody is left of `peers`. */
+export async function stopAll(peers: TestPeer[]): Promise<void> {
+  for (const { sync, space } of peers.splice(0)) {
+    await sync.stop()
+    await space.close()
+  }
+}
+
 export function startSync(space: Space, dial: Dial, name: string, presenceEvery = 0): Sync {
   const sync = new Sync(space, { dial, random: seededRandom(`sync ${name}`), now: () => Date.now(), maxBackoff: 50, presenceEvery })
   sync.start()

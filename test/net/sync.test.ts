@@ -3,19 +3,14 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { invite, remove } from '../../engine/space/acts.js'
 import { openSpace } from '../../engine/space/open.js'
 import { createTable, optionsOf, put, rows, taskTable } from '../space/rim-support.js'
-import { bodies, founder, invited, joiner, startSync, testRelay, until, type TestPeer } from './support.js'
+import { bodies, founder, invited, joiner, startSync, stopAll, testRelay, until, type TestPeer } from './support.js'
 
 const peers: TestPeer[] = []
 const keep = (peer: TestPeer): TestPeer => {
   peers.push(peer)
   return peer
 }
-afterEach(async () => {
-  for (const { sync, space } of peers.splice(0)) {
-    await sync.stop()
-    await space.close()
-  }
-})
+afterEach(() => stopAll(peers))
 
 const inStep = (...some: readonly TestPeer[]): (() => boolean) => () =>
   some.every(({ space }) => space.outbox().length === 0 && Buffer.compare(space.head.stateRoot, (some[0] as TestPeer).space.head.stateRoot) === 0)

@@ -3,15 +3,10 @@ import { afterEach, expect, it } from 'vitest'
 import { invite } from '../../engine/space/acts.js'
 import { memoryRelayStore, type RelayStore } from '../../net/server.js'
 import { createTable, put, rows, taskTable } from '../space/rim-support.js'
-import { founder, joiner, testRelay, until, type TestPeer } from './support.js'
+import { founder, joiner, stopAll, testRelay, until, type TestPeer } from './support.js'
 
 const open: TestPeer[] = []
-afterEach(async () => {
-  for (const { sync, space } of open.splice(0)) {
-    await sync.stop()
-    await space.close()
-  }
-})
+afterEach(() => stopAll(open))
 
 /** The same store, whose logs never hear of others' records: the word is under way for ever. */
 function unheard(store: RelayStore): RelayStore {

@@ -11,15 +11,10 @@ import type { Rpc } from '../../net/rpc.js'
 import { createSpace, joinSpace, memoryStore } from '../../index.js'
 import { createTable, put, rows, taskTable } from '../space/rim-support.js'
 import { through } from './hostile.js'
-import { bodies, founder, invited, testRelay, until, type TestPeer, type TestRelay } from './support.js'
+import { bodies, founder, invited, stopAll, testRelay, until, type TestPeer, type TestRelay } from './support.js'
 
 const peers: TestPeer[] = []
-afterEach(async () => {
-  for (const { sync, space } of peers.splice(0)) {
-    await sync.stop()
-    await space.close()
-  }
-})
+afterEach(() => stopAll(peers))
 
 async function proved(relay: TestRelay, { space }: TestPeer): Promise<Rpc> {
   const { rpc, name, nonce } = await greet(relay.dial, 'memory:', space.id)

@@ -1,6 +1,5 @@
 /** Evidence against a device (PROTOCOL.md §9.6, attacks.md A30): it names who signed for two histories, verifies offline, and stops nothing. */
 import { afterEach, describe, expect, it } from 'vitest'
-import { isSealError } from '../../engine/errors.js'
 import { invite } from '../../engine/space/acts.js'
 import { audit } from '../../engine/space/audit.js'
 import { buildRecord } from '../../engine/space/build.js'
@@ -14,7 +13,7 @@ import { pointerKey } from '../../engine/state/keys.js'
 import { decodePointer } from '../../engine/state/roster.js'
 import { memoryStore } from '../../engine/store/memory.js'
 import type { StoreLocation } from '../../engine/store/store.js'
-import { createTable, crypto, optionsOf, put, rows, taskTable } from './rim-support.js'
+import { codeOf, createTable, crypto, optionsOf, put, rows, taskTable } from './rim-support.js'
 import { Sequencer } from './sequencer.js'
 
 const open: Space[] = []
@@ -26,16 +25,6 @@ const alertsOf = (space: Space): Alert[] => {
   return alerts
 }
 const tick = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20))
-const codeOf = (work: () => unknown): string => {
-  try {
-    work()
-  } catch (error) {
-    if (isSealError(error)) return error.code
-    throw error
-  }
-  return 'accepted'
-}
-
 interface Trio { readonly ada: Space; readonly bob: Space; readonly carl: Space; readonly relay: Sequencer; readonly home: StoreLocation }
 
 async function trio(seed: string): Promise<Trio> {

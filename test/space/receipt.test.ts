@@ -1,6 +1,5 @@
 /** Receipts offline: every byte changed is refused, neighbours stay sealed, and nobody unknown is believed. */
 import { describe, expect, it } from 'vitest'
-import { isSealError } from '../../engine/errors.js'
 import { invite } from '../../engine/space/acts.js'
 import { createSpace } from '../../engine/space/open.js'
 import { proveRows } from '../../engine/space/prove.js'
@@ -8,7 +7,7 @@ import type { Space } from '../../engine/space/space.js'
 import { noble, verifyReceipt, type ReceiptTrust } from '../../engine/verify.js'
 import { memoryStore } from '../../engine/store/memory.js'
 import { Sequencer, NAME } from './sequencer.js'
-import { createTable, crypto, optionsOf, put, rows, taskTable } from './rim-support.js'
+import { codeOf, createTable, crypto, optionsOf, put, rows, taskTable } from './rim-support.js'
 
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 
@@ -24,16 +23,6 @@ async function world(seed: string): Promise<{ space: Space; keyOf: (body: string
     throw new Error('no such row')
   }
   return { space, keyOf }
-}
-
-function codeOf(work: () => unknown): string {
-  try {
-    work()
-  } catch (error) {
-    if (isSealError(error)) return error.code
-    throw error
-  }
-  return 'accepted'
 }
 
 describe('a receipt', () => {

@@ -1,5 +1,6 @@
 /** Real spaces for tests: real crypto, a seeded source of randomness, a clock that is told. */
 import { loadProvider } from '../../engine/crypto/load.js'
+import { isSealError } from '../../engine/errors.js'
 import type { SpaceOptions } from '../../engine/space/space.js'
 import type { CatalogObject, Draft, RowChange, RowView, View } from '../../engine/space/types.js'
 
@@ -43,4 +44,15 @@ export function rows(...changes: readonly RowChange[]): Draft {
 export function countOf(view: View): number {
   const [row] = view.catalog.length === 0 ? [] : view.rows(1, { kind: 'key', key: [0n] })
   return row === undefined ? 0 : Number((row as RowView).plain[0])
+}
+
+/** With what code it is refused, or `accepted`. */
+export function codeOf(work: () => unknown): string {
+  try {
+    work()
+  } catch (error) {
+    if (isSealError(error)) return error.code
+    throw error
+  }
+  return 'accepted'
 }
