@@ -4,7 +4,7 @@
  * @example
  * const receipt = verifyReceipt(noble, bytes, { spaceId, relay: { name, publicKey } })
  */
-export { nobleVerifier as noble } from './crypto/noble-core.js'
+export { nobleVerifier as noble } from './crypto/verifier.js'
 export { isSealError, SealError, type ErrorCode, type ErrorFacts, type ErrorFamily } from './errors.js'
 export { checkpointVerifier, openCheckpoint, originOfSpace, parseStateLine, type VerifiedCheckpoint } from './log/checkpoint.js'
 export { verifyEvidence, type VerifiedFork } from './space/evidence.js'

@@ -1,6 +1,5 @@
 /**
- * The part of the reference provider that a verifier of receipts needs: hash, signatures, ciphers. Apart from noble.ts so that
- * a verifier's bundle holds nothing more.
+ * The parts of the reference provider that others use too: hash, signatures, ciphers. Apart from noble.ts, so that a bundle holds what it uses.
  */
 import { sha256, sha512 } from '@noble/hashes/sha2.js'
 import { chacha20poly1305, hchacha, xchacha20poly1305 } from '@noble/ciphers/chacha.js'
@@ -8,7 +7,7 @@ import { ed25519 } from '@noble/curves/ed25519.js'
 import { concatBytes } from '../codec/bytes.js'
 import { checkLength, openFailed } from './checks.js'
 import { plausibleSignature, SEED_LENGTH } from './ed25519-rule.js'
-import type { Ciphers, Sha256, Signatures, VerifierCrypto } from './provider.js'
+import type { Ciphers, Sha256, Signatures } from './provider.js'
 import { encodeScalar, reduceScalar } from './scalar.js'
 
 export const nobleHash: Sha256 = {
@@ -76,9 +75,6 @@ export const nobleCiphers: Ciphers = {
     return opening(sealed, () => xchacha20poly1305(key, nonce, aad).decrypt(sealed))
   },
 }
-
-/** All that checking a receipt takes. */
-export const nobleVerifier: VerifierCrypto = { ...nobleHash, ...nobleSignatures, ...nobleCiphers }
 
 // "expand 32-byte k" as little-endian words (RFC 8439 §2.3).
 const SIGMA = new Uint32Array([0x61707865, 0x3320646e, 0x79622d32, 0x6b206574])

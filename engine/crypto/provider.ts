@@ -100,7 +100,7 @@ export interface Group {
 }
 
 /** The part that checking proofs, entries and disclosed values takes; every provider has it. */
-export interface VerifierCrypto extends Sha256, Signatures, Ciphers {}
+export interface VerifierCrypto extends Sha256, Pick<Signatures, 'verifyEd25519'>, Ciphers {}
 
 export type ProviderName = 'noble' | 'node' | 'sodium'
 

@@ -8,6 +8,7 @@ import { LABELS } from '../../engine/crypto/labels.js'
 import type { CryptoProvider } from '../../engine/crypto/provider.js'
 import { encodeScalar, GROUP_ORDER, littleEndian, modOrder, reduceScalar } from '../../engine/crypto/scalar.js'
 import { admitSigningKey, signBytes, verifySignature } from '../../engine/crypto/sign.js'
+import { nobleVerifier } from '../../engine/crypto/verifier.js'
 import { fixture, flipped, hasFixtures, hex, PROVIDERS, seeded, utf8 } from './support.js'
 
 const random = seeded('ed25519')
@@ -17,9 +18,9 @@ type EdwardsPoint = typeof Point.BASE
 /** Everything that the tests below have asked: asked again on another thread at the end. */
 const asked: { readonly signature: Uint8Array; readonly message: Uint8Array; readonly publicKey: Uint8Array; readonly good: boolean }[] = []
 
-/** One answer of all providers, or a failed test. */
+/** One answer of all providers and of the verifier's bundle, or a failed test. */
 function verdict(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean {
-  const verdicts = PROVIDERS.map((provider) => provider.verifyEd25519(signature, message, publicKey))
+  const verdicts = [...PROVIDERS, nobleVerifier].map((provider) => provider.verifyEd25519(signature, message, publicKey))
   expect(new Set(verdicts).size, encodeHex(signature)).toBe(1)
   const good = verdicts[0] as boolean
   asked.push({ signature, message, publicKey, good })

@@ -2,21 +2,27 @@
 import { describe, expect, it } from 'vitest'
 import { concatBytes, encodeHex } from '../../engine/codec/bytes.js'
 import { isSealError } from '../../engine/errors.js'
+import type { CryptoProvider } from '../../engine/crypto/provider.js'
+import { nobleVerifier } from '../../engine/crypto/verifier.js'
 import { fixture, hasFixtures, hex, PROVIDERS, type Wycheproof } from './support.js'
 
-describe.skipIf(!hasFixtures).each(PROVIDERS)('Wycheproof: $name', (crypto) => {
+const VERIFIERS: readonly { readonly name: string; readonly verifyEd25519: CryptoProvider['verifyEd25519'] }[] = [...PROVIDERS, { ...nobleVerifier, name: 'verifier' }]
+
+describe.skipIf(!hasFixtures).each(VERIFIERS)('Wycheproof: $name', ({ verifyEd25519 }) => {
   it('Ed25519', () => {
     interface Group { readonly publicKey: { readonly pk: string } }
     interface Case { readonly msg: string; readonly sig: string }
     const wrong: number[] = []
     for (const group of fixture<Wycheproof<Case, Group>>('ed25519_test.json').testGroups) {
       for (const test of group.tests) {
-        if (crypto.verifyEd25519(hex(test.sig), hex(test.msg), hex(group.publicKey.pk)) !== (test.result === 'valid')) wrong.push(test.tcId)
+        if (verifyEd25519(hex(test.sig), hex(test.msg), hex(group.publicKey.pk)) !== (test.result === 'valid')) wrong.push(test.tcId)
       }
     }
     expect(wrong).toEqual([])
   })
+})
 
+describe.skipIf(!hasFixtures).each(PROVIDERS)('Wycheproof: $name', (crypto) => {
   it('X25519', () => {
     interface Case { readonly public: string; readonly private: string; readonly shared: string }
     for (const group of fixture<Wycheproof<Case>>('x25519_test.json').testGroups) {
