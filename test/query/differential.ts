@@ -105,11 +105,17 @@ async function both(plain: Sqlite, db: Database, text: string, at: number, count
     same(at, text, rows.map(line).sort(), expected)
   } catch (error) {
     if (!isSealError(error)) throw error
+    if (failure === undefined && letsOrphansIn(plain, text, error.message)) return true
     if (failure === undefined) throw new Difference(at, `${text}\nSealDB refuses it: ${error.code}: ${error.message}`)
     // Of several constraints, which fails first is a matter of that order, too.
     if (error.code === 'sql-error' && error.message !== failure && !(/constraint failed/.test(error.message) && /constraint failed/.test(failure))) throw new Difference(at, `${text}\nSealDB says: ${error.message}\nSQLite says: ${failure}`)
   }
   return false
+}
+
+/** SQLite's REPLACE into a table that refers to itself takes a row without its parent, which its own check then lists; SealDB refuses it (query/README.md). */
+function letsOrphansIn(plain: Sqlite, text: string, message: string): boolean {
+  return /\bREPLACE\b/i.test(text) && message === 'FOREIGN KEY constraint failed' && plain.all('PRAGMA foreign_key_check').length > 0
 }
 
 async function liveIs(at: number, db: Database, seen: { rows: unknown; failed: boolean }): Promise<void> {
