@@ -41,29 +41,30 @@ function readRows(state: StateReader, from: number, count: number, onBytes?: (by
 /** A state to hand out. Takes over the claim on it. */
 export class SnapshotSource {
   readonly head: Head
+  /** Claimed by the source. */
+  readonly held: HeldState
   readonly #states: StateTree
-  readonly #held: HeldState
   #manifest: Uint8Array | undefined
 
   constructor(env: ApplyEnv, states: StateTree, held: HeldState) {
     this.head = headOf(env, held)
     this.#states = states
-    this.#held = held
+    this.held = held
   }
 
   /** Walks all rows when first asked for. */
   get manifest(): Uint8Array {
-    return (this.#manifest ??= encodeManifest({ head: this.head, frontier: this.#held.log, counts: cutIntoChunks(this.#held.tree.state.scan()) }))
+    return (this.#manifest ??= encodeManifest({ head: this.head, frontier: this.held.log, counts: cutIntoChunks(this.held.tree.state.scan()) }))
   }
 
   /** A chunk of rows `[from, from + count)`. Throws `bad-argument` for rows that are not there, `too-large` for more than a chunk holds. */
   rows(from: number, count: number): Uint8Array {
-    const max = this.#held.tree.state.count()
+    const max = this.held.tree.state.count()
     if (!Number.isSafeInteger(from) || !Number.isSafeInteger(count) || from < 0 || count < 1 || from + count > max) {
       throw new SealError('bad-argument', `Expected at least one of ${max} rows.`, { from, count, max })
     }
     let bytes = 0
-    const { proof } = this.#states.record(this.#held.tree.state.version, (state) => {
+    const { proof } = this.#states.record(this.held.tree.state.version, (state) => {
       readRows(state, from, count, (more) => {
         bytes += more
         if (bytes > MAX_SNAPSHOT_CHUNK_LENGTH) throw tooLarge(bytes)
@@ -74,7 +75,7 @@ export class SnapshotSource {
   }
 
   release(): void {
-    this.#held.tree.release()
+    this.held.tree.release()
   }
 }
 

@@ -59,16 +59,30 @@ export function snapshotSeal({ crypto, random }: { readonly crypto: CryptoProvid
   return { ...snapshotTags(crypto, signer, spaceId), salt: () => random(SALT) }
 }
 
-/** The image is taken at once; what is written meanwhile is not in it. */
-export async function writeImage(store: Store, seal: SnapshotSeal, head: Head, held: HeldState, log: LogTree): Promise<void> {
-  const image = held.tree.state.image()
-  const parts = [...leafParts(head, log), [indexPart(image)], ...grouped(image.words.map((words) => new Uint8Array(words.buffer, words.byteOffset, words.byteLength))), ...grouped(image.slabs.map(({ bytes }) => bytes))]
+export interface ImageOptions {
+  /** Parts of the writer's own, at the end. */
+  readonly aside?: readonly Uint8Array[]
+  /** Waited for every few thousand nodes. Default: the image is taken at once. */
+  readonly pause?: () => Promise<void>
+}
+
+/** The image of `held`, which stays claimed by the caller until this resolves; what is written meanwhile is not in it. Returns its length in bytes. */
+export async function writeImage(store: Pick<Store, 'writeSnapshot'>, seal: SnapshotSeal, head: Head, held: HeldState, log: LogTree, { aside = [], pause }: ImageOptions = {}): Promise<number> {
+  const imaging = held.tree.state.imaging()
+  let step = imaging.next()
+  for (; step.done !== true; step = imaging.next()) await pause?.()
+  const image = step.value
+  const parts = [
+    ...leafParts(head, log), [indexPart(image)], ...grouped(image.words.map((words) => new Uint8Array(words.buffer, words.byteOffset, words.byteLength))),
+    ...grouped(image.slabs.map(({ bytes }) => bytes)), ...aside.map((part) => [part]),
+  ]
   const salt = seal.salt()
   const rows = held.tree.count(EMPTY_BYTES)
   const w = new Writer(512).u8(IMAGE_VERSION).bytes(encodeHead(head), MAX_HEAD).varint(rows)
   writeFrontier(w, log.frontier(log.start))
   const meta = w.varint(parts.length).fixed(salt, SALT).finish()
   await store.writeSnapshot(concatBytes(meta, seal.tag(salt, 0, meta)), tagged(parts, salt, seal))
+  return parts.reduce((sum, pieces) => pieces.reduce((length, piece) => length + piece.length, sum), 0)
 }
 
 function* tagged(parts: readonly (readonly Uint8Array[])[], salt: Uint8Array, seal: SnapshotSeal): Iterable<Uint8Array> {
@@ -113,8 +127,15 @@ function* grouped(pieces: readonly Uint8Array[]): Iterable<Uint8Array[]> {
   if (part.length > 0) yield part
 }
 
-/** A follower at its head. Throws `store-corrupt` for anything but what this device wrote. */
-export async function readImage(stored: StoredSnapshot, env: ApplyEnv, seal: SnapshotTags): Promise<Follower> {
+/** What a stored snapshot says it is of, if it is an image. Not verified. */
+export function imageHead(stored: StoredSnapshot | undefined): Head | undefined {
+  return stored?.meta[0] === IMAGE_VERSION ? decodeHead(new Reader(stored.meta, 1).bytes(MAX_HEAD)) : undefined
+}
+
+export interface ReadImage { readonly follower: Follower; readonly aside: readonly Uint8Array[] }
+
+/** A follower at the image's head, and what its writer put beside it. Throws `store-corrupt` for anything but what this device wrote. */
+export async function readImage(stored: StoredSnapshot, env: ApplyEnv, seal: SnapshotTags): Promise<ReadImage> {
   const meta = stored.meta.subarray(0, Math.max(0, stored.meta.length - TAG))
   const m = new Reader(meta, 1)
   const head = decodeHead(m.bytes(MAX_HEAD))
@@ -132,17 +153,19 @@ export async function readImage(stored: StoredSnapshot, env: ApplyEnv, seal: Sna
   open(0, stored.meta)
   const log = new LogTree(env.crypto, start)
   const taker = new ImageTaker()
+  const aside: Uint8Array[] = []
   let number = 0
   for await (const chunk of stored.chunks) {
     const part = open(++number, chunk)
     if (log.size < head.size) for (let at = 0; at < part.length; at += 32) log.append(part.subarray(at, at + 32))
-    else taker.take(part)
+    else if (taker.image === undefined) taker.take(part)
+    else aside.push(part)
   }
   const image = taker.image
   if (number !== count || log.size !== head.size || image === undefined) throw notOurs(head)
   const { tree, version } = StateTree.restore(env.crypto, image)
   if (tree.count(version) !== rows || !equalBytes(tree.root(version), head.stateRoot) || !equalBytes(log.root(), head.logRoot)) throw notOurs(head)
-  return Follower.resume(env, tree, version, log)
+  return { follower: Follower.resume(env, tree, version, log), aside }
 }
 
 /** Puts the parts of an image together, in their order. */

@@ -32,7 +32,7 @@ const MAX_HEAD = 128
 
 /** Write the state of `held` (whose head is `head`) as the store's snapshot. Rows are read as they are written; the state stays held by the caller. */
 export async function writeStoredSnapshot(store: Store, head: Head, held: HeldState, log: LogTree, seal?: SnapshotSeal): Promise<void> {
-  if (seal !== undefined && LITTLE_ENDIAN) return writeImage(store, seal, head, held, log)
+  if (seal !== undefined && LITTLE_ENDIAN) return void (await writeImage(store, seal, head, held, log))
   const count = held.tree.count(new Uint8Array(0))
   const meta = new Writer(96).u8(VERSION).bytes(encodeHead(head), MAX_HEAD).varint(count)
   writeFrontier(meta, log.frontier(log.start))
@@ -61,7 +61,7 @@ export async function readStoredSnapshot(store: Store, env: ApplyEnv, seal?: Sna
   const stored = await store.readSnapshot()
   if (!stored) return undefined
   try {
-    if (stored.meta[0] === IMAGE_VERSION) return seal && LITTLE_ENDIAN ? await readImage(stored, env, seal) : undefined
+    if (stored.meta[0] === IMAGE_VERSION) return seal && LITTLE_ENDIAN ? (await readImage(stored, env, seal)).follower : undefined
     const m = new Reader(stored.meta)
     const version = m.u8()
     if (version !== VERSION) return undefined // another version's snapshot is only a missing shortcut

@@ -36,6 +36,8 @@ const HASH_AT = 5 * 4
 const CHUNK = 4096
 const FIRST_CHUNK = 32
 const HASHED = 1 << 15
+/** Nodes of an image between two breaths: some milliseconds. */
+const COPIED_AT_ONCE = 8_192
 
 const LEAF_TAG = 0x10
 const INNER_TAG = 0x11
@@ -357,14 +359,17 @@ export class Arena {
 
   // Images
 
-  /** The tree under `root`, hashed, copied into an arena of its own. */
-  image(root: Ref): ArenaImage {
+  /** The tree under `root`, hashed, copied into an arena of its own. Stops now and then, to go on when it is asked: `root` must stay held until the end. */
+  *imaging(root: Ref): Generator<void, ArenaImage, undefined> {
     this.#hashAll(root)
     const copy = new Arena(this.#hash, 2 * this.count(root))
-    const copied = copy.#copyOf(this, root)
+    const copied = yield* copy.#copyOf(this, root)
     const words = copy.#chunks.map((chunk) => (chunk as Chunk).words.subarray(0, (chunk as Chunk).used * WORDS))
     return { root: copied, slots: copy.liveNodes + 1, words, slabs: copy.#records.image() }
   }
+
+  static readonly wordsPerSlot = WORDS
+  static readonly slotsPerChunk = CHUNK
 
   /** The arena of an image, which passes into its ownership. Believed: whoever calls has authenticated it. */
   static restore(hash: Sha256, { slots, words, slabs }: Omit<ArenaImage, 'root'>): Arena {
@@ -385,14 +390,12 @@ export class Arena {
     return arena
   }
 
-  static readonly wordsPerSlot = WORDS
-  static readonly slotsPerChunk = CHUNK
-
   /** Children first, by a stack of our own. */
-  #copyOf(from: Arena, root: Ref): Ref {
+  *#copyOf(from: Arena, root: Ref): Generator<void, Ref, undefined> {
     const pending: Ref[] = [root]
     const made: Ref[] = []
-    for (let ref = pending.pop(); ref !== undefined; ref = pending.pop()) {
+    for (let ref = pending.pop(), steps = 0; ref !== undefined; ref = pending.pop()) {
+      if (++steps % COPIED_AT_ONCE === 0) yield
       // A negative one comes back when both its children are made.
       if (ref < 0 || from.kind(ref) !== INNER) {
         const source = Math.abs(ref)

@@ -135,9 +135,9 @@ export class StateView implements State {
     return new StateView(this.#versions, new Reader(this.#reader.nodes), this.version)
   }
 
-  /** See `StateTree.image`. */
-  image(): ArenaImage {
-    return this.#reader.nodes.image(this.#root())
+  /** The tree as it lies in memory, by and by; the version must stay until the end. See `StateTree.restore`. */
+  imaging(): Generator<void, ArenaImage, undefined> {
+    return this.#reader.nodes.imaging(this.#root())
   }
 
   release(): void {

@@ -9,6 +9,7 @@
  * All three sign the same notes, as they know the same state.
  */
 import { equalBytes } from '../../engine/codec/bytes.js'
+import { Reader, Writer } from '../../engine/codec/canonical.js'
 import { loadProvider } from '../../engine/crypto/load.js'
 import type { CryptoProvider } from '../../engine/crypto/provider.js'
 import { SealError } from '../../engine/errors.js'
@@ -17,13 +18,14 @@ import { openInvitations, readDevice } from '../../engine/group/roster.js'
 import { checkpointSigner, formatStateLine, originOfSpace, signCheckpoint } from '../../engine/log/checkpoint.js'
 import { AnchorStates } from '../../engine/space/anchors.js'
 import { verifyAside } from '../../engine/space/aside.js'
-import { decodeRecord } from '../../engine/space/entry.js'
+import { decodeRecord, entryHash } from '../../engine/space/entry.js'
 import { Follower, type HeldState, type SignatureTrust } from '../../engine/space/follower.js'
 import { verifyHandshake } from '../../engine/space/handshake.js'
 import type { Head, Verdict } from '../../engine/space/types.js'
-import type { Access, Aside, Ledger, LedgerMark, RelaySnapshot } from './ledger.js'
+import { IMAGE_VERSION, imageHead, LITTLE_ENDIAN, readImage, snapshotSeal, type SnapshotSeal, writeImage } from '../../engine/space/snapshot-image.js'
+import type { Access, Aside, FormerHead, Ledger, LedgerImage, LedgerMark, RelaySnapshot } from './ledger.js'
 import type { RelayJudge } from './relay.js'
-import type { RelayStore } from './store.js'
+import type { RelayLog, RelayStore } from './store.js'
 
 export type Verify = 'full' | 'group' | 'unsafe-none'
 
@@ -42,12 +44,21 @@ export async function createJudge(options: JudgeOptions): Promise<RelayJudge> {
   const seed = (await options.store.get('signer')) ?? (await options.store.setOnce('signer', options.random(32)))
   const signer = crypto.signer(seed)
   const note = checkpointSigner(crypto, options.name, signer)
+  const sealOf = (space: Uint8Array): SnapshotSeal => snapshotSeal({ crypto, random: options.random }, signer, space)
   return {
     publicKey: signer.publicKey,
     found: (space, genesis) => {
       const follower = Follower.found(crypto, genesis)
       if (!equalBytes(follower.env.spaceId, space)) throw new SealError('bad-genesis', 'The genesis record founds another space than the one named.')
-      return new FollowerLedger(follower, options.verify)
+      return new FollowerLedger(follower, options.verify, sealOf(space))
+    },
+    resume: async (space, log) => {
+      const stored = LITTLE_ENDIAN ? await log.readSnapshot() : undefined
+      if (stored?.meta[0] !== IMAGE_VERSION) return undefined
+      const seal = sealOf(space)
+      const { follower, aside } = await readImage(stored, { crypto, spaceId: Uint8Array.from(space) }, seal)
+      const ledger = new FollowerLedger(follower, options.verify, seal)
+      return { ledger, steps: ledger.restore(aside) }
     },
     sign: (space, head) =>
       signCheckpoint({ origin: originOfSpace(space), size: head.size, root: head.logRoot, extensions: [formatStateLine(head.stateRoot)] }, [note]),
@@ -55,6 +66,10 @@ export async function createJudge(options: JudgeOptions): Promise<RelayJudge> {
       verifyHandshake(crypto, publicKey, { relayName, space, nonce }, signature),
   }
 }
+
+/** States that links are anchored at, in an image: those beyond it are had by replaying the log. */
+const MAX_ANCHORS_LENGTH = 64 * 1024 * 1024
+const MAX_FORMER_HEADS = 2 ** 24
 
 class FollowerLedger implements Ledger {
   readonly #follower: Follower
@@ -65,10 +80,13 @@ class FollowerLedger implements Ledger {
   /** Devices looked up at this head: every send asks for its reader's. */
   readonly #devices = new Map<number, Access | undefined>()
 
-  constructor(follower: Follower, verify: Verify) {
+  readonly #seal: SnapshotSeal
+
+  constructor(follower: Follower, verify: Verify, seal: SnapshotSeal) {
     this.#follower = follower
     this.#anchors = new AnchorStates(follower)
     this.#verify = verify
+    this.#seal = seal
   }
 
   get head(): Head {
@@ -146,6 +164,50 @@ class FollowerLedger implements Ledger {
     return from === 0 || from === to ? [] : this.#follower.log.consistencyProof(from, to)
   }
 
+  follows(from: number, records: readonly Uint8Array[]): boolean {
+    const { env, log } = this.#follower
+    return from + records.length <= log.size && records.every((record, i) => equalBytes(entryHash(env.crypto, record), log.leaf(from + i)))
+  }
+
+  get memory(): number {
+    const { nodeBytes, recordBytes } = this.#follower.states.stats()
+    return nodeBytes + recordBytes + 64 * this.#follower.log.size
+  }
+
+  image(steps: readonly FormerHead[]): LedgerImage {
+    const { head, log } = this.#follower
+    const held = this.#follower.hold()
+    const own = encodeFormerHeads(steps, [...this.#partings].map(([size, stateRoot]) => ({ size, stateRoot })))
+    const anchors = this.#anchors.hold()
+    const discard = (): void => {
+      held.tree.release()
+      anchors.release()
+    }
+    return {
+      discard,
+      write: async (to) => {
+        try {
+          return await writeImage(to, this.#seal, head, held, log, { aside: [own, ...(await anchors.save(MAX_ANCHORS_LENGTH, breath))], pause: breath })
+        } finally {
+          discard()
+        }
+      },
+    }
+  }
+
+  async imagedAt(log: RelayLog): Promise<readonly number[]> {
+    const head = imageHead(await log.readSnapshot())
+    return head === undefined ? [] : [head.size]
+  }
+
+  /** What `image` put beside the state. */
+  restore([own, ...anchors]: readonly Uint8Array[]): readonly FormerHead[] {
+    const { steps, partings } = decodeFormerHeads(own ?? new Uint8Array(0))
+    for (const { size, stateRoot } of partings) this.#partings.set(size, stateRoot)
+    this.#anchors.restore(anchors)
+    return steps
+  }
+
   #readDevice(id: number): Access | undefined {
     const device = readDevice(this.#follower.state.tree, id)
     if (device?.removedAt === undefined) return device && { publicKey: device.signing, served: true }
@@ -176,3 +238,20 @@ function describe(verdict: Verdict): string {
   if (verdict.kind === 'applied') return 'applied'
   return `${verdict.kind}(${verdict.code}${verdict.detail === undefined ? '' : `: ${verdict.detail}`})`
 }
+
+function encodeFormerHeads(...lists: readonly (readonly FormerHead[])[]): Uint8Array {
+  const w = new Writer(1024)
+  for (const list of lists) w.list(list, MAX_FORMER_HEADS, (x, { size, stateRoot }) => x.varint(size).fixed(stateRoot, 32))
+  return w.finish()
+}
+
+function decodeFormerHeads(bytes: Uint8Array): { readonly steps: readonly FormerHead[]; readonly partings: readonly FormerHead[] } {
+  const r = new Reader(bytes)
+  const next = (): readonly FormerHead[] => r.list(MAX_FORMER_HEADS, (x) => ({ size: x.varint(), stateRoot: x.fixed(32).slice() }), 33)
+  const lists = { steps: next(), partings: next() }
+  r.end()
+  return lists
+}
+
+/** While an image is copied, others are served. */
+const breath = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

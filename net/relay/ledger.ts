@@ -3,6 +3,7 @@
  * A ledger holds no secret. Judging is synchronous and reversible: the relay advances, stores, and goes back if storing failed.
  */
 import type { Head } from '../../engine/space/types.js'
+import type { RelayLog } from './store.js'
 
 /** The key that a connection must prove, and whether it is served now. */
 export interface Access {
@@ -17,6 +18,16 @@ export interface RelaySnapshot {
   readonly manifest: Uint8Array
   /** A chunk. Hostile errors, and `bad-argument`, for rows that it does not have or that are too many. */
   rows(from: number, count: number): Uint8Array
+}
+
+/** A head of the past: its log root is in the log, its state root is not. */
+export interface FormerHead { readonly size: number; readonly stateRoot: Uint8Array }
+
+/** A ledger as it was at one moment. Either is called once. */
+export interface LedgerImage {
+  /** Resolves with its length. */
+  write(to: RelayLog): Promise<number>
+  discard(): void
 }
 
 declare const verifiedAside: unique symbol
@@ -51,6 +62,14 @@ export interface Ledger {
   snapshot(size: number): RelaySnapshot | undefined
   /** The log root of a former size. */
   rootAt(size: number): Uint8Array
+  /** Whether these are the records from `from` on of the log that was followed. */
+  follows(from: number, records: readonly Uint8Array[]): boolean
+  /** The ledger as it is, to be taken up again by `RelayJudge.resume`, with the former heads that go with it. */
+  image(steps: readonly FormerHead[]): LedgerImage
+  /** The size that the stored image says it is of, if there is one. */
+  imagedAt(log: RelayLog): Promise<readonly number[]>
+  /** About how many bytes of memory it takes. */
+  readonly memory: number
   /** RFC 9162 consistency proof between two sizes of this log. */
   consistency(from: number, to: number): readonly Uint8Array[]
 }

@@ -7,6 +7,7 @@ const HELP = {
   presence: 'Presence messages passed on.',
   refused: 'Connections that proved no current key.',
   malformed: 'Connections ended for a malformed frame or a forged record.',
+  images_refused: 'Images of spaces that were damaged or of another log: the log was replayed.',
   slow: 'Connections ended for reading too slowly.',
   flood: 'Connections ended for sending too much.',
 } as const

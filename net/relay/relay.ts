@@ -3,7 +3,7 @@
  * It holds one secret, the key that signs its checkpoints, and none of any space.
  */
 import { encodeHex } from '../../engine/codec/bytes.js'
-import { SealError } from '../../engine/errors.js'
+import { isSealError, SealError } from '../../engine/errors.js'
 import { MAX_FRAME_LENGTH } from '../../engine/limits.js'
 import type { Head } from '../../engine/space/types.js'
 import type { Connection } from '../transport.js'
@@ -12,13 +12,16 @@ import type { Ledger } from './ledger.js'
 import { Metrics } from './metrics.js'
 import { Room } from './room.js'
 import { CLOSE, Session, type SessionHost, type SessionLimits } from './session.js'
-import type { RelayStore } from './store.js'
+import { findImage, type FoundImage, type ImageRule } from './image.js'
+import type { RelayLog, RelayStore } from './store.js'
 
 /** How a relay judges and signs; made by `judge.ts` from the engine. */
 export interface RelayJudge {
   readonly publicKey: Uint8Array
   /** A ledger of the space that this genesis record founds. Throws `bad-genesis` if it is not of that space. */
   found(space: Uint8Array, genesis: Uint8Array): Ledger
+  /** The ledger of the image in that space's log; undefined if there is none that can be read here. Throws `store-corrupt`, or hostile: it is not one that this relay wrote. */
+  resume(space: Uint8Array, log: RelayLog): Promise<FoundImage | undefined>
   sign(space: Uint8Array, head: Head): Uint8Array
   verifyChallenge(relayName: string, publicKey: Uint8Array, space: Uint8Array, nonce: Uint8Array, signature: Uint8Array): boolean
 }
@@ -48,6 +51,10 @@ export interface RelayLimits extends SessionLimits {
   readonly maxInWorkTotal: number
   /** Spaces that nobody listens to are let go of beyond so many in memory. */
   readonly maxIdleRooms: number
+  /** … or beyond so many bytes of memory, those least lately asked for first. */
+  readonly maxIdleBytes: number
+  /** When an image of a space is written. */
+  readonly images: ImageRule
 }
 
 export const DEFAULT_LIMITS: RelayLimits = {
@@ -64,6 +71,8 @@ export const DEFAULT_LIMITS: RelayLimits = {
   creates: { perSecond: 1, burst: 1_000 },
   maxInWorkTotal: 512 * 1024 * 1024,
   maxIdleRooms: 100,
+  maxIdleBytes: 256 * 1024 * 1024,
+  images: { entries: 2_000, bytes: 8 * 1024 * 1024 },
 }
 /** Buckets kept before those that say nothing are forgotten. */
 const MAX_BUCKETS = 10_000
@@ -104,12 +113,18 @@ export class Relay {
   /** To be called every few seconds: ends handshakes that take too long, lets go of spaces that nobody listens to. */
   async sweep(): Promise<void> {
     for (const session of [...this.#sessions]) session.checkHandshake()
-    let idle = this.#rooms.size - this.#limits.maxIdleRooms
+    const idle: (readonly [string, Room])[] = []
     for (const [name, opening] of [...this.#rooms]) {
-      if (idle <= 0) return
       const room = await opening.catch(() => undefined) // a failed load forgets itself
-      if (!room?.idle) continue
-      idle--
+      if (room?.idle) idle.push([name, room])
+    }
+    let rooms = this.#rooms.size
+    let bytes = idle.reduce((sum, [, room]) => sum + room.ledger.memory, 0)
+    for (const [name, room] of idle) {
+      if (rooms <= this.#limits.maxIdleRooms && bytes <= this.#limits.maxIdleBytes) return
+      if (!room.idle) continue // meanwhile
+      rooms--
+      bytes -= room.ledger.memory
       await this.#letGo(name, room)
     }
   }
@@ -153,7 +168,12 @@ export class Relay {
   #find(space: Uint8Array): Promise<Room | undefined> {
     const name = encodeHex(space)
     const known = this.#rooms.get(name)
-    if (known) return known
+    if (known) {
+      // The last asked for are the last to go.
+      this.#rooms.delete(name)
+      this.#rooms.set(name, known)
+      return known
+    }
     const loading = this.#load(space, name)
     this.#rooms.set(name, loading)
     // Neither a space that isn't here nor a failed load is remembered.
@@ -169,9 +189,19 @@ export class Relay {
     try {
       const [genesis] = await log.read(0, 1, Number.MAX_SAFE_INTEGER)
       if (!genesis) throw new SealError('store-corrupt', 'The store has a log without a genesis.')
+      let refused = false
+      const image = await findImage(this.#options.judge, space, log).catch((error: unknown) => {
+        if (!isSealError(error, 'store-corrupt')) throw error
+        this.#options.log?.('image-refused', { message: error.message })
+        this.metrics.count('images_refused')
+        refused = true
+        return undefined
+      })
       const room: Room = new Room({
         log,
-        ledger: this.#options.judge.found(space, genesis),
+        ledger: image?.ledger ?? this.#options.judge.found(space, genesis),
+        steps: image?.steps ?? [],
+        images: { rule: this.#limits.images, replace: refused, onFailed: (error) => this.#options.log?.('image-failed', { message: error instanceof Error ? error.message : String(error) }) },
         sign: (head) => this.#options.judge.sign(space, head),
         onBroken: (error) => this.#broken(name, room, error),
       })

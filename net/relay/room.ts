@@ -8,7 +8,8 @@ import { isSealError, SealError } from '../../engine/errors.js'
 import { MAX_BATCH_RECORDS } from '../../engine/limits.js'
 import type { Head } from '../../engine/space/types.js'
 import { encodeMessage } from '../messages.js'
-import type { Aside, Ledger } from './ledger.js'
+import { Images, type ImageRule } from './image.js'
+import type { Aside, FormerHead, Ledger } from './ledger.js'
 import type { RelayLog } from './store.js'
 
 /** What was decided about one record: its index, or why it was refused. */
@@ -27,6 +28,9 @@ export interface RoomOptions {
   readonly sign: (head: Head) => Uint8Array
   /** The store failed in a way after which only opening the log again tells what it holds. */
   readonly onBroken: (error: unknown) => void
+  readonly images: { readonly rule: ImageRule; readonly replace: boolean; readonly onFailed: (error: unknown) => void }
+  /** Former heads that came with the ledger's image. */
+  readonly steps?: readonly FormerHead[]
 }
 
 /** Records of one group: bounded, so that one flood doesn't hold up the others for long. */
@@ -58,16 +62,20 @@ export class Room {
   #stale = true
   #note: { readonly size: number; readonly bytes: Uint8Array } | undefined
   /** Former heads to catch up to, ascending, and what was stored since the last. */
-  readonly #steps: { readonly size: number; readonly stateRoot: Uint8Array }[] = []
+  readonly #steps: FormerHead[]
+  readonly #images: Images
   #sinceStep = 0
   #closed = false
+  #broken = false
   #head: Head
 
   constructor(options: RoomOptions) {
     this.#options = options
     this.ledger = options.ledger
-    this.#head = options.ledger.head // the genesis, which is stored
+    this.#head = options.ledger.head // of the genesis, or of an image: both are of what is stored
+    this.#steps = [...(options.steps ?? [])]
     this.#log = options.log
+    this.#images = new Images({ ...options.images, ledger: options.ledger, log: options.log })
     this.#log.onGrowth = () => {
       this.#stale = true
       this.#wake()
@@ -155,6 +163,8 @@ export class Room {
   async close(): Promise<void> {
     this.#closed = true
     while (this.#working) await this.#working
+    // After a failure the ledger may be ahead of the log, or behind it.
+    if (!this.#broken) await this.#images.finish(this.#steps)
     await this.#log.close()
   }
 
@@ -178,6 +188,7 @@ export class Room {
     } catch (error) {
       // What was being stored may be there or not: nobody is told anything, and the space is opened afresh.
       this.#closed = true
+      this.#broken = true
       for (const { job } of this.#queue.splice(0)) job.reject(error)
       this.#options.onBroken(error)
     }
@@ -215,6 +226,7 @@ export class Room {
       job.placements.push(placement)
       if (--job.left === 0) job.resolve(job.placements)
     }
+    this.#images.consider(this.#steps)
   }
 
   #takeGroup(): Waiting[] {
@@ -242,12 +254,15 @@ export class Room {
       records.forEach((record, i) => this.ledger.follow(record, aside[i]))
       this.#grown(from, records)
     }
+    this.#images.consider(this.#steps)
   }
 
   /** Durable and followed: remember the head now and then, and tell whoever listens. */
   #grown(from: number, records: readonly Uint8Array[]): void {
     if (records.length === 0) return
-    for (const record of records) this.#sinceStep += record.length
+    const bytes = records.reduce((sum, { length }) => sum + length, 0)
+    this.#sinceStep += bytes
+    this.#images.grown(records.length, bytes)
     this.#head = this.ledger.head
     const { size, stateRoot } = this.#head
     if (size - (this.#steps.at(-1)?.size ?? 0) >= STEP_RECORDS || this.#sinceStep >= STEP_BYTES) {

@@ -2,6 +2,7 @@
  * The relay's store port: ordered records per space, and a few named values of the relay itself (its key). Implementations: memory, file,
  * PostgreSQL (several relay processes on one database). One conformance suite (`test/net/relay-store.conformance.ts`) runs on all.
  */
+import type { StoredSnapshot } from '../../engine/store/store.js'
 
 export interface RelayStore {
   /** Ids of the spaces that have records. */
@@ -26,6 +27,13 @@ export interface RelayLog {
   read(from: number, limit: number, maxBytes: number): Promise<readonly Uint8Array[]>
   /** The size as the store knows it now. */
   refresh(): Promise<number>
+  /**
+   * Replace the space's image, whole or not at all, whatever happens meanwhile; `image.ts` says what is in it. Throws `store-failed` if it was
+   * not: another process may be at it. The log goes on.
+   */
+  writeSnapshot(meta: Uint8Array, chunks: Iterable<Uint8Array>): Promise<void>
+  /** The image, chunks as they were written, or `store-corrupt`. Replaced by another process before its chunks are asked for: `bad-argument`. */
+  readSnapshot(): Promise<StoredSnapshot | undefined>
   /** Called when another process has stored records here, or may have. */
   onGrowth: () => void
   close(): Promise<void>

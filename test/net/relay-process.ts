@@ -1,4 +1,4 @@
-/** A relay in a process of its own, to be killed: `--file DIRECTORY` or `--postgres URL`, `--port`. Says its port. */
+/** A relay in a process of its own, to be killed: `--file DIRECTORY` or `--postgres URL`, `--port`, `--images ENTRIES` between two images. Says its port, then what goes wrong. */
 import { fileRelayStore, postgresRelayStore, startRelay } from '../../net/server.js'
 
 const option = (name: string): string | undefined => {
@@ -7,5 +7,9 @@ const option = (name: string): string | undefined => {
 }
 const [file, postgres] = [option('file'), option('postgres')]
 const store = postgres !== undefined ? await postgresRelayStore(postgres) : fileRelayStore(file ?? '.')
-const relay = await startRelay({ store, port: Number(option('port') ?? 0), name: 'relay.test' })
+const images = option('images')
+const relay = await startRelay({
+  store, port: Number(option('port') ?? 0), name: 'relay.test', log: (event) => process.stdout.write(`${event}\n`),
+  limits: { ...(images !== undefined && { images: { entries: Number(images), bytes: 2 ** 40 } }) },
+})
 process.stdout.write(`${relay.port}\n`)

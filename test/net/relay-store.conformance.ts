@@ -1,4 +1,5 @@
 /** What every relay store promises (net/relay/store.ts), run on each by `relay-store.test.ts`. */
+import { createHash } from 'node:crypto'
 import { expect, it } from 'vitest'
 import type { RelayLog, RelayStore } from '../../net/relay/store.js'
 import { until } from './support.js'
@@ -18,6 +19,14 @@ const record = (text: string, length = text.length): Uint8Array => {
   return bytes
 }
 const texts = (records: readonly Uint8Array[]): string[] => records.map((bytes) => new TextDecoder().decode(bytes).replaceAll('\0', ''))
+const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+async function imageOf(log: RelayLog): Promise<string[]> {
+  const stored = await log.readSnapshot()
+  if (!stored) throw new Error('no image')
+  const found = texts([stored.meta])
+  for await (const chunk of stored.chunks) found.push(digest(chunk))
+  return found
+}
 const ALL = Number.MAX_SAFE_INTEGER
 
 async function logOf(store: RelayStore, space: Uint8Array): Promise<RelayLog> {
@@ -99,6 +108,32 @@ export function relayStoreConformance(create: () => Promise<RelayStore>, harness
     await store.close()
   })
 
+  it('replaces an image whole, beside the log, and gives it back as it was', async () => {
+    const store = await create()
+    const [space, other] = [newSpace(), newSpace()]
+    const [log, beside] = [await logOf(store, space), await logOf(store, other)]
+    expect(await log.readSnapshot()).toBeUndefined()
+    const parts = [Uint8Array.from({ length: 256 }, (_, i) => i), record('', 3 << 20), record('')]
+    await log.writeSnapshot(record('meta'), parts)
+    expect(await imageOf(log)).toEqual(['meta', ...parts.map(digest)])
+    expect(await beside.readSnapshot()).toBeUndefined()
+    // One whose source fails changes nothing.
+    const failing = function* (): Iterable<Uint8Array> {
+      yield record('half')
+      throw new Error('no more')
+    }
+    await expect(Promise.resolve().then(() => log.writeSnapshot(record('broken'), failing()))).rejects.toThrow()
+    expect(await imageOf(log)).toEqual(['meta', ...parts.map(digest)])
+    // A shorter one leaves nothing of the longer one. The log goes on meanwhile.
+    const [, stored] = await Promise.all([log.writeSnapshot(record('next'), [record('one')]), log.append(1, [record('a')])])
+    expect(stored).toBe('stored')
+    expect(await imageOf(log)).toEqual(['next', digest(record('one'))])
+    expect(texts(await log.read(0, 9, ALL))).toEqual(['genesis', 'a'])
+    await log.close()
+    await beside.close()
+    await store.close()
+  })
+
   it('sets a value once', async () => {
     const store = await create()
     expect(await store.get('signer')).toBeUndefined()
@@ -113,12 +148,14 @@ export function relayStoreConformance(create: () => Promise<RelayStore>, harness
     const space = newSpace()
     const log = await logOf(store, space)
     await log.append(1, [record('a'), record('b')])
+    await log.writeSnapshot(record('meta'), [record('one'), record('two')])
     await store.setOnce('signer', record('key'))
     await log.close()
     await store.close()
     const again = await (harness.reopen as NonNullable<RelayStoreHarness['reopen']>)()
     const reopened = (await again.open(space)) as RelayLog
     expect(texts(await reopened.read(0, 9, ALL))).toEqual(['genesis', 'a', 'b'])
+    expect(await imageOf(reopened)).toEqual(['meta', digest(record('one')), digest(record('two'))])
     expect(texts([(await again.get('signer')) as Uint8Array])).toEqual(['key'])
     expect(await reopened.append(3, [record('c')])).toBe('stored')
     await reopened.close()
@@ -146,6 +183,10 @@ export function relayStoreConformance(create: () => Promise<RelayStore>, harness
     expect(found).toHaveLength(2 + 80)
     expect(found.filter((text) => text.startsWith('h') && !text.endsWith('+'))).toEqual(Array.from({ length: 20 }, (_, i) => `h${i}`))
     for (let i = 2; i < found.length; i += 2) expect(found[i + 1]).toBe(`${found[i] as string}+`)
+    // Images at once: one of them lies there in the end, whole.
+    await Promise.allSettled([here, there].map((log, i) => log.writeSnapshot(record(`image ${i}`), Array.from({ length: 4 }, () => record(String(i))))))
+    const [image, ...chunks] = await imageOf(here)
+    expect(chunks).toEqual(Array.from({ length: 4 }, () => digest(record((image as string).slice(-1)))))
     // Of two that name themselves, one comes first, and both are told the same.
     const [one, two] = await Promise.all([store.setOnce('race', record('one')), other.setOnce('race', record('two'))])
     expect(one).toEqual(two)

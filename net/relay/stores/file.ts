@@ -3,13 +3,13 @@
  * the relay's own values. One process per directory: the stores' locks see to it. Node only.
  *
  *     <directory>/relay/            the relay's key
- *     <directory>/spaces/<hex id>/  one space
+ *     <directory>/spaces/<hex id>/  one space: its log, and an image of its state
  */
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { decodeHex, encodeHex } from '../../../engine/codec/bytes.js'
 import { fileStore, type FileStoreOptions } from '../../../engine/store/file/file.js'
-import type { Store } from '../../../engine/store/store.js'
+import type { Store, StoredSnapshot } from '../../../engine/store/store.js'
 import type { RelayLog, RelayStore } from '../store.js'
 
 /** Most records fetched from a segment in one read while looking for as many as fit. */
@@ -103,6 +103,14 @@ class StoreLog implements RelayLog {
 
   refresh(): Promise<number> {
     return Promise.resolve(this.#store.size)
+  }
+
+  writeSnapshot(meta: Uint8Array, chunks: Iterable<Uint8Array>): Promise<void> {
+    return this.#store.writeSnapshot(meta, chunks)
+  }
+
+  readSnapshot(): Promise<StoredSnapshot | undefined> {
+    return this.#store.readSnapshot()
   }
 
   async close(): Promise<void> {

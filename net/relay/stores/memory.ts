@@ -1,8 +1,14 @@
 /** Relay store in memory: for tests and experiments. Two relays may share one store, as two processes share a database. */
 import { encodeHex } from '../../../engine/codec/bytes.js'
+import type { StoredSnapshot } from '../../../engine/store/store.js'
 import type { RelayLog, RelayStore } from '../store.js'
 
-interface Shared { readonly id: Uint8Array; readonly records: Uint8Array[]; readonly logs: Set<MemoryLog> }
+interface Shared {
+  readonly id: Uint8Array
+  readonly records: Uint8Array[]
+  readonly logs: Set<MemoryLog>
+  image?: { readonly meta: Uint8Array; readonly chunks: readonly Uint8Array[] }
+}
 
 export function memoryRelayStore(): RelayStore {
   const spaces = new Map<string, Shared>()
@@ -62,8 +68,22 @@ class MemoryLog implements RelayLog {
     return Promise.resolve(this.#shared.records.length)
   }
 
+  writeSnapshot(meta: Uint8Array, chunks: Iterable<Uint8Array>): Promise<void> {
+    this.#shared.image = { meta: meta.slice(), chunks: Array.from(chunks, (chunk) => chunk.slice()) }
+    return Promise.resolve()
+  }
+
+  readSnapshot(): Promise<StoredSnapshot | undefined> {
+    const { image } = this.#shared
+    return Promise.resolve(image && { meta: image.meta.slice(), chunks: copies(image.chunks) })
+  }
+
   close(): Promise<void> {
     this.#shared.logs.delete(this)
     return Promise.resolve()
   }
+}
+
+async function* copies(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+  for (const chunk of chunks) yield chunk.slice()
 }

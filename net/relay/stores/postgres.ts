@@ -5,9 +5,10 @@
  *
  * `pg` is an optional peer dependency, loaded when this store is opened. Rows hold what clients sent: sealed, signed entries.
  */
-import type { Client, Pool } from 'pg'
+import type { Client, Pool, PoolClient } from 'pg'
 import { decodeHex, encodeHex } from '../../../engine/codec/bytes.js'
-import { SealError } from '../../../engine/errors.js'
+import { isSealError, SealError } from '../../../engine/errors.js'
+import type { StoredSnapshot } from '../../../engine/store/store.js'
 import type { RelayLog, RelayStore } from '../store.js'
 
 export interface PostgresOptions {
@@ -20,6 +21,7 @@ export interface PostgresOptions {
 const CHANNEL = 'sealdb_records'
 const SCHEMA = [
   'CREATE TABLE IF NOT EXISTS sealdb_record (space bytea NOT NULL, idx bigint NOT NULL, record bytea NOT NULL, PRIMARY KEY (space, idx))',
+  'CREATE TABLE IF NOT EXISTS sealdb_image (space bytea NOT NULL, part integer NOT NULL, image bytea NOT NULL, bytes bytea NOT NULL, PRIMARY KEY (space, part))',
   'CREATE TABLE IF NOT EXISTS sealdb_value (name text PRIMARY KEY, value bytea NOT NULL)',
 ]
 /** One statement, so one transaction. A log never has a gap: the record before must be there. */
@@ -32,6 +34,8 @@ const READ = `SELECT record FROM
   (SELECT idx, record, sum(octet_length(record)) OVER (ORDER BY idx) AS bytes FROM sealdb_record WHERE space = $1 AND idx >= $2::bigint AND idx < $3::bigint) AS range
   WHERE bytes <= $4::bigint OR idx = $2::bigint ORDER BY idx`
 const SIZE = 'SELECT coalesce(max(idx) + 1, 0) AS size FROM sealdb_record WHERE space = $1'
+/** Part 0 is the meta; `image` says which parts belong together. */
+const READ_PART = 'SELECT image, bytes FROM sealdb_image WHERE space = $1 AND part = $2'
 /** unique_violation; and serialization_failure and deadlock_detected, which mean the same to us: nothing was stored, look and try again. */
 const TAKEN = ['23505', '40001', '40P01']
 /** Two processes making the schema at once: unique_violation, duplicate_table, duplicate_object. */
@@ -140,6 +144,23 @@ class PostgresStore implements RelayStore {
     throw new SealError('store-corrupt', `The database has no record ${at - 1} of a space that had it; was it restored from a backup? Restart the relays.`, { at })
   }
 
+  /** On one connection, from BEGIN to COMMIT; on an error nothing has happened. */
+  async transaction<T>(doing: string, begin: string, work: (client: PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.#pool.connect().catch((error: unknown) => { throw failed(doing, error) })
+    let broken = false
+    try {
+      await client.query(begin)
+      const result = await work(client)
+      await client.query('COMMIT')
+      return result
+    } catch (error) {
+      await client.query('ROLLBACK').catch(() => (broken = true)) // the connection is gone, and with it the transaction
+      throw isSealError(error) ? error : failed(doing, error)
+    } finally {
+      client.release(broken)
+    }
+  }
+
   async query<R extends object>(doing: string, text: string, values: readonly unknown[]): Promise<{ readonly rows: readonly R[] }> {
     try {
       return await this.#pool.query<R>(text, [...values])
@@ -203,6 +224,29 @@ class PostgresLog implements RelayLog {
     return Number(rows[0]?.size)
   }
 
+  async writeSnapshot(meta: Uint8Array, chunks: Iterable<Uint8Array>): Promise<void> {
+    const image = buffer(crypto.getRandomValues(new Uint8Array(16)))
+    await this.#store.transaction('writing an image', 'BEGIN', async (client) => {
+      await client.query('DELETE FROM sealdb_image WHERE space = $1', [this.#id()])
+      let part = 0
+      for (const bytes of before(meta, chunks)) await client.query('INSERT INTO sealdb_image (space, part, image, bytes) VALUES ($1, $2, $3, $4)', [this.#id(), part++, image, buffer(bytes)])
+    })
+  }
+
+  async readSnapshot(): Promise<StoredSnapshot | undefined> {
+    const { rows: [meta] } = await this.#store.query<{ image: Buffer; bytes: Buffer }>('reading', READ_PART, [this.#id(), 0])
+    return meta && { meta: new Uint8Array(meta.bytes), chunks: this.#chunks(meta.image) }
+  }
+
+  async *#chunks(image: Buffer): AsyncGenerator<Uint8Array> {
+    for (let part = 1; ; part++) {
+      const { rows: [row] } = await this.#store.query<{ image: Buffer; bytes: Buffer }>('reading', READ_PART, [this.#id(), part])
+      if (row === undefined) return
+      if (!row.image.equals(image)) throw new SealError('bad-argument', 'Another image replaced this one before its chunks were read.')
+      yield new Uint8Array(row.bytes)
+    }
+  }
+
   close(): Promise<void> {
     this.#closed()
     return Promise.resolve()
@@ -241,4 +285,9 @@ function codeOf(error: unknown): string | undefined {
 /** The database's own message may quote values: it stays in `cause`. */
 function failed(doing: string, error: unknown): SealError {
   return new SealError('store-failed', `The PostgreSQL store failed while ${doing} (${codeOf(error) ?? 'no code'}).`, { doing, code: codeOf(error), outcome: 'unknown' }, { cause: error })
+}
+
+function* before(first: Uint8Array, rest: Iterable<Uint8Array>): Iterable<Uint8Array> {
+  yield first
+  yield* rest
 }
