@@ -19,6 +19,7 @@ export const nodeEntries: Entries = {
   index: 'index.ts',
   relay: 'net/server.ts',
   cli: 'net/cli/main.ts',
+  inspect: 'net/cli/inspect/server.ts',
   verify: 'engine/verify.ts',
   'store/memory': 'engine/store/memory.ts',
   'store/file': 'engine/store/file/file.ts',

@@ -1,7 +1,7 @@
 /**
  * SealDB: SQL over tables that a group of people shares through a server nobody has to trust. This file wires the three floors for an
  * application: the engine's space, query's database and net's synchronisation. In Node and in browsers; `sealdb/relay`, `sealdb/store/…`,
- * `sealdb/verify`, `sealdb/kysely` and `sealdb/drizzle` are entry points of their own.
+ * `sealdb/verify`, `sealdb/inspect`, `sealdb/kysely` and `sealdb/drizzle` are entry points of their own.
  */
 import { dial as defaultDial } from '#dial'
 import { loadProvider } from './engine/crypto/load.js'

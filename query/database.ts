@@ -280,6 +280,7 @@ export class Database implements Sql {
     const session = this.#session
     const at = options?.at
     const prepared = session.prepare(text, at)
+    if (options?.readOnly === true && prepared.ast.kind !== 'select' && prepared.ast.kind !== 'explain') throw new SealError('read-only', 'Expected SELECT or EXPLAIN: this query was to read only.', { reason: 'query' })
     if (this.#queue.idle && session.isWarm(prepared)) return run(prepared)
     return this.#queue.run(async () => {
       options?.signal?.throwIfAborted()

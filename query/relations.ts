@@ -1,5 +1,5 @@
 /**
- * What SQL can see of the space itself, as tables of a schema beside `main`: members, devices, policies, quarantine, the log, and histories of tables.
+ * What SQL can see of the space itself, as tables of a schema beside `main`: members, devices, policies, columns, quarantine, the log, and histories of tables.
  * They are filled when a statement that reads them is about to run. The log and histories walk the verified states, each entry once.
  */
 import { encodeHex } from '../engine/codec/bytes.js'
@@ -21,6 +21,7 @@ const SHAPES: Readonly<Record<string, string>> = {
   sealdb_policies: '"table" TEXT, name TEXT, command TEXT, roles TEXT, "using" TEXT, "check" TEXT, sql TEXT',
   sealdb_quarantine: '"table" TEXT, entry INTEGER, reason TEXT, key TEXT',
   sealdb_migrations: 'version INTEGER PRIMARY KEY, name TEXT, content TEXT',
+  sealdb_columns: '"table" TEXT, name TEXT, visibility TEXT',
   sealdb_log: 'entry INTEGER PRIMARY KEY, member INTEGER, device INTEGER, changes INTEGER, quarantined INTEGER',
 }
 
@@ -76,6 +77,8 @@ export class Relations {
         return this.#mirror.quarantined().map(({ table, version, reason, key, rowKey }) => [schema.get(table)?.name ?? null, BigInt(version), reason, key === undefined ? encodeHex(rowKey ?? new Uint8Array(0)) : key.map(String).join(', ')])
       case 'sealdb_migrations':
         return readMigrations(view).map(({ version, name: called, content }) => [BigInt(version), called, encodeHex(content)])
+      case 'sealdb_columns':
+        return [...schema.values()].flatMap(({ name, data }) => (data?.columns ?? []).map((column) => [name, column.name, column.visibility]))
       default:
         return this.#logRows()
     }

@@ -31,6 +31,8 @@ export interface QueryOptions {
   readonly signal?: AbortSignal
   /** Read every table as it was after so many entries of the log. */
   readonly at?: number
+  /** Throw `read-only` for what is neither SELECT nor EXPLAIN: for tools that only look. */
+  readonly readOnly?: boolean
 }
 
 export interface ExportOptions {

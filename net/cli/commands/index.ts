@@ -6,6 +6,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   create: async () => (await import('./create.js')).create,
   join: async () => (await import('./join.js')).join,
   sql: async () => (await import('./sql.js')).sql,
+  inspect: async () => (await import('./inspect.js')).inspect,
   invite: async () => (await import('./invite.js')).invite,
   members: async () => (await import('./members.js')).members,
   remove: async () => (await import('./remove.js')).remove,
