@@ -142,7 +142,7 @@ async function partsOf(options: OpenOptions): Promise<Parts> {
 }
 
 /** `getRandomValues` gives at most 65,536 bytes a call (W3C Web Cryptography §10.1.1). */
-function fillRandom(bytes: Uint8Array): Uint8Array {
+function fillRandom(bytes: Uint8Array<ArrayBuffer>): Uint8Array {
   for (let at = 0; at < bytes.length; at += 65_536) globalThis.crypto.getRandomValues(bytes.subarray(at, at + 65_536))
   return bytes
 }
