@@ -3,7 +3,8 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 
-export const OUT = join(import.meta.dirname, 'out')
+/** From the package's root, where npm runs. */
+export const OUT = join(process.cwd(), 'bench', 'out')
 
 /** Columns as wide as they need; numbers to the right. */
 export function printTable(header: readonly string[], rows: readonly (readonly string[])[]): void {
