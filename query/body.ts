@@ -7,6 +7,7 @@
  * msgpackr was measured and not used: it can't keep INTEGER 5 apart from REAL 5.0, and the canonical codec has a strict decoder already. A column
  * that was added after the row was written is missing here: the reader gives its default. One that was dropped is still here: it is passed over.
  */
+import { copyPooled } from '../engine/codec/bytes.js'
 import { Reader, Writer } from '../engine/codec/canonical.js'
 import { readValue, writeValue, type SqlValue } from '../engine/codec/value.js'
 import { SealError } from '../engine/errors.js'
@@ -36,7 +37,7 @@ export function encodeBody(ids: readonly ColumnId[], values: readonly SqlValue[]
     next = id + 1
   }
   if (writer.length > MAX_VALUE_LENGTH) throw new SealError('too-large', `A row has at most ${MAX_VALUE_LENGTH} bytes.`, { length: writer.length })
-  return writer.finish()
+  return copyPooled(writer.view())
 }
 
 /** Strict. Blobs are views into `bytes`. Throws `bad-encoding` or `too-large`, nothing else. */

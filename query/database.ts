@@ -308,7 +308,9 @@ export class Database implements Sql {
     const attempt = (): Promise<{ outcome: Outcome<T>; committed: Committed | undefined }> => this.#autocommit([{ text, parameters }], () => run(session.prepare(text)))
     const { outcome, committed } = await this.#attempt(attempt)
     if (committed === undefined) return outcome
-    return { ...outcome, write: this.#reruns.track(committed, { texts: [text], run: async (landed) => (await this.#attemptUnless(landed, attempt))?.committed }) }
+    const write = this.#reruns.track(committed, { texts: [text], run: async (landed) => (await this.#attemptUnless(landed, attempt))?.committed })
+    const { columns, rows, changes, lastInsertRowid, head } = outcome
+    return { columns, rows, changes, lastInsertRowid, head, write }
   }
 
   async #autocommit<T>(statements: readonly Replayed[], run: () => T): Promise<{ outcome: T; committed: Committed | undefined }> {

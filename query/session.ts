@@ -196,8 +196,10 @@ export class Session {
     if (this.db.violatesDeferred) throw new SealError('sql-error', 'FOREIGN KEY constraint failed', { name: 'SQLITE_CONSTRAINT_FOREIGNKEY', result: CONSTRAINT_FOREIGNKEY })
     let committed: Committed | undefined
     try {
-      const reads = [...(open.reads ?? [])].filter((table) => open.before.has(table)).map((table): Read => ({ kind: 'table', table }))
-      const draft = draftOf(this.mirror, this.#capture, { ...open, after: open.schema, reads, replay })
+      const reads = open.reads === undefined ? [] : [...open.reads].filter((table) => open.before.has(table)).map((table): Read => ({ kind: 'table', table }))
+      const { view, before, schema: after, firstNew, nextNew, notes } = open
+      // Not `...open`: copying the properties of a large object takes longer than the rest of this.
+      const draft = draftOf(this.mirror, this.#capture, { view, before, after, firstNew, nextNew, notes, reads, replay })
       if (draft !== undefined) {
         this.#expecting = true
         committed = await this.space.commit(draft, open.view)

@@ -94,6 +94,14 @@ export function readMeta(state: Pick<GroupReader, 'get'>): Meta {
   return meta
 }
 
+/** `readMeta` of a whole state, which doesn't change: taken apart once, though every entry asks for it several times over. Not for an op's context. */
+export function metaOf(state: StateReader): Meta {
+  let meta = metas.get(state)
+  if (meta === undefined) metas.set(state, (meta = readMeta(state)))
+  return meta
+}
+const metas = new WeakMap<StateReader, Meta>()
+
 /** True if the current epoch awaits its delivery (epochs.ts): only a rotate makes sense now. */
 export function isVoid(state: Pick<GroupReader, 'get'>, meta: Meta): boolean {
   return state.get(epochKey(meta.epoch)) === undefined

@@ -7,10 +7,11 @@
 import { equalBytes } from '../codec/bytes.js'
 import { decodeCanonical, encodeCanonical } from '../codec/canonical.js'
 import { isSealError, SealError } from '../errors.js'
+import { metaOf } from '../group/roster.js'
 import { appendLeaf, frontierRoot, type Frontier } from '../log/frontier.js'
 import { type ApplyEnv, type Author, Reject, type StateReader, type StateView } from '../state/context.js'
-import { deviceKey, memberKey, metaKey, pointerKey, protocolKey, ringKey } from '../state/keys.js'
-import { atLeast, decodeDevice, decodeMember, decodeMeta, decodePointer, encodePointer, type DeviceRecord, type Pointer } from '../state/roster.js'
+import { deviceKey, memberKey, pointerKey, protocolKey, ringKey } from '../state/keys.js'
+import { atLeast, decodeDevice, decodeMember, decodePointer, encodePointer, type DeviceRecord, type Pointer } from '../state/roster.js'
 import { decodeRecord, entryHash, PROTOCOL_VERSION, spaceIdOf, verifyEntry, type Decoded, type Entry } from './entry.js'
 import { opCodec } from './ops/index.js'
 import { encodeProtocol, protocolVersion } from './ops/space.js'
@@ -115,7 +116,7 @@ interface Refusal { readonly code: RejectedCode; readonly op?: number; readonly 
 function refuse(env: ApplyEnv, tree: StateView, head: Head, entry: Entry, author: Author, pointer: Pointer): Refusal | undefined {
   if (!isKnownHead(env, tree, head, entry.base)) return { code: 'base' }
   if (pointer.rejected && pointer.index >= entry.base.size) return { code: 'chain' }
-  if (entry.epoch !== currentEpoch(tree)) return { code: 'epoch' }
+  if (entry.epoch !== currentEpoch(tree, head)) return { code: 'epoch' }
   for (const [op, x] of entry.ops.entries()) {
     const { role } = opCodec(x)
     if (role !== undefined && !atLeast(author.role, role)) return { code: 'role', op, detail: role }
@@ -149,7 +150,7 @@ function admit(env: ApplyEnv, state: SpaceState, head: Head, decoded: Extract<De
   if (key === undefined || !rule(() => verifyEntry(env.crypto, decoded, key), false, key)) return ignored('signature')
   if (entry.devicePrev.some((byte) => byte !== 0)) return ignored('device-prev')
   if (!isKnownHead(env, state.tree, head, entry.base)) return ignored('join', 'base')
-  if (entry.epoch !== currentEpoch(state.tree)) return ignored('join', 'epoch')
+  if (entry.epoch !== currentEpoch(state.tree, head)) return ignored('join', 'epoch')
   if (entry.reads.length > 0) return ignored('join', 'reads')
   const run = new EntryRun({ env, index: head.size, entry, author: undefined, ops: entry.ops }, state.tree)
   const refusal = runOps(run, entry)
@@ -187,9 +188,8 @@ function pointerOf(tree: StateReader, device: number): Pointer {
 }
 
 /** Before genesis there is none: its entry is under the first. */
-function currentEpoch(tree: StateReader): number {
-  const bytes = tree.get(metaKey())
-  return bytes === undefined ? 1 : decodeMeta(bytes).epoch
+function currentEpoch(tree: StateReader, head: Head): number {
+  return head.size === 0 ? 1 : metaOf(tree).epoch
 }
 
 function ringEdit(env: ApplyEnv, head: Head): { readonly key: Uint8Array; readonly value: Uint8Array } {

@@ -6,9 +6,10 @@ import { concatBytes } from '../codec/bytes.js'
 import { encodeTuplePrefix } from '../codec/tuple.js'
 import { type Signer } from '../crypto/provider.js'
 import { SealError } from '../errors.js'
+import { metaOf } from '../group/roster.js'
 import { type ApplyEnv, type StateReader } from '../state/context.js'
-import { indexPrefix, KEY_KIND, keyId, metaKey, objectKey, prefixEnd, ROW_PREFIX_LENGTH, rowPrefix, rowStateKey } from '../state/keys.js'
-import { atLeast, decodeMeta, type MemberRole } from '../state/roster.js'
+import { indexPrefix, KEY_KIND, keyId, objectKey, prefixEnd, ROW_PREFIX_LENGTH, rowPrefix, rowStateKey } from '../state/keys.js'
+import { atLeast, type MemberRole } from '../state/roster.js'
 import { decodeObject, decodeObjectOf, type ObjectRecord } from './catalog.js'
 import { signEntry, type ReadClaim } from './entry.js'
 import { type Op } from './ops/index.js'
@@ -82,9 +83,7 @@ class DraftBuilder {
     this.bench = bench
     this.draft = draft
     this.sealer = new RowSealer(bench.env, bench.secrets)
-    const bytes = bench.state.get(metaKey())
-    if (bytes === undefined) throw new SealError('bad-argument', 'Expected the state of a space.')
-    const meta = decodeMeta(bytes)
+    const meta = metaOf(bench.state)
     this.epoch = meta.epoch
     this.generation = meta.generation
     this.nonce = bench.nonce ?? nonceSource(bench.random)
@@ -151,26 +150,27 @@ class DraftBuilder {
   }
 
   private rowOp(change: RowChange): Op {
-    const { shape, generation } = this.table(change.table)
+    const table = this.table(change.table)
+    const { shape, generation } = table
     const rowKey = this.sealer.rowKey(change.table, shape, generation, change.key)
     if (change.kind === 'delete') return { op: 'delete', table: change.table, rowKey }
-    return this.putOp(change.kind, change.table, rowKey, change.row.plain, {
+    return this.putOp(change.kind, change.table, table, rowKey, change.row.plain, {
       key: shape.key === 'blinded' ? change.key : [],
       blind: blindValues(shape, change.row),
       body: change.row.body,
     })
   }
 
-  private putOp(op: 'insert' | 'update', table: number, rowKey: Uint8Array, plain: RowImage['plain'], content: RowContent): PutRowOp {
-    return { op, table, rowKey, plain, ...this.sealContent(table, rowKey, content) }
+  private putOp(op: 'insert' | 'update', id: number, table: Table, rowKey: Uint8Array, plain: RowImage['plain'], content: RowContent): PutRowOp {
+    return { op, table: id, rowKey, plain, tokens: this.tokens(id, table, content), sealed: this.seal(id, rowKey, content) }
   }
 
-  private sealContent(table: number, rowKey: Uint8Array, content: RowContent): Pick<PutRowOp, 'tokens' | 'sealed'> {
-    const { shape, generation } = this.table(table)
-    return {
-      tokens: this.sealer.tokens(table, shape, generation, this.epoch, content.blind, this.bench.random),
-      sealed: this.sealer.sealRow(table, rowKey, this.epoch, this.bench.device, this.nonce(), content),
-    }
+  private tokens(id: number, { shape, generation }: Table, { blind }: RowContent): PutRowOp['tokens'] {
+    return this.sealer.tokens(id, shape, generation, this.epoch, blind, this.bench.random)
+  }
+
+  private seal(id: number, rowKey: Uint8Array, content: RowContent): Uint8Array {
+    return this.sealer.sealRow(id, rowKey, this.epoch, this.bench.device, this.nonce(), content)
   }
 
   private sealObject(object: CatalogObject): Uint8Array {
@@ -184,9 +184,9 @@ class DraftBuilder {
 
   /** Unique tokens stay, those that stand for NULL too: they don't depend on the epoch. */
   private resealOp(id: number, table: Table, rowKey: Uint8Array, old: RowRecord, content: RowContent): ResealRowOp {
-    const { tokens, sealed } = this.sealContent(id, rowKey, content)
+    const tokens = this.tokens(id, table, content)
     const unique = new Set(table.shape.indexes.filter((i) => i.unique && table.record?.table?.indexes.some((o) => o.id === i.id)).map((i) => i.id))
-    return { op: 'reseal', table: id, rowKey, tokens: tokens.map((t) => (unique.has(t.index) && old.tokens.find((o) => o.index === t.index)) || t), sealed }
+    return { op: 'reseal', table: id, rowKey, tokens: tokens.map((t) => (unique.has(t.index) && old.tokens.find((o) => o.index === t.index)) || t), sealed: this.seal(id, rowKey, content) }
   }
 
   private openOld(id: number, table: Table, rowKey: Uint8Array, old: RowRecord): RowContent | undefined {
@@ -216,7 +216,7 @@ class DraftBuilder {
       const missing = table.shape.plain.length - old.plain.length
       const plain = missing > 0 ? [...old.plain, ...new Array<null>(missing).fill(null)] : old.plain
       if (atLeast(this.bench.role, 'admin')) ops.push(this.resealOp(id, table, rowKey, old, content))
-      else ops.push(this.putOp('update', id, rowKey, plain, content))
+      else ops.push(this.putOp('update', id, table, rowKey, plain, content))
     }
     return ops
   }
@@ -261,7 +261,10 @@ class DraftBuilder {
   }
 }
 
+const NONE: readonly never[] = []
+
 function blindValues(shape: TableShape, row: RowImage): RowContent['blind'] {
+  if (shape.indexes.length === 0 && row.blind.length === 0) return NONE
   const blind = shape.indexes.filter((index) => index.kind === 'blind')
   if (blind.length !== row.blind.length) {
     throw new SealError('bad-argument', 'Expected the values of each blind index.', { expected: blind.length, found: row.blind.length })

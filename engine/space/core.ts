@@ -47,6 +47,12 @@ export interface SpaceParts {
   readonly alerts?: readonly Alert[]
 }
 
+interface Facts {
+  readonly of: SpaceView
+  readonly me: Me
+  readonly relay: RelayRecord | undefined
+}
+
 export class SpaceCore {
   readonly options: SpaceOptions
   readonly store: Store
@@ -63,8 +69,8 @@ export class SpaceCore {
   readonly views: Views
   readonly nonce: () => Uint8Array
   #snapshotSeal: SnapshotSeal | undefined
-  /** Asked for several times of one state. */
-  #me: { readonly of: SpaceView; readonly is: Me } | undefined
+  /** What is asked several times of one verified state. */
+  #facts: Facts | undefined
 
   constructor({ options, store, follower, keyring, device, signer, soundTo, alerts = [] }: SpaceParts) {
     this.options = options
@@ -89,13 +95,10 @@ export class SpaceCore {
     return this.views.verified.head
   }
   get me(): Me {
-    const { verified } = this.views
-    if (this.#me?.of !== verified) this.#me = { of: verified, is: this.#readMe(verified.held) }
-    return this.#me.is
+    return this.#readFacts().me
   }
   get relay(): RelayRecord | undefined {
-    const bytes = this.views.verified.held.tree.get(relayKey())
-    return bytes === undefined ? undefined : decodeRelay(bytes)
+    return this.#readFacts().relay
   }
 
   get snapshotSeal(): SnapshotSeal {
@@ -160,6 +163,20 @@ export class SpaceCore {
     if (this.standing.stopped === 'unsupported-version') return
     this.standing.stop('unsupported-version')
     this.alert({ code: 'unsupported-version', message: `This space has moved to protocol version ${found}. Reading goes on as of the last entry that this program understands; update it to write.`, facts: { found, known: PROTOCOL_VERSION } })
+  }
+
+  /** The verified view has moved on from `before` by an entry of rows alone. */
+  keepFacts(before: SpaceView): void {
+    if (this.#facts?.of !== before) return
+    const { me, relay } = this.#facts
+    this.#facts = { of: this.views.verified, me, relay }
+  }
+
+  #readFacts(): Facts {
+    const { verified } = this.views
+    if (this.#facts?.of === verified) return this.#facts
+    const relay = verified.held.tree.get(relayKey())
+    return (this.#facts = { of: verified, me: this.#readMe(verified.held), relay: relay && decodeRelay(relay) })
   }
 
   #readMe({ tree }: HeldState): Me {

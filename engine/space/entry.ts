@@ -8,9 +8,9 @@
  */
 import { Reader, Writer } from '../codec/canonical.js'
 import { SIGNATURE_LENGTH } from '../crypto/ed25519-rule.js'
-import { hashLabelled, LABELS } from '../crypto/labels.js'
+import { hashLabelled, labelPrefix, LABELS } from '../crypto/labels.js'
 import { type Sha256, type Signatures, type Signer } from '../crypto/provider.js'
-import { signBytes, verifySignature } from '../crypto/sign.js'
+import { verifySignature } from '../crypto/sign.js'
 import { SealError, isSealError } from '../errors.js'
 import { MAX_ENTRY_LENGTH, MAX_KEY_LENGTH, MAX_OPS, MAX_READS } from '../limits.js'
 import { leafHash } from '../log/merkle.js'
@@ -53,15 +53,30 @@ const HASH = 32
 const MIN_OP_LENGTH = 1
 
 export function encodeEntry(entry: Entry): Uint8Array {
+  const w = writerFor(entry)
+  writeEntry(w, entry)
+  return w.finish()
+}
+
+/** Entries of a row or two are the most, and a fresh buffer costs more than what is written into it. */
+let small = new Writer(4_096)
+const SMALL_OPS = 8
+const SMALL_LENGTH = 1 << 16
+
+function writerFor({ ops }: Entry): Writer {
   // Ten thousand rows at once: growing there step by step would copy them several times.
-  const w = new Writer(1_024 + 384 * entry.ops.length)
+  if (ops.length > SMALL_OPS) return new Writer(1_024 + 384 * ops.length)
+  if (small.length > SMALL_LENGTH) small = new Writer(4_096)
+  return small.reset()
+}
+
+function writeEntry(w: Writer, entry: Entry): void {
   w.u8(PROTOCOL_VERSION).fixed(entry.spaceId, HASH)
   w.varint(entry.base.size).fixed(entry.base.logRoot, HASH).fixed(entry.base.stateRoot, HASH)
   w.varint(entry.device).fixed(entry.devicePrev, HASH)
   w.varint(entry.epoch).varint(entry.time).u8(entry.adopted ? ADOPTED : 0)
   w.list(entry.reads, MAX_READS, (x, read) => x.bytes(read.prefix, MAX_KEY_LENGTH).fixed(read.root, HASH))
   w.list(entry.ops, MAX_OPS, writeOp)
-  return w.finish()
 }
 
 /** Never throws for any bytes. The entry's arrays are views into `record`. */
@@ -140,13 +155,14 @@ function checkAuthorship(r: Reader, device: number, ops: readonly Op[]): void {
 
 /** The record of an entry. Throws `too-large` if no log takes it. */
 export function signEntry(entry: Entry, signer: Signer): Uint8Array {
-  const bytes = encodeEntry(entry)
-  const length = bytes.length + SIGNATURE_LENGTH
+  // What is signed, `label ‖ 0x00 ‖ bytes` as in sign.ts, is written as it is, and the record lies in it.
+  const label = labelPrefix(entryLabel(entry))
+  const w = writerFor(entry).raw(label)
+  writeEntry(w, entry)
+  const length = w.length - label.length + SIGNATURE_LENGTH
   if (length > MAX_ENTRY_LENGTH) throw new SealError('too-large', `Expected an entry of at most ${MAX_ENTRY_LENGTH} bytes, got ${length}.`, { found: length, max: MAX_ENTRY_LENGTH })
-  const record = new Uint8Array(length)
-  record.set(bytes)
-  record.set(signBytes(signer, entryLabel(entry), bytes), bytes.length)
-  return record
+  const signature = signer.sign(w.view())
+  return w.raw(signature).view().slice(label.length)
 }
 
 export function verifyEntry(crypto: Pick<Signatures, 'verifyEd25519'>, decoded: Extract<Decoded, { kind: 'entry' }>, publicKey: Uint8Array): boolean {

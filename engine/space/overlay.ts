@@ -10,9 +10,9 @@ export class Overlay {
   /** The state before the entry. */
   readonly before: StateView
   private tree: StateView
-  /** Every point edit of the entry by key, handed to the tree or not. */
-  private readonly edits = new Map<string, Uint8Array | undefined>()
-  private pending = new Map<string, StateEdit>()
+  /** Every point edit of the entry by key, handed to the tree or not: the last of each key. */
+  private readonly edits = new Map<string, PointEdit>()
+  private pending: PointEdit[] = []
   /** Versions between `before` and the last one, to be released. */
   private readonly between: StateView[] = []
   /** Kinds and ids of pending edits: whether a range read needs them. */
@@ -26,16 +26,20 @@ export class Overlay {
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
-    const name = this.nameOf(key)
-    const edit = this.edits.get(name)
-    if (edit !== undefined || this.edits.has(name)) return edit
-    return this.tree.get(key)
+    const edit = this.edits.get(this.nameOf(key))
+    return edit === undefined ? this.tree.get(key) : edit.value
   }
 
   put(key: Uint8Array, value: Uint8Array | undefined): void {
     const name = this.nameOf(key)
-    this.edits.set(name, value)
-    this.pending.set(name, { key, value })
+    const known = this.edits.get(name)
+    if (known?.pending === true) {
+      known.value = value
+      return
+    }
+    const edit = { key, value, pending: true }
+    this.edits.set(name, edit)
+    this.pending.push(edit)
     this.pendingPlaces.add(placeOf(key))
   }
 
@@ -46,8 +50,8 @@ export class Overlay {
 
   deletePrefix(prefix: Uint8Array): void {
     const name = keyName(prefix)
-    for (const key of this.edits.keys()) if (key.startsWith(name)) this.edits.set(key, undefined)
     this.flush()
+    for (const [key, edit] of this.edits) if (key.startsWith(name)) edit.value = undefined
     this.advance(this.tree.without(prefix))
   }
 
@@ -75,9 +79,10 @@ export class Overlay {
   }
 
   private flush(): void {
-    if (this.pending.size === 0) return
-    this.advance(this.tree.apply([...this.pending.values()]))
-    this.pending = new Map()
+    if (this.pending.length === 0) return
+    this.advance(this.tree.apply(this.pending))
+    for (const edit of this.pending) edit.pending = false
+    this.pending = []
     this.pendingPlaces.clear()
   }
 
@@ -98,12 +103,18 @@ export class Overlay {
 
   /** A range within one kind and id needs only edits there; any other range, all of them. */
   private inTheWay(lo: Uint8Array, hi: Uint8Array | undefined): boolean {
-    if (this.pending.size === 0) return false
+    if (this.pending.length === 0) return false
     const start = lo.subarray(0, ROW_PREFIX_LENGTH)
     const end = prefixEnd(start)
     const within = lo.length >= ROW_PREFIX_LENGTH && hi !== undefined && end !== undefined && compareBytes(hi, end) <= 0
     return !within || this.pendingPlaces.has(placeOf(start))
   }
+}
+
+/** `pending`: the tree does not have it yet. */
+interface PointEdit extends StateEdit {
+  value: Uint8Array | undefined
+  pending: boolean
 }
 
 /** Kind and id of a key as one number; a shorter key reads as 0 past its end, which no range within an id begins with. */

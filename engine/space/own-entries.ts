@@ -4,8 +4,8 @@
  */
 import { SealError, invariant } from '../errors.js'
 import type { BuildContext } from '../group/builders.js'
-import { buildRotate, mustRotate } from '../group/build-epoch.js'
-import { readMeta } from '../group/roster.js'
+import { buildRotate } from '../group/build-epoch.js'
+import { isVoid, metaOf } from '../group/roster.js'
 import type { Frontier } from '../log/frontier.js'
 import { pointerKey } from '../state/keys.js'
 import { decodePointer } from '../state/roster.js'
@@ -15,6 +15,7 @@ import type { SpaceCore } from './core.js'
 import type { ReadClaim } from './entry.js'
 import type { HeldState } from './follower.js'
 import type { Op } from './ops/index.js'
+import { isRowOp } from './ops/row.js'
 import type { Puts } from './outbox.js'
 import type { Pending } from './pending.js'
 import { encodeHead, NAMES } from './persist.js'
@@ -33,7 +34,7 @@ export class OwnEntries {
     return core.lock.run(async () => {
       const mayWrite = core.standing.writable && core.me.role !== undefined
       // Somebody left, and the epoch has no secret yet: whoever writes first makes one, and then writes on the state that has it.
-      if (mayWrite && mustRotate(core.views.current.held.tree)) await this.#write([buildRotate(core.buildContext())], [], undefined)
+      if (mayWrite && isVoid(core.views.current.held.tree, metaOf(core.views.current.held.tree))) await this.#write([buildRotate(core.buildContext())], [], undefined)
       if (view !== core.views.current) throw new SealError('stale-view', 'The space moved on while this transaction was running; run it again on the new state.')
       const { role } = core.me
       if (role === undefined) throw readOnly('removed')
@@ -61,6 +62,8 @@ export class OwnEntries {
   async #write(ops: readonly Op[], reads: readonly ReadClaim[], replay: Uint8Array | undefined, withKeyring = false): Promise<Committed> {
     const { standing, env, views, outbox, keyring, relay } = this.#core
     standing.mustWrite()
+    // Ops on rows leave group, epochs, relay and protocol as they were: nothing of those need be looked at again.
+    const rowsAlone = ops.every(isRowOp)
     const record = this.#sign(ops, reads)
     const before = views.current.held
     const applied = apply(env, before, record, { signature: 'trusted' })
@@ -71,9 +74,9 @@ export class OwnEntries {
     const pending = outbox.track(record, applied.hash, replay)
     try {
       // Secrets of a new epoch are durable before the entry that starts it can leave the device.
-      const opened = this.#core.openNewEpoch(applied.state as HeldState)
+      const opened = rowsAlone ? [] : this.#core.openNewEpoch(applied.state as HeldState)
       const put: Puts = withKeyring ? [[NAMES.keyring, keyring.encode()]] : opened
-      if (relay === undefined) await this.#appendOwn(applied, record, pending, put)
+      if (relay === undefined) await this.#appendOwn(applied, record, pending, put, rowsAlone)
       else await this.#keepPending(applied, pending, put, before.log)
     } catch (error) {
       keyring.open(before.tree) // an epoch that did not come to be is dropped again
@@ -83,7 +86,7 @@ export class OwnEntries {
   }
 
   /** No relay: this device's own log is the log. */
-  async #appendOwn(applied: Applied, record: Uint8Array, pending: Pending, put: Puts): Promise<void> {
+  async #appendOwn(applied: Applied, record: Uint8Array, pending: Pending, put: Puts, rowsAlone: boolean): Promise<void> {
     const core = this.#core
     const head = headOf(core.env, applied.state)
     const change = core.outbox.replace(pending)
@@ -96,9 +99,11 @@ export class OwnEntries {
     core.follower.adopt(applied)
     core.history.followed([applied.verdict])
     core.outbox.adopt(change)
-    core.settleKeyring()
+    const { verified } = core.views
+    if (!rowsAlone) core.settleKeyring()
     core.views.moveVerified(core.outbox.pending.length)
-    core.noticeStanding()
+    if (rowsAlone) core.keepFacts(verified)
+    else core.noticeStanding()
     pending.settle({ kind: 'relay', index: head.size - 1 })
     core.events.emit('change', { verified: true })
     core.events.emit('settle', { hash: pending.hash, state: pending.state })
@@ -124,7 +129,7 @@ export class OwnEntries {
     const state = views.current.held.tree
     const pointer = state.get(pointerKey(device))
     invariant(pointer !== undefined, 'this device has no pointer')
-    return buildRecord(env, { signer, base: head, device, devicePrev: decodePointer(pointer).hash, epoch: readMeta(state).epoch, time: options.now() }, ops, reads)
+    return buildRecord(env, { signer, base: head, device, devicePrev: decodePointer(pointer).hash, epoch: metaOf(state).epoch, time: options.now() }, ops, reads)
   }
 }
 

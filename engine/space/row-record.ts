@@ -2,6 +2,7 @@
  * A row as the state holds it (PROTOCOL.md §8), and the index entries that belong to it. No secret is needed here: every verifier keeps
  * plain indexes and follows blind tokens.
  */
+import { copyPooled } from '../codec/bytes.js'
 import { Reader, Writer } from '../codec/canonical.js'
 import { encodeTuple } from '../codec/tuple.js'
 import { readValue, writeValue, type SqlValue } from '../codec/value.js'
@@ -33,12 +34,13 @@ export interface IndexToken {
 
 const scratch = new Writer(1_024)
 
+/** For the state, which copies it. */
 export function encodeRow(row: RowRecord): Uint8Array {
   const w = scratch.reset()
   w.varint(row.version).varint(row.creator).varint(row.member).varint(row.device).varint(row.epoch)
   writePlain(w, row.plain)
   writeTokens(w, row.tokens)
-  return w.raw(row.sealed).finish()
+  return copyPooled(w.raw(row.sealed).view())
 }
 
 /** Blobs, tokens and `sealed` are views into `bytes`. */
@@ -60,7 +62,15 @@ export function writePlain(w: Writer, plain: readonly SqlValue[]): void {
 }
 
 export function readPlain(r: Reader): SqlValue[] {
-  return r.list(MAX_PLAIN_COLUMNS, (x) => readValue(x, MAX_VALUE_LENGTH))
+  return r.list(MAX_PLAIN_COLUMNS, readPlainValue)
+}
+
+function readPlainValue(r: Reader): SqlValue {
+  return readValue(r, MAX_VALUE_LENGTH)
+}
+
+function readToken(r: Reader): IndexToken {
+  return { index: r.varint(MAX_INDEX_ID), token: r.fixed(TOKEN_LENGTH) }
 }
 
 export function writeTokens(w: Writer, tokens: readonly IndexToken[]): void {
@@ -69,7 +79,7 @@ export function writeTokens(w: Writer, tokens: readonly IndexToken[]): void {
 }
 
 export function readTokens(r: Reader): IndexToken[] {
-  return r.list(MAX_INDEXES, (x) => ({ index: x.varint(MAX_INDEX_ID), token: x.fixed(TOKEN_LENGTH) }), TOKEN_LENGTH + 1)
+  return r.list(MAX_INDEXES, readToken, TOKEN_LENGTH + 1)
 }
 
 /** One entry of one index: its key holds the value, its value names the row. */

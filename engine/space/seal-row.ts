@@ -194,11 +194,11 @@ export function publicObject(object: CatalogObject): PublicObject {
   return { kind, parent, table: { ...table, policies } }
 }
 
-/** Equal for values that SQLite calls equal (1 = 1.0), of any length: what tokens are made of. */
+/** Equal for values that SQLite calls equal (1 = 1.0), of any length: what tokens are made of. Valid until the next call. */
 export function encodeEqual(values: readonly SqlValue[]): Uint8Array {
   const w = equalScratch.reset()
   for (const value of values) writeValue(w, integral(value) ? BigInt(value) : value)
-  return w.finish()
+  return w.view()
 }
 const equalScratch = new Writer(1_024)
 

@@ -2,7 +2,7 @@
  * One immutable state of a space, opened with this device's secrets: what query reads (`View` of types.ts). Everything is read lazily from
  * the state tree's version that the view holds on to; `release` lets it go.
  */
-import { listDevices, listMembers, readMeta } from '../group/roster.js'
+import { listDevices, listMembers, metaOf } from '../group/roster.js'
 import type { Keyring } from '../group/keyring.js'
 import { openName } from '../group/profiles.js'
 import type { ApplyEnv, StateReader } from '../state/context.js'
@@ -56,7 +56,7 @@ export class SpaceView implements View {
     return this.#readCatalog().unopened
   }
   get nextObject(): ObjectId {
-    return readMeta(this.held.tree).nextObject
+    return metaOf(this.held.tree).nextObject
   }
   get catalogTag(): Uint8Array {
     return (this.#catalogTag ??= catalogTag(this.held.tree))

@@ -31,6 +31,11 @@ export interface PutRowOp {
 export interface DeleteRowOp { readonly op: 'delete'; readonly table: number; readonly rowKey: Uint8Array }
 export interface ResealRowOp { readonly op: 'reseal'; readonly table: number; readonly rowKey: Uint8Array; readonly tokens: readonly IndexToken[]; readonly sealed: Uint8Array }
 
+/** Ops that write rows, what belongs to them, and nothing else. */
+export function isRowOp({ op }: { readonly op: string }): boolean {
+  return op === 'insert' || op === 'update' || op === 'delete' || op === 'reseal'
+}
+
 /** What a row op's sealed value and its frame may take of a state value. */
 const MAX_ROW_KEY_LENGTH = MAX_KEY_LENGTH - ROW_PREFIX_LENGTH
 
@@ -184,5 +189,5 @@ function writePut(w: Writer, op: PutRowOp): void {
 }
 
 function readPut(r: Reader, op: 'insert' | 'update'): PutRowOp {
-  return { op, ...readTarget(r), plain: readPlain(r), tokens: readTokens(r), sealed: r.bytes(MAX_VALUE_LENGTH) }
+  return { op, table: r.varint(MAX_ID), rowKey: r.bytes(MAX_ROW_KEY_LENGTH), plain: readPlain(r), tokens: readTokens(r), sealed: r.bytes(MAX_VALUE_LENGTH) }
 }
