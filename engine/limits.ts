@@ -47,8 +47,14 @@ export const MAX_BATCH_RECORDS = 4_096
 export const MAX_FRAME_LENGTH = MAX_ENTRY_LENGTH + 64 * 1024
 /** Longest presence message. */
 export const MAX_PRESENCE_LENGTH = 16 * 1024
-/** Longest remote-read query. */
-export const MAX_CHUNK_LENGTH = 1024 * 1024
+/** Longest list of queries that is asked of a relay, and the rows and bytes after which it ends a page of its answer. */
+export const MAX_READ_LENGTH = 256 * 1024
+export const MAX_PAGE_ROWS = 10_000
+export const MAX_PAGE_BYTES = 1024 * 1024
+/** Longest page: one row of the longest kind, and what the others before it and their paths take. */
+export const MAX_PAGE_LENGTH = 16 * 1024 * 1024 + 4 * 1024 * 1024
+/** Last heads of a space whose states a relay keeps to be read, each the price of what has changed since. */
+export const MAX_READABLE_HEADS = 32
 /** Longest chunk of a snapshot that is sent: one row of the longest kind, and the paths around it. */
 export const MAX_SNAPSHOT_CHUNK_LENGTH = MAX_VALUE_LENGTH + 1024 * 1024
 /** Most chunks of one snapshot: 256 GiB of rows as the library cuts them. */

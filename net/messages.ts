@@ -5,7 +5,7 @@
  * A message that is not exactly what this table says is `bad-frame`, and its connection ends.
  */
 import { SealError } from '../engine/errors.js'
-import { MAX_BATCH_RECORDS, MAX_COUNT, MAX_ENTRY_LENGTH, MAX_NOTE_LENGTH, MAX_PRESENCE_LENGTH, MAX_SNAPSHOT_CHUNK_LENGTH, MAX_SNAPSHOT_MANIFEST_LENGTH } from '../engine/limits.js'
+import { MAX_BATCH_RECORDS, MAX_COUNT, MAX_ENTRY_LENGTH, MAX_NOTE_LENGTH, MAX_PAGE_LENGTH, MAX_PRESENCE_LENGTH, MAX_READ_LENGTH, MAX_SNAPSHOT_CHUNK_LENGTH, MAX_SNAPSHOT_MANIFEST_LENGTH } from '../engine/limits.js'
 import { decodeFrame, encodeFrame, type WireValue } from './wire.js'
 
 export const WIRE_VERSION = 1
@@ -49,6 +49,8 @@ const TABLE = {
   snapshot: { tag: 15, fields: { size: uint } },
   rows: { tag: 16, fields: { size: uint, from: uint, count: uint } },
   ping: { tag: 17, fields: {} },
+  /** Reads of the state after `size` entries (PROTOCOL.md §5, queries and pages). */
+  read: { tag: 18, fields: { size: uint, queries: bytes(MAX_READ_LENGTH) } },
   // relay → client
   /** Records `[from, from + records.length)` and the relay's note for the size they lead to, or, in answer to a pull, on the way to: then pull on.
    * Request 0: pushed. */
@@ -63,6 +65,8 @@ const TABLE = {
   snapshotIs: { tag: 24, fields: { manifest: bytes(MAX_SNAPSHOT_MANIFEST_LENGTH) } },
   rowsAre: { tag: 25, fields: { proof: bytes(MAX_SNAPSHOT_CHUNK_LENGTH) } },
   pong: { tag: 26, fields: {} },
+  /** A page: so many queries answered whole, so many rows of the one after them. */
+  page: { tag: 28, fields: { answered: uint, rows: uint, proof: bytes(MAX_PAGE_LENGTH) } },
   refused: { tag: 27, fields: { code: text(64), message: text(1024) } },
 } as const
 

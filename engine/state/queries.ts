@@ -119,7 +119,8 @@ function readRange(input: Bytes): Bounds {
   return { lo: input.optional(bound), hi: input.optional(bound) }
 }
 
-function checkQueries(queries: readonly Query[]): void {
+/** Throws `too-large` or `bad-argument`. */
+export function checkQueries(queries: readonly Query[]): void {
   if (queries.length > MAX_READS) throw tooLarge('queries', queries.length, MAX_READS)
   for (const query of queries) {
     checkBound('key' in query ? query.key : 'prefix' in query ? query.prefix : 'lo' in query ? query.lo : undefined)

@@ -23,7 +23,10 @@ import { Follower, type HeldState, type SignatureTrust } from '../../engine/spac
 import { verifyHandshake } from '../../engine/space/handshake.js'
 import type { Head, Verdict } from '../../engine/space/types.js'
 import { IMAGE_VERSION, imageHead, LITTLE_ENDIAN, readImage, snapshotSeal, type SnapshotSeal, writeImage } from '../../engine/space/snapshot-image.js'
-import type { Access, Aside, FormerHead, Ledger, LedgerImage, LedgerMark, RelaySnapshot } from './ledger.js'
+import { provePage } from '../../engine/state/pages.js'
+import { readQueries } from '../../engine/state/queries.js'
+import { MAX_PAGE_BYTES, MAX_PAGE_LENGTH, MAX_PAGE_ROWS, MAX_READABLE_HEADS } from '../../engine/limits.js'
+import type { Access, Aside, FormerHead, Ledger, LedgerImage, LedgerMark, ReadableState, RelaySnapshot } from './ledger.js'
 import type { RelayJudge } from './relay.js'
 import type { RelayLog, RelayStore } from './store.js'
 
@@ -81,6 +84,8 @@ class FollowerLedger implements Ledger {
   readonly #devices = new Map<number, Access | undefined>()
 
   readonly #seal: SnapshotSeal
+  /** Ascending by size. */
+  readonly #kept: HeldState[] = []
 
   constructor(follower: Follower, verify: Verify, seal: SnapshotSeal) {
     this.#follower = follower
@@ -154,6 +159,30 @@ class FollowerLedger implements Ledger {
 
   snapshot(size: number): RelaySnapshot | undefined {
     return this.#anchors.at(size)
+  }
+
+  keep(): void {
+    this.#kept.push(this.#follower.hold())
+    if (this.#kept.length > MAX_READABLE_HEADS) this.#kept.shift()?.tree.release()
+  }
+
+  readable(size: number): ReadableState | undefined {
+    const held = this.#kept.find(({ log }) => log.size === size) ?? this.#anchors.at(size)?.held
+    if (held === undefined) return undefined
+    const { states } = this.#follower
+    const { tree } = this.#follower.claim(held)
+    return {
+      size,
+      page: (bytes) => {
+        const r = new Reader(bytes)
+        const queries = readQueries(r)
+        r.end()
+        const page = provePage(states, tree.state.version, queries, { rows: MAX_PAGE_ROWS, bytes: MAX_PAGE_BYTES })
+        // A long row at its end, and many long paths: as short as a page can be.
+        return page.proof.length <= MAX_PAGE_LENGTH ? page : provePage(states, tree.state.version, queries, { rows: 1, bytes: 1 })
+      },
+      release: () => tree.release(),
+    }
   }
 
   rootAt(size: number): Uint8Array {

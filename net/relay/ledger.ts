@@ -3,6 +3,7 @@
  * A ledger holds no secret. Judging is synchronous and reversible: the relay advances, stores, and goes back if storing failed.
  */
 import type { Head } from '../../engine/space/types.js'
+import type { Page } from '../../engine/state/pages.js'
 import type { RelayLog } from './store.js'
 
 /** The key that a connection must prove, and whether it is served now. */
@@ -34,6 +35,14 @@ declare const verifiedAside: unique symbol
 /** What looking at a record's signature beforehand came to. Changes no outcome. */
 export interface Aside { readonly [verifiedAside]: true }
 
+/** A state that is kept to be read. Released once. */
+export interface ReadableState {
+  readonly size: number
+  /** Throws what `readQueries` does for malformed ones. */
+  page(queries: Uint8Array): Page
+  release(): void
+}
+
 export interface Ledger {
   readonly head: Head
   /** Look at the records' signatures before their turn comes, on other threads where there are any. */
@@ -60,6 +69,10 @@ export interface Ledger {
   headAt(size: number, stateRoot: Uint8Array): Head
   /** The state after `size` entries, if a link is anchored there. To be asked now, not to be held on to. */
   snapshot(size: number): RelaySnapshot | undefined
+  /** Keep the present state to be read, among the last ones. */
+  keep(): void
+  /** A claim on the state after `size` entries, if it is one of those or a link is anchored there. */
+  readable(size: number): ReadableState | undefined
   /** The log root of a former size. */
   rootAt(size: number): Uint8Array
   /** Whether these are the records from `from` on of the log that was followed. */

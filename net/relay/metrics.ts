@@ -4,6 +4,7 @@ const HELP = {
   entries_refused: 'Entries refused.',
   entries_out: 'Messages of entries sent.',
   frames_in: 'Frames received.',
+  pages: 'Pages of reads sent.',
   presence: 'Presence messages passed on.',
   refused: 'Connections that proved no current key.',
   malformed: 'Connections ended for a malformed frame or a forged record.',

@@ -60,6 +60,7 @@ export interface RelayLimits extends SessionLimits {
 export const DEFAULT_LIMITS: RelayLimits = {
   maxBuffered: 16 * 1024 * 1024,
   records: { perSecond: 50_000, burst: 100_000 },
+  reads: { perSecond: 64 * 1024 * 1024, burst: 512 * 1024 * 1024 },
   messages: { perSecond: 5_000, burst: 20_000 },
   answerBytes: 1024 * 1024,
   maxInWork: 1_000,
@@ -153,6 +154,7 @@ export class Relay {
       find: (space) => this.#find(space),
       create: (space, genesis) => this.#create(space, genesis, peer),
       recordBucket: (space, device) => this.#bucket(`records ${encodeHex(space)}/${device === 0 ? peer : device}`, this.#limits.records),
+      readBucket: (space, device) => this.#bucket(`reads ${encodeHex(space)}/${device === 0 ? peer : device}`, this.#limits.reads),
       reserve: (bytes) => {
         if (this.#inWork + bytes > this.#limits.maxInWorkTotal) return false
         this.#inWork += bytes

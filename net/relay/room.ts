@@ -75,6 +75,7 @@ export class Room {
     this.#head = options.ledger.head // of the genesis, or of an image: both are of what is stored
     this.#steps = [...(options.steps ?? [])]
     this.#log = options.log
+    this.ledger.keep()
     this.#images = new Images({ ...options.images, ledger: options.ledger, log: options.log })
     this.#log.onGrowth = () => {
       this.#stale = true
@@ -264,6 +265,7 @@ export class Room {
     this.#sinceStep += bytes
     this.#images.grown(records.length, bytes)
     this.#head = this.ledger.head
+    this.ledger.keep()
     const { size, stateRoot } = this.#head
     if (size - (this.#steps.at(-1)?.size ?? 0) >= STEP_RECORDS || this.#sinceStep >= STEP_BYTES) {
       this.#steps.push({ size, stateRoot })

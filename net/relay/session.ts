@@ -9,8 +9,9 @@ import { decodeMessage, encodeMessage, WIRE_VERSION, type Message, type MessageO
 import type { Connection } from '../transport.js'
 import { Bucket, type Rate } from './bucket.js'
 import type { Head } from '../../engine/space/types.js'
-import type { Access, RelaySnapshot } from './ledger.js'
+import type { Access } from './ledger.js'
 import type { Metric } from './metrics.js'
+import { chunkOf, Reading, snapshotOf } from './reading.js'
 import type { Room, RoomListener } from './room.js'
 
 /** Close codes of this protocol (RFC 6455 §7.4.2: 4000–4999 are an application's own). */
@@ -21,6 +22,8 @@ export interface SessionLimits {
   readonly maxBuffered: number
   /** Records a device may send. */
   readonly records: Rate
+  /** Bytes of proofs a device may read. */
+  readonly reads: Rate
   /** Messages a connection may send. */
   readonly messages: Rate
   /** Bytes of records in one answer. */
@@ -46,6 +49,8 @@ export interface SessionHost {
   create(space: Uint8Array, genesis: Uint8Array): Promise<Room>
   /** Records of a device (0: whoever has proved none), shared by its connections. */
   recordBucket(space: Uint8Array, device: number): Bucket
+  /** Bytes of proofs, likewise. */
+  readBucket(space: Uint8Array, device: number): Bucket
   /** Bytes in work, of all connections together. False: the relay has no room for them now. */
   reserve(bytes: number): boolean
   giveBack(bytes: number): void
@@ -55,16 +60,6 @@ export interface SessionHost {
 }
 
 const NOTHING = new Uint8Array(0)
-
-/** Rows that are not there, or more than a chunk holds: no such chunk. The newcomer has a manifest from elsewhere, and replays the log. */
-function chunkOf(snapshot: RelaySnapshot | undefined, { from, count }: MessageOf<'rows'>): Uint8Array | undefined {
-  try {
-    return snapshot?.rows(from, count)
-  } catch (error) {
-    if (isSealError(error, 'bad-argument') || isSealError(error, 'too-large')) return undefined
-    throw error
-  }
-}
 
 type Proved = { readonly kind: 'device' | 'invitation'; readonly id: number }
 
@@ -79,6 +74,7 @@ export class Session implements RoomListener {
   #proved: Proved | undefined
   /** Signing key of the device that this connection, let in by an invitation, has asked to admit. */
   #joining: Uint8Array | undefined
+  readonly #reading = new Reading()
   #inWork = 0
   #inWorkBytes = 0
   #ended = false
@@ -130,6 +126,7 @@ export class Session implements RoomListener {
     if (this.#ended) return
     this.#ended = true
     this.#room?.listeners.delete(this)
+    this.#reading.end()
     this.#host.leave(this)
   }
 
@@ -252,13 +249,14 @@ export class Session implements RoomListener {
         return
       }
       case 'snapshot':
-        this.#send({ kind: 'snapshotIs', request: message.request, manifest: this.#snapshot(room, message.size)?.manifest ?? NOTHING })
+        this.#send({ kind: 'snapshotIs', request: message.request, manifest: snapshotOf(room, message.size)?.manifest ?? NOTHING })
         return
       case 'rows': {
-        const proof = chunkOf(this.#snapshot(room, message.size), message)
+        const proof = chunkOf(snapshotOf(room, message.size), message)
         if (this.#keepsUp(message.from)) this.#send({ kind: 'rowsAre', request: message.request, proof: proof ?? NOTHING })
         return
       }
+      case 'read': return this.#read(room, message)
       case 'presence': {
         this.#host.count('presence')
         const frame = encodeMessage({ kind: 'presenceFrom', request: 0, message: message.message })
@@ -334,8 +332,15 @@ export class Session implements RoomListener {
     return this.#append(room, message.request, message.records.slice(held), true)
   }
 
-  #snapshot(room: Room, size: number): RelaySnapshot | undefined {
-    return size <= room.size ? room.ledger.snapshot(size) : undefined
+  #read(room: Room, { request, size, queries }: MessageOf<'read'>): void {
+    const page = this.#reading.page(room, size, queries)
+    if (!page) return this.#refuse(request, 'gone', `This relay has no state of ${size} entries at hand; its head is ${room.size}.`)
+    if (!this.#host.readBucket(this.#space as Uint8Array, this.#proved?.kind === 'device' ? this.#proved.id : 0).take(page.proof.length)) {
+      return this.#refuse(request, 'rate', 'Too much read; slow down and ask again.')
+    }
+    if (!this.#keepsUp(size)) return
+    this.#host.count('pages')
+    this.#send({ kind: 'page', request, ...page })
   }
 
   /** If the device was removed: where its log ends. */
