@@ -4,9 +4,11 @@ import { isSealError, SealError } from '../errors.js'
 import { nobleProvider } from './noble.js'
 import type { CryptoProvider, ProviderName } from './provider.js'
 import { loadSodium } from './sodium.js'
+import { withKernels } from './with-kernels.js'
 
 /**
- * `auto` (default): `node` in Node; elsewhere `sodium` if the package is there, else `noble`. Throws `provider-unavailable`.
+ * `auto` (default): `node` in Node; elsewhere `sodium` if the package is there, else `noble`. Throws `provider-unavailable`. All but a `noble` that was asked for
+ * by name, the reference, leave short messages to our kernels.
  *
  * @example
  * const crypto = await loadProvider('noble')
@@ -16,7 +18,7 @@ export async function loadProvider(name: ProviderName | 'auto' = 'auto'): Promis
     case 'noble':
       return nobleProvider
     case 'sodium':
-      return loadSodium()
+      return withKernels(await loadSodium())
     case 'node': {
       const provider = defaultProvider()
       if (provider.name === 'node') return provider
@@ -31,7 +33,7 @@ export async function loadProvider(name: ProviderName | 'auto' = 'auto'): Promis
 
 async function sodiumOr(fallback: CryptoProvider): Promise<CryptoProvider> {
   try {
-    return await loadSodium()
+    return withKernels(await loadSodium())
   } catch (error) {
     if (isSealError(error, 'provider-unavailable')) return fallback
     throw error

@@ -12,6 +12,26 @@ export interface Sha256 {
   sha256(data: Uint8Array): Uint8Array
   /** Hash `input[start, end)` and write the 32 bytes to `out` at `at`. Allocation-free where the platform allows; the hot path of trees. */
   sha256Into(input: Uint8Array, start: number, end: number, out: Uint8Array, at: number): void
+  /** Where there is something quicker for several short messages than one after the other. */
+  readonly lanes?: HashLanes
+}
+
+/**
+ * Four short messages hashed at the price of one or two, without a copy: they are written where they will be read. For what is no secret: messages and
+ * digests stay until others take their place.
+ */
+export interface HashLanes {
+  /** Bytes of the longest message that a lane takes. */
+  readonly longest: number
+  /** The message of lane `i` begins at byte `i * stride` of `bytes`. */
+  readonly stride: number
+  readonly bytes: Uint8Array
+  /** The same memory, for words that are not aligned. */
+  readonly words: DataView
+  /** The digest of lane `i`: 8 words from `8 * i`, in the machine's order, which is little-endian. */
+  readonly digests: Uint32Array
+  /** Hashes four messages of these lengths; what lies behind each in its lane is lost. */
+  hash(a: number, b: number, c: number, d: number): void
 }
 
 /** Keyed hashing and derivation: RFC 2104, RFC 5869, RFC 9106. */

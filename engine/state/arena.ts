@@ -11,7 +11,7 @@
  * Over 400 lines: allocating, counting and hashing share one layout of words, which nothing else may know.
  */
 import { EMPTY_BYTES, equalBytes } from '../codec/bytes.js'
-import type { Sha256 } from '../crypto/provider.js'
+import type { HashLanes, Sha256 } from '../crypto/provider.js'
 import { bitOf, firstDifference, firstPaddedDifference } from './bits.js'
 import { zeroBytes } from './pool.js'
 import { Records, type SlabImage } from './records.js'
@@ -43,9 +43,10 @@ const LEAF_TAG = 0x10
 const INNER_TAG = 0x11
 const EMPTY_TAG = 0x12
 
-/** What is hashed, for a moment: from byte 1, so that the two hashes of an inner node are aligned words. */
-const scratch = new Uint8Array(320)
-const scratchWords = new Uint32Array(scratch.buffer)
+/** What is hashed, for a moment. */
+const scratch = new Uint8Array(1 + 255 + HASH_LENGTH)
+const scratchWords = new DataView(scratch.buffer)
+const LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1
 /** Views of the scratch by length: making one costs a fifth of hashing it. */
 const messages: (Uint8Array | undefined)[] = []
 
@@ -61,6 +62,9 @@ interface Chunk {
   free: number
   open: boolean
 }
+
+/** Computes the missing hashes under a node, which is one of them (levels.ts). */
+export type HashMany = (nodes: Arena, lanes: HashLanes, root: Ref) => void
 
 /** A tree alone in its arena, as it lies there: to be written down and taken up again as it is (image.ts). */
 export interface ArenaImage {
@@ -80,14 +84,16 @@ export class Arena {
   liveNodes = 0
   nodeBytes = 0
   readonly #hash: Sha256
+  readonly #hashMany: HashMany | undefined
   readonly #records = new Records()
   readonly #chunks: (Chunk | undefined)[] = []
   readonly #vacant: number[] = []
   readonly #open: Chunk[] = []
 
-  /** `expected`: about how many nodes it will have, to begin with. */
-  constructor(hash: Sha256, expected = FIRST_CHUNK) {
+  /** `expected`: about how many nodes it will have, to begin with. `hashMany` is used where the hash has lanes; without it, no verifier has to carry it. */
+  constructor(hash: Sha256, expected = FIRST_CHUNK, hashMany?: HashMany) {
     this.#hash = hash
+    this.#hashMany = hash.lanes === undefined ? undefined : hashMany
     this.emptyHash = emptyHashOf(hash)
     this.#addChunk(Math.min(CHUNK, expected + 1))
     this.#allocate() // slot 0 is NONE
@@ -289,72 +295,93 @@ export class Arena {
   /** By a stack of our own: an insider can make paths of 2,040 nodes. */
   #hashAll(root: Ref): void {
     if (this.isHashed(root)) return
+    if (this.#hashMany !== undefined && this.#hash.lanes !== undefined) {
+      this.#hashMany(this, this.#hash.lanes, root)
+      return
+    }
     const pending = [root]
     while (pending.length > 0) {
       const ref = pending[pending.length - 1] as Ref
-      const words = this.#wordsOf(ref)
-      const at = (ref & 4095) * WORDS
-      if ((((words[at + 1] as number) >>> 12) & 7) !== INNER) {
-        this.#hashLeaf(ref)
-      } else {
-        const left = words[at + 2] as Ref
-        const right = words[at + 3] as Ref
-        const waits = pending.length
-        if (!this.isHashed(right)) pending.push(right)
-        if (!this.isHashed(left)) pending.push(left)
-        if (pending.length > waits) continue
-        scratch[1] = INNER_TAG
-        scratch[2] = ((words[at + 1] as number) >>> 8) & 15
-        scratch[3] = words[at + 1] as number
-        this.#writeChild(left, 4, 4)
-        this.#writeChild(right, 10, 12)
-        this.#finishHash(ref, 80)
+      const waits = pending.length
+      if (this.kind(ref) === INNER) {
+        if (!this.isHashed(this.right(ref))) pending.push(this.right(ref))
+        if (!this.isHashed(this.left(ref))) pending.push(this.left(ref))
       }
+      if (pending.length > waits) continue
+      this.hashOne(ref)
       pending.pop()
     }
   }
 
-  #hashLeaf(ref: Ref): void {
-    const words = this.#wordsOf(ref)
-    const at = (ref & 4095) * WORDS
-    const record = words[at + 2] as number
-    const bytes = this.#records.bytesOf(record)
-    const start = this.#records.startOf(record)
-    const keyLength = (words[at + 1] as number) & 0xfff
-    const end = start + keyLength
-    scratch[1] = LEAF_TAG
-    for (let i = start, to = 2; i < end; i++) scratch[to++] = bytes[i] as number
-    if ((((words[at + 1] as number) >>> 12) & 7) === BARE) {
-      for (let i = 0; i < HASH_LENGTH; i++) scratch[2 + keyLength + i] = bytes[end + i] as number
-    } else {
-      this.#hash.sha256Into(bytes, end, end + (words[at + 3] as number), scratch, 2 + keyLength)
+  /** Of a leaf, or an inner node whose children have theirs. */
+  hashOne(ref: Ref): void {
+    const length = this.kind(ref) === INNER ? this.writeInner(ref, scratchWords, 0) : this.writeLeaf(ref, scratch, 0)
+    const message = (messages[length] ??= scratch.subarray(0, length))
+    if (this.kind(ref) === LEAF) {
+      const record = this.#word(ref, 2)
+      const start = this.#records.startOf(record) + this.bit(ref)
+      this.#hash.sha256Into(this.#records.bytesOf(record), start, start + this.#word(ref, 3), scratch, length - HASH_LENGTH)
       this.hashes++
     }
-    this.#finishHash(ref, 2 + keyLength + HASH_LENGTH)
+    this.#hash.sha256Into(message, 0, length, this.#bytesOf(ref), (ref & 4095) * WORDS * 4 + HASH_AT)
+    this.#noteHash(ref)
   }
 
-  #finishHash(ref: Ref, end: number): void {
-    const message = (messages[end] ??= scratch.subarray(1, end))
-    const chunk = this.#chunks[ref >>> 12] as Chunk
-    const at = (ref & 4095) * WORDS
-    this.#hash.sha256Into(message, 0, message.length, chunk.bytes, at * 4 + HASH_AT)
+  /** Takes the hash of a node from 8 words, in the machine's order. */
+  keepHash(ref: Ref, digests: Uint32Array, from: number): void {
+    const words = this.#wordsOf(ref)
+    const at = (ref & 4095) * WORDS + 5
+    for (let i = 0; i < 8; i++) words[at + i] = digests[from + i] as number
+    this.#noteHash(ref)
+  }
+
+  #noteHash(ref: Ref): void {
+    const words = this.#wordsOf(ref)
+    const at = (ref & 4095) * WORDS + 1
+    words[at] = (words[at] as number) | HASHED
     this.hashes++
-    chunk.words[at + 1] = (chunk.words[at + 1] as number) | HASHED
   }
 
-  /** A child's count to scratch from byte `count`, its hash from word `hash`. */
-  #writeChild(ref: Ref, count: number, hash: number): void {
+  /** What is hashed of an inner node, to `to` from `at`; returns its length. */
+  writeInner(ref: Ref, to: DataView, at: number): number {
+    const words = this.#wordsOf(ref)
+    const node = (ref & 4095) * WORDS
+    to.setUint32(at, (INNER_TAG << 24) | (((words[node + 1] as number) & 0xfff) << 8))
+    this.#writeChild(words[node + 2] as Ref, to, at + 3, at + 15)
+    this.#writeChild(words[node + 3] as Ref, to, at + 9, at + 47)
+    return 79
+  }
+
+  #writeChild(ref: Ref, to: DataView, count: number, hash: number): void {
     const words = this.#wordsOf(ref)
     const at = (ref & 4095) * WORDS
-    const high = (words[at + 1] as number) >>> 16
-    const low = words[at + 4] as number
-    scratch[count] = high >>> 8
-    scratch[count + 1] = high
-    scratch[count + 2] = low >>> 24
-    scratch[count + 3] = low >>> 16
-    scratch[count + 4] = low >>> 8
-    scratch[count + 5] = low
-    for (let i = 0; i < 8; i++) scratchWords[hash + i] = words[at + 5 + i] as number
+    to.setUint16(count, (words[at + 1] as number) >>> 16)
+    to.setUint32(count + 2, words[at + 4] as number)
+    for (let i = 0; i < 8; i++) to.setUint32(hash + 4 * i, words[at + 5 + i] as number, LITTLE_ENDIAN)
+  }
+
+  valueLength(leaf: Ref): number {
+    return this.#word(leaf, 3)
+  }
+
+  /** The value of a leaf to `to` at `at`; returns its length. */
+  writeValue(ref: Ref, to: Uint8Array, at: number): number {
+    const length = this.#word(ref, 3)
+    const record = this.#word(ref, 2)
+    const start = this.#records.startOf(record) + this.bit(ref)
+    to.set(this.#records.bytesOf(record).subarray(start, start + length), at)
+    return length
+  }
+
+  /** The same of a leaf; but for a bare one, the hash of its value is still to be filled in at the end. */
+  writeLeaf(ref: Ref, to: Uint8Array, at: number): number {
+    const record = this.#word(ref, 2)
+    const bytes = this.#records.bytesOf(record)
+    const start = this.#records.startOf(record)
+    const length = this.bit(ref) + (this.kind(ref) === BARE ? HASH_LENGTH : 0)
+    to[at] = LEAF_TAG
+    for (let i = 0; i < length; i++) to[at + 1 + i] = bytes[start + i] as number
+    return 1 + this.bit(ref) + HASH_LENGTH
   }
 
   // Images
@@ -372,8 +399,8 @@ export class Arena {
   static readonly slotsPerChunk = CHUNK
 
   /** The arena of an image, which passes into its ownership. Believed: whoever calls has authenticated it. */
-  static restore(hash: Sha256, { slots, words, slabs }: Omit<ArenaImage, 'root'>): Arena {
-    const arena = new Arena(hash)
+  static restore(hash: Sha256, { slots, words, slabs }: Omit<ArenaImage, 'root'>, hashMany?: HashMany): Arena {
+    const arena = new Arena(hash, FIRST_CHUNK, hashMany)
     arena.#chunks.length = 0
     arena.#open.length = 0
     arena.nodeBytes = 0

@@ -8,7 +8,7 @@ import { Reader as Bytes, Writer } from '../codec/canonical.js'
 import type { Sha256 } from '../crypto/provider.js'
 import { SealError } from '../errors.js'
 import { MAX_COUNT, MAX_KEY_LENGTH, MAX_PROOF_LENGTH, MAX_VALUE_LENGTH } from '../limits.js'
-import { Arena, BARE, HASH_LENGTH, INNER, LEAF, NONE, type Ref } from './arena.js'
+import { Arena, BARE, HASH_LENGTH, type HashMany, INNER, LEAF, NONE, type Ref } from './arena.js'
 import { bitOf, firstDifference, SAME } from './bits.js'
 import type { Trace } from './reader.js'
 
@@ -53,11 +53,11 @@ export function encodeProof(nodes: Arena, root: Ref, trace: Trace): Uint8Array {
 }
 
 /** The part of a tree that a proof opens, in an arena of its own; checked against the trusted root. Throws `bad-proof`, `bad-encoding` or `too-large`. */
-export function decodeProof(hash: Sha256, root: Uint8Array, proof: Uint8Array): { readonly nodes: Arena; readonly root: Ref } {
+export function decodeProof(hash: Sha256, root: Uint8Array, proof: Uint8Array, hashMany?: HashMany): { readonly nodes: Arena; readonly root: Ref } {
   if (proof.length > MAX_PROOF_LENGTH) throw tooLong(proof.length)
   const input = new Bytes(proof)
   if (input.u8() !== FORMAT) throw input.bad(`Expected read proof format ${FORMAT}`)
-  const nodes = new Arena(hash, Math.ceil(proof.length / 18)) // of a point proof; of others a beginning
+  const nodes = new Arena(hash, Math.ceil(proof.length / 18), hashMany) // of a point proof; of others a beginning
   const found = input.remaining === 0 ? NONE : new Decoder(nodes, proof, input).decode()
   input.end()
   if (!nodes.hasHash(found, root)) throw new SealError('bad-proof', 'Expected a proof of the trusted state root, found one of another.')

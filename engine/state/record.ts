@@ -8,6 +8,7 @@
 import type { Sha256 } from '../crypto/provider.js'
 import { isSealError, SealError } from '../errors.js'
 import type { Arena, Ref } from './arena.js'
+import { hashLevels } from './levels.js'
 import { countUnused, decodeProof, encodeProof } from './proof.js'
 import { Reader, type Trace } from './reader.js'
 import { StateView, Versions } from './view.js'
@@ -34,7 +35,7 @@ export function recordRun<T>(nodes: Arena, root: Ref, program: (state: StateView
  * Throws `bad-proof`, `bad-encoding` or `too-large` for a proof that isn't one of `root`. Does not refuse unused nodes: `replay` and `verify` do.
  */
 export function openProof(hash: Sha256, root: Uint8Array, proof: Uint8Array): StateView {
-  return opened(decodeProof(hash, root, proof), undefined)
+  return opened(decodeProof(hash, root, proof, hashLevels), undefined)
 }
 
 /**
@@ -42,7 +43,7 @@ export function openProof(hash: Sha256, root: Uint8Array, proof: Uint8Array): St
  * so for one program there is one proof. States that the program made may be kept.
  */
 export function replay<T>(hash: Sha256, root: Uint8Array, proof: Uint8Array, program: (state: StateView) => T): T {
-  const part = decodeProof(hash, root, proof)
+  const part = decodeProof(hash, root, proof, hashLevels)
   const trace = newTrace()
   const result = runStrictly(() => program(opened(part, trace)))
   const unused = countUnused(part.nodes, part.root, trace)

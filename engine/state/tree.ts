@@ -13,6 +13,7 @@ import type { Sha256 } from '../crypto/provider.js'
 import { Arena, type ArenaImage } from './arena.js'
 import { changesOf, type Change } from './diff.js'
 import { applyEdits, buildSorted, type Edit } from './edit.js'
+import { hashLevels } from './levels.js'
 import { readGet, type Range, type Row, type ScanOptions } from './read.js'
 import { Reader } from './reader.js'
 import { recordRun, type Recorded } from './record.js'
@@ -36,7 +37,7 @@ export class StateTree {
   readonly #reader: Reader
   readonly #versions = new Versions()
 
-  constructor(hash: Sha256, nodes: Arena = new Arena(hash)) {
+  constructor(hash: Sha256, nodes: Arena = new Arena(hash, undefined, hashLevels)) {
     this.#nodes = nodes
     this.#reader = new Reader(this.#nodes)
   }
@@ -101,7 +102,7 @@ export class StateTree {
 
   /** A tree of one version. The image passes into its ownership and is believed: authenticate it first. */
   static restore(hash: Sha256, image: ArenaImage): { readonly tree: StateTree; readonly version: Version } {
-    const tree = new StateTree(hash, Arena.restore(hash, image))
+    const tree = new StateTree(hash, Arena.restore(hash, image, hashLevels))
     return { tree, version: tree.#versions.adopt(image.root) }
   }
 

@@ -7,6 +7,7 @@ import { sizes } from '../../bench/state.js'
 import { barChart, growthChart } from '../../bench/svg.js'
 import { SEALED_OVERHEAD } from '../../engine/crypto/aead.js'
 import { nodeProvider } from '../../engine/crypto/node.js'
+import { withKernels } from '../../engine/crypto/with-kernels.js'
 import type { CryptoProvider } from '../../engine/crypto/provider.js'
 import { leafHash } from '../../engine/log/merkle.js'
 import { createSpace } from '../../engine/space/open.js'
@@ -58,6 +59,9 @@ describe('the state tree', () => {
     tree.root(tree.build(keyed(count)))
     expect(take().hashes).toBe(3 * count - 1)
     expect(tree.stats().hashes).toBe(3 * count - 1)
+    const inLanes = new StateTree(withKernels(nodeProvider))
+    expect(inLanes.root(inLanes.build(keyed(count)))).toEqual(tree.root(tree.build(keyed(count))))
+    expect(inLanes.stats().hashes).toBe(3 * count - 1)
   })
 
   it('hashes one path for one put, and nothing for a root asked for again', () => {

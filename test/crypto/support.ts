@@ -3,9 +3,18 @@ import { existsSync, readFileSync } from 'node:fs'
 import { decodeHex } from '../../engine/codec/bytes.js'
 import { loadProvider } from '../../engine/crypto/load.js'
 import { nobleProvider } from '../../engine/crypto/noble.js'
+import { nodeProvider } from '../../engine/crypto/node.js'
+import { loadSodium } from '../../engine/crypto/sodium.js'
+import { withKernels } from '../../engine/crypto/with-kernels.js'
 import type { CryptoProvider } from '../../engine/crypto/provider.js'
 
 export const PROVIDERS: readonly CryptoProvider[] = await Promise.all([loadProvider('noble'), loadProvider('node'), loadProvider('sodium')])
+
+/** With the kernels and without, in every combination. */
+export const ALL_PROVIDERS: readonly (readonly [title: string, crypto: CryptoProvider])[] = [
+  ['noble', nobleProvider], ['node', nodeProvider], ['sodium', await loadSodium()],
+  ['noble with kernels', withKernels(nobleProvider)], ['node with kernels', withKernels(nodeProvider)], ['sodium with kernels', withKernels(await loadSodium())],
+]
 
 export const hex = decodeHex
 export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text)

@@ -4,7 +4,7 @@ import { concatBytes, encodeHex } from '../../engine/codec/bytes.js'
 import { isSealError } from '../../engine/errors.js'
 import type { CryptoProvider } from '../../engine/crypto/provider.js'
 import { nobleVerifier } from '../../engine/crypto/verifier.js'
-import { fixture, hasFixtures, hex, PROVIDERS, type Wycheproof } from './support.js'
+import { ALL_PROVIDERS, fixture, hasFixtures, hex, PROVIDERS, type Wycheproof } from './support.js'
 
 const VERIFIERS: readonly { readonly name: string; readonly verifyEd25519: CryptoProvider['verifyEd25519'] }[] = [...PROVIDERS, { ...nobleVerifier, name: 'verifier' }]
 
@@ -22,7 +22,7 @@ describe.skipIf(!hasFixtures).each(VERIFIERS)('Wycheproof: $name', ({ verifyEd25
   })
 })
 
-describe.skipIf(!hasFixtures).each(PROVIDERS)('Wycheproof: $name', (crypto) => {
+describe.skipIf(!hasFixtures).each(ALL_PROVIDERS)('Wycheproof: %s', (_, crypto) => {
   it('X25519', () => {
     interface Case { readonly public: string; readonly private: string; readonly shared: string }
     for (const group of fixture<Wycheproof<Case>>('x25519_test.json').testGroups) {

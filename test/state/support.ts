@@ -2,11 +2,12 @@
 import * as fc from 'fast-check'
 import { compareBytes, concatBytes, decodeHex } from '../../engine/codec/bytes.js'
 import { nodeProvider } from '../../engine/crypto/node.js'
+import { withKernels } from '../../engine/crypto/with-kernels.js'
 import type { Row } from '../../engine/state/read.js'
 import { StateTree } from '../../engine/state/tree.js'
 import type { Version } from '../../engine/state/view.js'
 
-export const hash = nodeProvider
+export const hash = withKernels(nodeProvider)
 
 export const hex = decodeHex
 export const bytes = (...values: number[]) => Uint8Array.from(values)

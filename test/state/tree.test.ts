@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { encodeHex } from '../../engine/codec/bytes.js'
 import { ReferenceState } from '../../engine/state/reference.js'
 import type { Edit } from '../../engine/state/edit.js'
-import { prove } from '../../engine/state/queries.js'
+import { prove, verify } from '../../engine/state/queries.js'
 import { StateTree } from '../../engine/state/tree.js'
 import type { StateReader } from '../../engine/state/view.js'
 import { anyBound, anyKey, anyValue, bytes, hash, plain, random, rows, treeOf } from './support.js'
@@ -212,6 +212,29 @@ describe('an insider who chooses keys', () => {
     expect(tree.root(backwards)).toEqual(tree.root(version))
     const none = tree.apply(twice, content.map(({ key }) => ({ key, value: null })))
     expect(tree.count(none)).toBe(0)
+  })
+})
+
+describe('four hashes at a time', () => {
+  it('are the same as one by one, and as many: for values of any length, any number of rows, and edits of a few', () => {
+    const one = { sha256: hash.sha256, sha256Into: hash.sha256Into }
+    expect(hash.lanes).toBeDefined()
+    const lengths = [0, 1, 55, 56, 63, 64, 119, 120, 200, 479, 480, 481, 3000]
+    for (const count of [1, 2, 3, 4, 5, 6, 7, 9, 30, 1000]) {
+      const content = rows(count).map(({ key }, i) => ({ key, value: new Uint8Array(lengths[(i * 7) % lengths.length] as number).fill(i) }))
+      const [four, single] = [new StateTree(hash), new StateTree(one)]
+      let [version, twin] = [four.build(content), single.build(content)]
+      for (let step = 0; step < 6; step++) {
+        expect(four.root(version)).toEqual(single.root(twin))
+        expect(four.stats().hashes).toBe(single.stats().hashes)
+        const edits = content.slice(0, 1 + step * step).map(({ key }, i) => ({ key, value: i % 3 === 0 ? null : new Uint8Array(lengths[(i + step) % lengths.length] as number) }))
+        ;[version, twin] = [four.apply(version, edits), single.apply(twin, edits)]
+      }
+      const queries = [{ kind: 'scan', limit: 50 }, { kind: 'has', key: content[count >> 1]!.key }] as const
+      const proof = prove(four, version, queries)
+      expect(proof).toEqual(prove(single, twin, queries))
+      expect(verify(hash, four.root(version), queries, proof).answers).toEqual(verify(one, single.root(twin), queries, proof).answers)
+    }
   })
 })
 

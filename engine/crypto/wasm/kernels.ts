@@ -1,0 +1,127 @@
+/**
+ * Our WebAssembly kernels in their one instance: short messages hashed, authenticated and sealed at a fraction of what crossing into a native library,
+ * or noble, costs. What goes in is copied into one page of memory, and what is secret is wiped from it before a call returns. All is synchronous and
+ * nothing calls back: nothing can be entered twice.
+ */
+import type { HashLanes } from '../provider.js'
+import { assemble } from './assembler.js'
+import { hashConstants, hashFunctions, type HashLayout } from './sha256.js'
+
+/** Bytes of the longest message that is hashed in one lane of four. */
+const LONGEST_LANE = 480
+/** Bytes of the longest message otherwise. */
+export const LONGEST_MESSAGE = 4096
+
+const HASHING: HashLayout = { constants: 0, state: 512, outer: 640, keyed: 768, digests: 896, lanes: 1024, stride: LONGEST_LANE + 96, message: 4096 }
+
+export interface Kernels {
+  /** H(input[start, end)) to `out` at `at`. At most `LONGEST_MESSAGE` bytes. */
+  hashInto(input: Uint8Array, start: number, end: number, out: Uint8Array, at: number): void
+  readonly lanes: HashLanes
+  /** HMAC-SHA-256 of a key and a message of at most `LONGEST_MESSAGE` bytes; of a key that comes again if it is `kept`. */
+  hmac(key: Uint8Array, message: Uint8Array, kept: boolean): Uint8Array
+  /** All of their memory, for tests: nothing secret may stay. */
+  readonly memory: Uint8Array
+}
+
+interface Exports {
+  readonly memory: WebAssembly.Memory
+  hash(length: number): void
+  hmacKey(): void
+  hmac(length: number): void
+  hashLanes(a: number, b: number, c: number, d: number): void
+}
+
+let made: Kernels | undefined | null = null
+
+/** Undefined where WebAssembly, its vectors, or making a module from bytes are not to be had, and where words lie the other way. */
+export function loadKernels(): Kernels | undefined {
+  if (made === null) made = instantiate()
+  return made
+}
+
+function instantiate(): Kernels | undefined {
+  if (new Uint8Array(Uint32Array.of(1).buffer)[0] !== 1) return undefined
+  const code = assemble(hashFunctions(HASHING, 0), 1, new Uint8Array(hashConstants().buffer))
+  let exports: Exports
+  try {
+    exports = new WebAssembly.Instance(new WebAssembly.Module(code)).exports as unknown as Exports
+  } catch {
+    // No vectors, or a page's Content-Security-Policy without 'wasm-unsafe-eval': the provider does without.
+    return undefined
+  }
+  return kernelsOf(exports)
+}
+
+function kernelsOf(exports: Exports): Kernels {
+  const memory = new Uint8Array(exports.memory.buffer)
+  const words = new Uint32Array(exports.memory.buffer)
+  const { lanes, stride, keyed, digests, message } = HASHING
+  const hashInto: Kernels['hashInto'] = (input, start, end, out, to) => {
+    place(input, start, end, memory, message)
+    exports.hash(end - start)
+    takeDigest(out, to)
+  }
+  const takeDigest = (out: Uint8Array, to: number): void => {
+    for (let i = 0; i < 32; i++) out[to + i] = memory[digests + i] as number
+    for (let i = 0; i < 8; i++) words[digests / 4 + i] = 0
+  }
+  /** Midstates of the key to where `hmac` takes them. */
+  const startKey = (key: Uint8Array): void => {
+    if (key.length <= 64) memory.set(key, message)
+    else hashInto(key, 0, key.length, memory, message)
+    exports.hmacKey()
+  }
+  const midstates = (key: Uint8Array): Uint32Array => {
+    const known = keptKeys.get(key)
+    if (known !== undefined && isSame(known.key, key)) return known.midstates
+    startKey(key)
+    const made = words.slice(keyed / 4, keyed / 4 + 16)
+    keptKeys.set(key, { key: key.slice(), midstates: made })
+    return made
+  }
+  return {
+    memory,
+    hashInto,
+    hmac: (key, text, kept) => {
+      if (kept) words.set(midstates(key), keyed / 4)
+      else startKey(key)
+      place(text, 0, text.length, memory, message)
+      exports.hmac(text.length)
+      const tag = new Uint8Array(32)
+      takeDigest(tag, 0)
+      return tag
+    },
+    lanes: {
+      longest: LONGEST_LANE,
+      stride,
+      bytes: memory.subarray(lanes, lanes + 4 * stride),
+      words: new DataView(exports.memory.buffer, lanes, 4 * stride),
+      digests: words.subarray(digests / 4, digests / 4 + 32),
+      hash: exports.hashLanes,
+    },
+  }
+}
+
+interface KeptKey {
+  /** As it was: a key's bytes may have changed since. */
+  readonly key: Uint8Array
+  readonly midstates: Uint32Array
+}
+
+/** Half of a short HMAC is hashing its key. What is kept goes when the key does, and is as secret. */
+const keptKeys = new WeakMap<Uint8Array, KeptKey>()
+
+/** In a time that depends on the lengths only. */
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  let difference = a.length ^ b.length
+  for (let i = 0; i < a.length; i++) difference |= (a[i] as number) ^ (b[i] as number)
+  return difference === 0
+}
+
+/** Short copies are quicker by hand, and those of a whole array need no view. */
+function place(input: Uint8Array, start: number, end: number, memory: Uint8Array, to: number): void {
+  const length = end - start
+  if (length <= 32) for (let i = 0; i < length; i++) memory[to + i] = input[start + i] as number
+  else memory.set(length === input.length ? input : input.subarray(start, end), to)
+}

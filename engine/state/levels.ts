@@ -1,0 +1,78 @@
+/**
+ * The missing hashes of many nodes, four at a time: first of all leaves, then of inner nodes from the deepest level up. Nodes of one level don't wait for
+ * each other.
+ */
+import type { HashLanes } from '../crypto/provider.js'
+import { type Arena, HASH_LENGTH, type HashMany, INNER, LEAF, type Ref } from './arena.js'
+
+export const hashLevels: HashMany = (nodes, lanes, root) => {
+  const inner: Ref[] = []
+  const leaves: Ref[] = []
+  const visit = (ref: Ref): void => {
+    if (nodes.kind(ref) === INNER) inner.push(ref)
+    else if (nodes.valueLength(ref) > lanes.longest) nodes.hashOne(ref)
+    else leaves.push(ref)
+  }
+  const starts: number[] = []
+  visit(root)
+  for (let i = 0, end = 0; i < inner.length; i++) {
+    if (i === end) {
+      starts.push(i)
+      end = inner.length
+    }
+    const left = nodes.left(inner[i] as Ref)
+    const right = nodes.right(inner[i] as Ref)
+    if (!nodes.isHashed(left)) visit(left)
+    if (!nodes.isHashed(right)) visit(right)
+  }
+  inFours(nodes, lanes, leaves, 0, leaves.length, hashLeaves)
+  for (let start = starts.pop(), end = inner.length; start !== undefined; end = start, start = starts.pop()) inFours(nodes, lanes, inner, start, end, hashInner)
+}
+
+type Hash = (nodes: Arena, lanes: HashLanes, refs: readonly Ref[], from: number, count: number) => void
+
+/** One that is left over is quicker by itself. */
+function inFours(nodes: Arena, lanes: HashLanes, refs: readonly Ref[], from: number, end: number, hash: Hash): void {
+  let i = from
+  for (; i + 1 < end; i += 4) hash(nodes, lanes, refs, i, Math.min(4, end - i))
+  if (i < end) nodes.hashOne(refs[i] as Ref)
+}
+
+const lengths = [0, 0, 0, 0]
+
+function hashInner(nodes: Arena, lanes: HashLanes, refs: readonly Ref[], from: number, count: number): void {
+  lengths.fill(0)
+  for (let lane = 0; lane < count; lane++) lengths[lane] = nodes.writeInner(refs[from + lane] as Ref, lanes.words, lane * lanes.stride)
+  finish(nodes, lanes, refs, from, count)
+}
+
+function hashLeaves(nodes: Arena, lanes: HashLanes, refs: readonly Ref[], from: number, count: number): void {
+  lengths.fill(0)
+  let values = 0
+  for (let lane = 0; lane < count; lane++) {
+    const ref = refs[from + lane] as Ref
+    if (nodes.kind(ref) !== LEAF) continue
+    lengths[lane] = nodes.writeValue(ref, lanes.bytes, lane * lanes.stride)
+    values++
+  }
+  if (values > 0) run(lanes)
+  nodes.hashes += values
+  for (let lane = 0; lane < count; lane++) {
+    const ref = refs[from + lane] as Ref
+    const length = nodes.writeLeaf(ref, lanes.bytes, lane * lanes.stride)
+    lengths[lane] = length
+    if (nodes.kind(ref) !== LEAF) continue
+    const at = lane * lanes.stride + length - HASH_LENGTH
+    for (let i = 0; i < 8; i++) lanes.words.setUint32(at + 4 * i, lanes.digests[8 * lane + i] as number, true)
+  }
+  finish(nodes, lanes, refs, from, count)
+}
+
+function finish(nodes: Arena, lanes: HashLanes, refs: readonly Ref[], from: number, count: number): void {
+  run(lanes)
+  for (let lane = 0; lane < count; lane++) nodes.keepHash(refs[from + lane] as Ref, lanes.digests, 8 * lane)
+}
+
+function run({ hash }: HashLanes): void {
+  hash(lengths[0] as number, lengths[1] as number, lengths[2] as number, lengths[3] as number)
+}
