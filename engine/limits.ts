@@ -93,6 +93,8 @@ export const MAX_COLUMNS = 2_000
 export const MAX_EXPRESSION_DEPTH = 1_000
 /** Brackets, calls and subqueries inside each other: each costs parser stack. SQLite itself refuses 300 nested subqueries. */
 export const MAX_SQL_NESTING = 150
+/** Longest text of a shared definition: every device parses each, whoever sealed it (a table of 2,000 columns takes a fifth). */
+export const MAX_DEFINITION_LENGTH = 256 * 1024
 /** Parsed statements kept, and the longest text that is worth keeping. */
 export const PARSE_CACHE_SIZE = 512
 export const PARSE_CACHE_TEXT = 64 * 1024

@@ -4,17 +4,17 @@
  *   sealed := 0x01 type name table sql table-data?        table-data := column* next-column collations* next-index
  *
  * Objects are immutable: a changed one is a new one, so "is it the same" is `===`. A member may seal anything here, so what is decoded is
- * checked again: the text must be one CREATE statement of that kind and name, or the object is broken, listed and left out.
+ * checked again (catalog-flaws.ts), here and as a whole: or the object is broken, listed and left out. Which ones are is a function of the state alone.
  */
 import { decodeCanonical, encodeCanonical, type Reader, type Writer } from '../engine/codec/canonical.js'
-import { encodeHex } from '../engine/codec/bytes.js'
+import { encodeHex, equalBytes } from '../engine/codec/bytes.js'
 import { readValue, writeValue, type SqlValue } from '../engine/codec/value.js'
 import { isSealError, SealError } from '../engine/errors.js'
-import { MAX_COLUMNS, MAX_INDEXES, MAX_VALUE_LENGTH } from '../engine/limits.js'
+import { MAX_COLUMNS, MAX_DEFINITION_LENGTH, MAX_INDEXES, MAX_VALUE_LENGTH } from '../engine/limits.js'
 import { type CatalogObject, type ColumnId, type ObjectId, type TableShape, type View } from '../engine/space/types.js'
 import { type Collation } from './keys.js'
+import { flawOf, SEQUENCE } from './catalog-flaws.js'
 import { foldName } from './sql/names.js'
-import { parseStatement } from './sql/parse.js'
 
 export type Visibility = 'sealed' | 'blind' | 'plaintext'
 
@@ -57,8 +57,7 @@ export type Schema = ReadonlyMap<ObjectId, SchemaObject>
 
 export interface BrokenObject { readonly id: ObjectId; readonly reason: string }
 
-/** SQLite's own table of AUTOINCREMENT's counters, shared like any other. */
-export const SEQUENCE = 'sqlite_sequence'
+export { SEQUENCE }
 
 const VERSION = 1
 const TYPES: readonly ObjectType[] = ['table', 'index', 'view', 'trigger']
@@ -91,29 +90,60 @@ export function toCatalogObject(object: SchemaObject): CatalogObject {
   return { id, kind: type, ...(parent !== undefined && { parent }), ...(data && { table: data.shape }), sealed: encodeSealed(object) }
 }
 
-/** Never throws for what a member has sealed. */
-export function readSchema(view: Pick<View, 'catalog'>): { readonly schema: Schema; readonly broken: readonly BrokenObject[] } {
+/** What of a view a schema is read from. */
+export type SchemaSource = Pick<View, 'catalog' | 'isNamed'>
+
+interface Read { readonly schema: Schema; readonly broken: readonly BrokenObject[] }
+interface ReadObject { readonly from: CatalogObject; readonly read: SchemaObject | string }
+
+/** Never throws for what a member has sealed. `before`: objects read earlier, which are not parsed again, and those read now. */
+export function readSchema(view: SchemaSource, before: Map<ObjectId, ReadObject> = new Map()): Read {
   const schema = new Map<ObjectId, SchemaObject>()
   const broken: BrokenObject[] = []
-  for (const object of [...view.catalog].sort((a, b) => a.id - b.id)) {
-    if (object.kind === 'other') continue
-    const read = readObject(object)
-    if (typeof read === 'string') broken.push({ id: object.id, reason: read })
-    else schema.set(read.id, read)
+  const names = new Set<string>()
+  const ids = new Set<ObjectId>()
+  for (const from of [...view.catalog].sort((a, b) => a.id - b.id)) {
+    if (from.kind === 'other') continue
+    ids.add(from.id)
+    const known = before.get(from.id)
+    const read = known !== undefined && sameCatalogObject(known.from, from) ? known.read : readObject(from)
+    before.set(from.id, { from, read })
+    const flaw = typeof read === 'string' ? read : misplaced(read, schema, names, view)
+    if (typeof read === 'string' || flaw !== undefined) broken.push({ id: from.id, reason: flaw ?? 'text' })
+    else {
+      names.add(nameOf(read))
+      schema.set(read.id, read)
+    }
   }
+  for (const id of before.keys()) if (!ids.has(id)) before.delete(id)
   return { schema, broken }
+}
+
+/**
+ * Why an object is not where it says. The engine keeps the *tokens* of names apart and lets nobody add to another's table; what is sealed has to agree, or a
+ * trigger would run on others' tables, and one table stand in another's place. (Under two blinding generations a name may have two tokens: the older object has it.)
+ */
+function misplaced(object: SchemaObject, schema: Schema, names: ReadonlySet<string>, view: SchemaSource): string | undefined {
+  const name = nameOf(object)
+  if (names.has(name) || !view.isNamed(object.id, name)) return 'name'
+  if (object.type === 'table' || object.type === 'view') return object.parent === undefined ? undefined : 'parent'
+  // A parent is older than what belongs to it, so it was read before.
+  const parent = object.parent === undefined ? undefined : schema.get(object.parent)
+  const fits = parent !== undefined && foldName(parent.name) === foldName(object.table) && (parent.type === 'table' || (parent.type === 'view' && object.type === 'trigger'))
+  return fits ? undefined : 'parent'
 }
 
 /** Schemas are shared by all who read the same catalog. */
 export class SchemaReader {
   #tag = ''
-  #read: ReturnType<typeof readSchema> = { schema: new Map(), broken: [] }
+  #read: Read = { schema: new Map(), broken: [] }
+  readonly #objects = new Map<ObjectId, ReadObject>()
 
-  of(view: View): ReturnType<typeof readSchema> {
+  of(view: View): Read {
     const tag = encodeHex(view.catalogTag)
     if (tag !== this.#tag) {
       const before = this.#read.schema
-      const { schema, broken } = readSchema(view)
+      const { schema, broken } = readSchema(view, this.#objects)
       // Objects that did not change stay the same objects.
       const same = new Map([...schema].map(([id, object]) => [id, keepIfSame(before.get(id), object)]))
       this.#read = { schema: same, broken }
@@ -139,33 +169,25 @@ export function sameObject(a: SchemaObject, b: SchemaObject): boolean {
 }
 
 function sameShape(a: SchemaObject, b: SchemaObject): boolean {
-  const text = (object: SchemaObject): string => JSON.stringify(object.data?.shape, (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value instanceof Uint8Array ? encodeHex(value) : value))
-  return text(a) === text(b)
+  return shapeText(a.data?.shape) === shapeText(b.data?.shape)
 }
 
-function readObject(object: CatalogObject): SchemaObject | string {
+function sameCatalogObject(a: CatalogObject, b: CatalogObject): boolean {
+  return a === b || (a.kind === b.kind && a.parent === b.parent && equalBytes(a.sealed, b.sealed) && shapeText(a.table) === shapeText(b.table))
+}
+
+function shapeText(shape: TableShape | undefined): string {
+  return JSON.stringify(shape, (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value instanceof Uint8Array ? encodeHex(value) : value)) ?? ''
+}
+
+/** One object by itself, or why it is none: what it says is whole, and its text is no more than it says. */
+export function readObject(object: CatalogObject): SchemaObject | string {
   try {
     const read = decodeSealed(object)
-    if (read.type !== object.kind) return 'kind'
-    return checkText(read) ? read : 'text'
+    return read.type !== object.kind ? 'kind' : (flawOf(read) ?? read)
   } catch (error) {
     if (isSealError(error) && (error.family === 'hostile' || error.family === 'usage')) return error.code
     throw error
-  }
-}
-
-/** The text runs in SQLite, so it must be no more than it says: one CREATE of this kind and name, not temporary. */
-function checkText(object: SchemaObject): boolean {
-  if (object.name === SEQUENCE) return object.type === 'table'
-  const statement = parseStatement(object.sql)
-  switch (statement.kind) {
-    case 'create-table': case 'create-index': case 'create-view': case 'create-trigger': {
-      const plain = statement.name.schema === null && !('temporary' in statement && statement.temporary) && !('as' in statement && statement.as !== null)
-      const name = foldName(object.name)
-      return plain && statement.kind === `create-${object.type}` && foldName(statement.name.name.text) === name && !name.startsWith('sqlite_')
-    }
-    default:
-      return false
   }
 }
 
@@ -190,7 +212,7 @@ function decodeSealed(object: CatalogObject): SchemaObject {
   return decodeCanonical(object.sealed, (r) => {
     if (r.u8() !== VERSION) throw r.bad('Expected version 1 of a sealed catalog object')
     const type = pick(r, TYPES)
-    const [name, table, sql] = [r.text(MAX_VALUE_LENGTH), r.text(MAX_VALUE_LENGTH), r.text(MAX_VALUE_LENGTH)]
+    const [name, table, sql] = [r.text(MAX_VALUE_LENGTH), r.text(MAX_VALUE_LENGTH), r.text(MAX_DEFINITION_LENGTH)]
     const data = r.optional((x) => readData(x, object.table))
     if ((data === undefined) !== (type !== 'table')) throw r.bad('Expected the columns of a table, and of nothing else')
     return { id: object.id, type, name, table, sql, parent: object.parent, data }

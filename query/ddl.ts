@@ -4,8 +4,9 @@
  */
 import { SealError } from '../engine/errors.js'
 import { type SqlValue } from '../engine/codec/value.js'
-import { MAX_INDEXES, MAX_PLAIN_COLUMNS } from '../engine/limits.js'
+import { MAX_DEFINITION_LENGTH, MAX_INDEXES, MAX_PLAIN_COLUMNS } from '../engine/limits.js'
 import { type CatalogChange, type IndexShape, type ObjectId, type PlainColumn, type PlainType } from '../engine/space/types.js'
+import { flawOf } from './catalog-flaws.js'
 import { findObject, nameOf, sameObject, toCatalogObject, type Column, type ObjectType, type Schema, type SchemaObject, type TableData, type Visibility } from './catalog.js'
 import { type Collation } from './keys.js'
 import { type ColumnDef, type Statement } from './sql/ast.js'
@@ -56,7 +57,21 @@ export function schemaAfter(db: Sqlite, before: Schema, statement: Statement, ne
     const parent = findObject(after, 'table', object.table) ?? findObject(after, 'view', object.table)
     after.set(id, { ...object, parent: parent?.id })
   }
+  for (const [id, object] of after) if (before.get(id) !== object) refuseFlaw(object)
   return new Map([...after].sort(([a], [b]) => a - b))
+}
+
+const FLAWS = {
+  name: 'Names that begin with sqlite_, sealdb_ or pragma_ are reserved.',
+  text: 'The definition is not one that everybody could run as it is.',
+  check: 'A CHECK that asks for chance, the time, the connection or who asks would hold on one device and not on another.',
+} as const
+
+/** What others would leave out is not made. */
+function refuseFlaw(object: SchemaObject): void {
+  if (object.sql.length > MAX_DEFINITION_LENGTH) throw new SealError('sql-limit', `A definition has at most ${MAX_DEFINITION_LENGTH} characters.`, { max: MAX_DEFINITION_LENGTH })
+  const flaw = flawOf(object)
+  if (flaw !== undefined) throw new SealError('unsupported-sql', FLAWS[flaw], { what: `definition: ${flaw}` })
 }
 
 /** Tables whose rows must all be written again, for an index or a plaintext column that they lack. */
@@ -151,7 +166,6 @@ function initialValue(db: Sqlite, table: string, column: string): SqlValue {
 
 /** Dropped ones stay, empty: verifiers keep their places. */
 function plainColumns(db: Sqlite, table: string, form: TableForm, columns: readonly Column[], old: TableData | undefined): PlainColumn[] {
-  const strict = db.get("SELECT strict FROM pragma_table_list WHERE schema = 'main' AND name = ?", [table])?.[0] === 1n
   const notNull = new Map(db.all("SELECT name, \"notnull\" FROM pragma_table_xinfo(?, 'main')", [table]).map(([name, flag]) => [foldName(String(name)), flag === 1n]))
   const plain: PlainColumn[] = []
   for (const before of old?.shape.plain ?? []) {
@@ -161,7 +175,7 @@ function plainColumns(db: Sqlite, table: string, form: TableForm, columns: reado
   for (const [slot, column] of columns.entries()) {
     if (column.visibility !== 'plaintext' || plain.some(({ id }) => id === column.id)) continue
     const key = isKey(form, columns, column)
-    plain.push({ id: column.id, type: plainType(form, slot, strict, key), notNull: old === undefined && (key || notNull.get(foldName(column.name)) === true) })
+    plain.push({ id: column.id, type: plainType(form, slot, key), notNull: old === undefined && (key || notNull.get(foldName(column.name)) === true) })
   }
   if (plain.length > MAX_PLAIN_COLUMNS) throw new SealError('sql-limit', `A table has at most ${MAX_PLAIN_COLUMNS} plaintext columns.`, { max: MAX_PLAIN_COLUMNS })
   return plain
@@ -172,10 +186,10 @@ function isKey(form: TableForm, columns: readonly Column[], column: Column): boo
 }
 
 /** Verifiers check a storage class only where SQLite guarantees it. */
-function plainType(form: TableForm, slot: number, strict: boolean, key: boolean): PlainType {
+function plainType(form: TableForm, slot: number, key: boolean): PlainType {
   if (key && form.keyIsRowid) return 'integer'
   const affinity = form.columns[slot]?.affinity
-  return strict && affinity !== undefined && affinity !== 'numeric' ? affinity : 'any'
+  return form.strict && affinity !== undefined && affinity !== 'numeric' ? affinity : 'any'
 }
 
 interface Wanted extends Omit<IndexShape, 'id'> { readonly collations: readonly Collation[] }

@@ -376,7 +376,7 @@ export class Mirror {
     const there = this.#dropChanged(from, to)
     const accepted = new Map<ObjectId, SchemaObject>()
     for (const [id, object] of to) {
-      const refusal = there.has(id) ? undefined : this.#create(object)
+      const refusal = there.has(id) ? undefined : object.parent !== undefined && !accepted.has(object.parent) ? 'parent' : this.#create(object, accepted)
       if (refusal === undefined) accepted.set(id, object)
       else this.#refused.set(id, refusal)
     }
@@ -395,6 +395,7 @@ export class Mirror {
     for (const type of ['trigger', 'view', 'index', 'table'] as const) {
       for (const object of from.values()) {
         if (object.type !== type || there.has(object.id) || object.name === SEQUENCE) continue
+        if (type === 'index') this.#vacate(object.parent, from)
         this.db.silently(() => this.db.exec(`DROP ${type.toUpperCase()} IF EXISTS main.${quoteName(object.name)}`))
         if (type === 'table') {
           this.unload([object.id])
@@ -405,16 +406,39 @@ export class Mirror {
     return there
   }
 
+  /** An index comes or goes: which rows fit is another question then, and whether SQLite takes the index must not depend on those that happen to be here. */
+  #vacate(table: ObjectId | undefined, schema: Schema): void {
+    const object = table === undefined ? undefined : schema.get(table)
+    if (object === undefined) return
+    this.unload([object.id])
+    this.#dropPartial(object.id)
+    this.#bindings.delete(object)
+    this.db.silently(() => this.db.exec(`DELETE FROM main.${quoteName(object.name)}`))
+  }
+
   /** The reason why SQLite does not have it, if it does not. */
-  #create(object: SchemaObject): string | undefined {
+  #create(object: SchemaObject, accepted: Schema): string | undefined {
+    if (object.type === 'index') this.#vacate(object.parent, accepted)
     try {
       // SQLite makes this one itself, with the first AUTOINCREMENT.
-      this.db.exec(object.name === SEQUENCE ? 'CREATE TABLE main.sealdb_first(id INTEGER PRIMARY KEY AUTOINCREMENT); DROP TABLE main.sealdb_first' : object.sql)
-      if (isTable(object)) this.binding(object)
+      if (object.name === SEQUENCE) this.db.exec('CREATE TABLE main.sealdb_first(id INTEGER PRIMARY KEY AUTOINCREMENT); DROP TABLE main.sealdb_first')
+      else this.db.run(object.sql)
+    } catch (error) {
+      return refusalCode(error)
+    }
+    if (!isTable(object)) return undefined
+    try {
+      this.binding(object)
       return undefined
     } catch (error) {
-      if (isSealError(error, 'sql-error') || isSealError(error, 'bad-encoding') || isSealError(error, 'bad-argument')) return error.code
-      throw error
+      // Nothing is left of it: whoever defines something next would take it for his own.
+      this.db.silently(() => this.db.exec(`DROP TABLE main.${quoteName(object.name)}`))
+      return refusalCode(error)
     }
   }
+}
+
+function refusalCode(error: unknown): string {
+  if (isSealError(error, 'sql-error') || isSealError(error, 'bad-encoding') || isSealError(error, 'bad-argument')) return error.code
+  throw error
 }

@@ -10,7 +10,7 @@ import type { ReceiptRow, VerifiedReceipt } from '../engine/space/receipt.js'
 import type { Space } from '../engine/space/space.js'
 import { Binding } from './binding.js'
 import { decodeBody } from './body.js'
-import { findTable, isTable, readSchema, type Column, type SchemaObject, type TableData } from './catalog.js'
+import { findTable, isTable, readObject, readSchema, type Column, type SchemaObject, type TableData } from './catalog.js'
 import type { Database } from './database.js'
 import { canonicalKey } from './keys.js'
 import type { Select, TableRef } from './sql/ast.js'
@@ -65,8 +65,8 @@ export async function prove(db: Database, space: Space, text: string, parameters
 
 /** What a verified receipt says. Throws `bad-encoding` if its authors did not write what query can read. */
 export function discloseRows(receipt: VerifiedReceipt): DisclosedTable {
-  const object = [...readSchema({ catalog: [receipt.table] }).schema.values()][0]
-  if (object === undefined || !isTable(object)) throw new SealError('bad-encoding', 'Expected the definition of a table in the receipt.')
+  const object = readObject(receipt.table)
+  if (typeof object === 'string' || !isTable(object)) throw new SealError('bad-encoding', 'Expected the definition of a table in the receipt.')
   const { columns } = object.data
   return { table: object.name, sql: object.sql, columns: columns.map(({ name }) => name), rows: receipt.rows.map((row) => disclose(object.data, row)) }
 }

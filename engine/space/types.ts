@@ -158,6 +158,8 @@ export interface View {
   /** Number of pending entries of this device that are applied on top of `head` (0: verified state only). */
   readonly pending: number
   readonly catalog: readonly CatalogObject[]
+  /** True if the object's name token, which the log keeps unique, is that of `name`; also if this device could not tell. */
+  isNamed(object: ObjectId, name: string): boolean
   /** The id that the next object created gets. */
   readonly nextObject: ObjectId
   /** Root of the subtree of the catalog: changes with any DDL or policy. */

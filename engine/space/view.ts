@@ -7,11 +7,12 @@ import type { Keyring } from '../group/keyring.js'
 import { openName } from '../group/profiles.js'
 import type { ApplyEnv, StateReader } from '../state/context.js'
 import { decodePointer } from '../state/roster.js'
-import { pointerKey, prefixEnd, rowPrefix } from '../state/keys.js'
+import { objectKey, pointerKey, prefixEnd, rowPrefix } from '../state/keys.js'
 import type { Recorded } from '../state/record.js'
 import type { StateTree } from '../state/tree.js'
-import { SealError } from '../errors.js'
-import type { ObjectRecord } from './catalog.js'
+import { equalBytes } from '../codec/bytes.js'
+import { isSealError, SealError } from '../errors.js'
+import { decodeObjectOf, type ObjectRecord } from './catalog.js'
 import type { HeldState } from './follower.js'
 import { catalogTag, countRows, readCatalog, readRow, readRows, readTable, rowKeyOf, tableTag, type UnopenedObject } from './rows.js'
 import { RowSealer } from './seal-row.js'
@@ -54,6 +55,17 @@ export class SpaceView implements View {
   /** Catalog objects that this device can't open. */
   get unopenedCatalog(): readonly UnopenedObject[] {
     return this.#readCatalog().unopened
+  }
+  isNamed(object: ObjectId, name: string): boolean {
+    const bytes = this.held.tree.get(objectKey(object))
+    if (bytes === undefined) return false
+    const { generation, nameToken } = decodeObjectOf(object, bytes)
+    try {
+      return equalBytes(this.#sealer.nameToken(generation, name), nameToken)
+    } catch (error) {
+      if (isSealError(error, 'no-secret')) return true
+      throw error
+    }
   }
   get nextObject(): ObjectId {
     return metaOf(this.held.tree).nextObject

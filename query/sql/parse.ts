@@ -86,9 +86,10 @@ function beginsTrigger(head: readonly TokenType[]): boolean {
 }
 
 function run<T>(text: string, rule: (grammar: SqlGrammar) => T): T {
-  const tokens = lex(text)
-  const grammar = grammarFor(text, tokens)
   try {
+    // A single token of some megabytes is too much for regular expressions' stack.
+    const tokens = lex(text)
+    const grammar = grammarFor(text, tokens)
     const result = rule(grammar)
     const error = grammar.errors[0]
     if (error !== undefined) throw syntaxError(text, offender(error, text), expectedOf(error, tokens))

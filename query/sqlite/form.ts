@@ -1,9 +1,10 @@
 /**
  * What a table is to whoever copies its rows: stored columns with their affinity, the row's identity, and the unique indexes beside it. Read from SQLite
- * itself by PRAGMA, so it can't differ from what SQLite does.
+ * itself by PRAGMA, so it can't differ from what SQLite does; but for a table's options.
  */
 import { SealError } from '../../engine/errors.js'
 import { type Collation } from '../keys.js'
+import { parseStatement } from '../sql/parse.js'
 import { type Database } from './database.js'
 import { parseIndexText } from './index-text.js'
 import { quoteName } from './names.js'
@@ -26,6 +27,7 @@ export interface UniqueForm {
 
 export interface TableForm {
   readonly name: string
+  readonly strict: boolean
   /** Without generated columns, in SQLite's order: what a row image holds. */
   readonly columns: readonly StoredColumn[]
   /** All, generated ones included. */
@@ -54,11 +56,10 @@ const LITERAL = /^(?:[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?|'(?:[^']|'')*'|[xX]'[0-9a-
 
 /** Throws `bad-argument` if there is no such table, or if nothing can name its rows. */
 export function describeTable(db: Database, name: string): TableForm {
-  const listed = db.get("SELECT wr, strict, type, name FROM pragma_table_list WHERE schema = 'main' AND name = ? COLLATE NOCASE", [name])
-  if (listed?.[2] !== 'table') throw new SealError('bad-argument', 'Expected the name of a table.', { found: String(listed?.[2] ?? 'nothing') })
-  const withoutRowid = listed[0] === 1n
-  const strict = listed[1] === 1n
-  const table = String(listed[3])
+  const [table, sql] = (db.get("SELECT name, sql FROM main.sqlite_schema WHERE type = 'table' AND name = ? COLLATE NOCASE", [name]) ?? []).map(String)
+  const options = table === undefined || sql === undefined ? undefined : optionsOf(sql)
+  if (table === undefined || options === undefined) throw new SealError('bad-argument', 'Expected the name of a table.')
+  const { withoutRowid, strict } = options
   const infos = db.all("SELECT name, type, pk, hidden, \"notnull\", dflt_value FROM pragma_table_xinfo(?, 'main') ORDER BY cid", [table])
   const allColumns = infos.map(([column]) => String(column))
   const stored = infos.filter(([, , , hidden]) => hidden === 0n)
@@ -72,6 +73,7 @@ export function describeTable(db: Database, name: string): TableForm {
   const keyIsRowid = keySlots.length === 0 || (!withoutRowid && primary === undefined)
   return {
     name: table,
+    strict,
     columns,
     allColumns,
     keySlots,
@@ -84,6 +86,17 @@ export function describeTable(db: Database, name: string): TableForm {
     defaults: new Map(stored.filter(([, , , , notNull, text]) => notNull === 1n && text !== null).map(([column, , , , , text]) => [quoteName(String(column)), LITERAL.test(String(text)) ? String(text) : undefined])),
     uniques: indexes.filter(({ origin }) => origin !== 'pk').map(({ name: index, terms, where }) => ({ name: index, terms, where })),
   }
+}
+
+/**
+ * From the text: PRAGMA table_list knows, too, but compiles every view of the schema on the way, as often as there are tables if a view can't be. A member's
+ * views that name each other twice would cost everybody minutes. Undefined for a virtual table.
+ */
+function optionsOf(sql: string): { readonly withoutRowid: boolean; readonly strict: boolean } | undefined {
+  const statement = parseStatement(sql)
+  if (statement.kind !== 'create-table') return undefined
+  const has = (wanted: 'strict' | 'without rowid'): boolean => statement.options.some(({ option }) => option === wanted)
+  return { withoutRowid: has('without rowid'), strict: has('strict') }
 }
 
 /** SQLite's rules, in their order. */
