@@ -4,7 +4,6 @@
  */
 import { SealError } from '../../engine/errors.js'
 import { type Collation } from '../keys.js'
-import { parseStatement } from '../sql/parse.js'
 import { type Database } from './database.js'
 import { parseIndexText } from './index-text.js'
 import { quoteName } from './names.js'
@@ -93,10 +92,11 @@ export function describeTable(db: Database, name: string): TableForm {
  * views that name each other twice would cost everybody minutes. Undefined for a virtual table.
  */
 function optionsOf(sql: string): { readonly withoutRowid: boolean; readonly strict: boolean } | undefined {
-  const statement = parseStatement(sql)
-  if (statement.kind !== 'create-table') return undefined
-  const has = (wanted: 'strict' | 'without rowid'): boolean => statement.options.some(({ option }) => option === wanted)
-  return { withoutRowid: has('without rowid'), strict: has('strict') }
+  if (/^create\s+virtual\b/i.test(sql)) return undefined
+  const bare = sql.replace(/--[^\n]*|\/\*[^]*?(?:\*\/|$)|'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]/g, ' ')
+  // Options stand after the last bracket, and have none.
+  const options = bare.slice(bare.lastIndexOf(')') + 1)
+  return { withoutRowid: /\bwithout\s+rowid\b/i.test(options), strict: /\bstrict\b/i.test(options) }
 }
 
 /** SQLite's rules, in their order. */

@@ -179,3 +179,13 @@ test("what is not the row's fault stops, it does not quarantine", () => {
   expect([code, images.quarantinedCount]).toEqual(['bad-argument', 0])
   db = sqlite.database()
 })
+
+test.each([
+  'CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT) STRICT', 'CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT) without /* ) */ -- (\n RowID, STRICT -- )', 'CREATE TABLE t (id INTEGER PRIMARY KEY, strict TEXT)',
+  "CREATE TABLE t (id TEXT PRIMARY KEY, a TEXT DEFAULT ') STRICT, WITHOUT ROWID') WITHOUT\tROWID", 'CREATE TABLE t (id INTEGER PRIMARY KEY, [) strict] TEXT, ")`" TEXT, `"` TEXT /* strict */) -- strict', "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT CHECK (a <> ''')')) STRICT",
+])('the options of a table are those that SQLite sees: %s', (sql) => {
+  db.exec(sql)
+  const [wr, strict] = db.get("SELECT wr, strict FROM pragma_table_list WHERE name = 't'") ?? []
+  const form = describeTable(db, 't')
+  expect([form.rowid === undefined, form.strict]).toEqual([wr === 1n, strict === 1n])
+})
