@@ -5,7 +5,8 @@
 import { isSealError, SealError } from '../../engine/errors.js'
 import { COMMANDS } from './commands/index.js'
 import { formatHelp, parseInvocation, type Surroundings } from './command.js'
-import { createOutput, toJson, type Output } from './output.js'
+import { meant } from './nearest.js'
+import { createOutput, escapeControls, toJson, type Output } from './output.js'
 import { readVersion } from './version.js'
 
 export const EXIT = { ok: 0, no: 1, usage: 2, failed: 3 } as const
@@ -32,7 +33,7 @@ async function dispatch(argv: readonly string[], around: Surroundings, output: O
   }
   const wanted = name === 'help' ? (rest[0] as string) : name
   const load = Object.hasOwn(COMMANDS, wanted) ? COMMANDS[wanted] : undefined
-  if (!load) throw new SealError('bad-argument', `There is no command ${wanted}.\nSee: sealdb --help`)
+  if (!load) throw new SealError('bad-argument', `There is no command ${wanted}.${meant(wanted, [...Object.keys(COMMANDS), 'help'])}\nSee: sealdb --help`)
   const command = await load()
   // What comes after `--` is an argument, whatever it looks like.
   const end = rest.indexOf('--')
@@ -57,7 +58,7 @@ function report(error: unknown, output: Output): void {
   const code = codeOf(error)
   const message = error instanceof Error ? error.message : String(error)
   if (output.json) output.error(toJson({ error: { code, message, ...(isSealError(error) && { facts: error.facts }) } }))
-  else output.error(`${output.style('red', 'error')}: ${message}${code === undefined ? '' : ` (${code})`}`)
+  else output.error(`${output.style('red', 'error')}: ${escapeControls(message)}${code === undefined ? '' : ` (${code})`}`)
 }
 
 /** Ours, or that of Node (EADDRINUSE, ENOENT …). */

@@ -1,6 +1,7 @@
 /** What a command of the `sealdb` program is: its help, its options, and what it does. */
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { SealError } from '../../engine/errors.js'
+import { meant } from './nearest.js'
 import type { Output, Streams } from './output.js'
 
 export interface OptionSpec {
@@ -53,9 +54,17 @@ export function parseInvocation(command: Command, argv: readonly string[], aroun
     if (positionals.length > most) throw new Error(`Unexpected argument '${positionals[most]}'.`)
     return { around, args: positionals, options: values as Invocation['options'], output }
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause)
-    throw new SealError('bad-argument', `${message}\nSee: sealdb ${command.name} --help`, {}, { cause })
+    throw new SealError('bad-argument', `${wrongCall(cause, Object.keys(options))}\nSee: sealdb ${command.name} --help`, {}, { cause })
   }
+}
+
+/** What Node says, but of an option that is not there only what concerns people. */
+function wrongCall(cause: unknown, options: readonly string[]): string {
+  const message = cause instanceof Error ? cause.message : String(cause)
+  const [, unknown] = /^Unknown option '--?([^']+)'/.exec(message) ?? []
+  if (unknown === undefined) return message
+  const typed = `${unknown.length > 1 ? '--' : '-'}${unknown}`
+  return `There is no option ${typed}.${meant(typed, options.map((name) => `--${name}`))}`
 }
 
 export function formatHelp(command: Command): string {
@@ -72,10 +81,12 @@ export function text(invocation: Invocation, name: string): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
-/** A whole number in [0, max]. Throws `bad-argument`. */
-export function wholeNumber(value: string, what: string, max = Number.MAX_SAFE_INTEGER): number {
+/** A whole number from `min` to `max`, both included. Throws `bad-argument`. */
+export function wholeNumber(value: string, what: string, { min = 0, max = Number.MAX_SAFE_INTEGER }: { readonly min?: number; readonly max?: number } = {}): number {
   const number = Number(value)
-  if (!/^\d+$/.test(value) || number > max) throw new SealError('bad-argument', `Expected ${what} to be a whole number of at most ${max}, got ${value}.`)
+  if (!/^\d+$/.test(value) || number < min || number > max) {
+    throw new SealError('bad-argument', `Expected ${what} to be a whole number${max === Number.MAX_SAFE_INTEGER ? '' : ` from ${min} to ${max}`}, got ${value}.`)
+  }
   return number
 }
 

@@ -5,8 +5,7 @@ import { SealError } from '../../engine/errors.js'
 export function parseCsv(text: string): readonly (readonly (string | null)[])[] {
   const rows: (string | null)[][] = []
   let row: (string | null)[] = []
-  // A byte order mark is how some spreadsheets begin.
-  let at = text.startsWith('\ufeff') ? 1 : 0
+  let at = 0
   while (at < text.length) {
     const quoted = text[at] === '"'
     const end = quoted ? closingQuote(text, at + 1) : plainEnd(text, at)

@@ -1,6 +1,7 @@
 /** A space as a script that SQLite runs: schema, rows, then what watches rows (indexes and triggers), as `.dump` of its shell has it. */
 import type { SealedSpace } from 'sealdb'
 import { readSchema } from './results.js'
+import { literal, quoteName } from './sql-text.js'
 
 /** Rows in one INSERT: enough to be quick to load, few enough to be a line one can look at. */
 const ROWS_PER_INSERT = 100
@@ -26,25 +27,4 @@ export async function* dumpSql(space: SealedSpace, only: string | undefined): As
 async function storedColumns(space: SealedSpace, table: string): Promise<readonly string[]> {
   const { rows } = await space.query<{ name: string; hidden: number }>('SELECT name, hidden FROM pragma_table_xinfo(?)', [table])
   return rows.filter(({ hidden }) => Number(hidden) === 0).map(({ name }) => quoteName(name))
-}
-
-function quoteName(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
-}
-
-/** An exact value as SQLite reads it back: bigint is INTEGER, number is REAL. */
-export function literal(value: null | bigint | number | string | Uint8Array): string {
-  if (value === null) return 'NULL'
-  if (value instanceof Uint8Array) return `x'${Buffer.from(value).toString('hex')}'`
-  if (typeof value === 'bigint') return value === -(2n ** 63n) ? '(-9223372036854775807-1)' : value.toString()
-  if (typeof value === 'number') return realLiteral(value)
-  // A text with NUL would end there.
-  return value.includes('\0') ? `CAST(x'${Buffer.from(value, 'utf8').toString('hex')}' AS TEXT)` : `'${value.replaceAll("'", "''")}'`
-}
-
-function realLiteral(value: number): string {
-  if (value === Infinity) return '9e999'
-  if (value === -Infinity) return '-9e999'
-  const text = String(value)
-  return /[.e]/.test(text) ? text : `${text}.0`
 }

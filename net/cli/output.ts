@@ -5,6 +5,8 @@
 
 export interface Output {
   readonly json: boolean
+  /** Somebody looks: what is printed must steer nothing. */
+  readonly terminal: boolean
   print(line: string): void
   /** A table for people, an array of objects as JSON. */
   table(rows: readonly Readonly<Record<string, unknown>>[], columns?: readonly string[]): void
@@ -27,10 +29,12 @@ export interface Streams {
 
 export function createOutput({ stdout, stderr }: Streams, json: boolean): Output {
   // https://no-color.org: set and not empty.
-  const colours = stdout.isTTY === true && (process.env.NO_COLOR ?? '') === ''
+  const terminal = stdout.isTTY === true
+  const colours = terminal && (process.env.NO_COLOR ?? '') === ''
   const print = (line: string): void => void stdout.write(line + '\n')
   return {
     json,
+    terminal,
     print,
     table: (rows, columns) => print(json ? toJson(rows) : formatTable(rows, columns)),
     object: (value) => print(json ? toJson(value) : Object.entries(value).map(([key, item]) => `${key}: ${formatCell(item)}`).join('\n')),
@@ -40,13 +44,13 @@ export function createOutput({ stdout, stderr }: Streams, json: boolean): Output
   }
 }
 
-/** Integers beyond 2⁵³ and blobs have no JSON: as decimal and hexadecimal text. */
+/** Integers beyond 2⁵³ and blobs have no JSON: as decimal and hexadecimal text. What would steer a terminal is escaped, which JSON reads back. */
 export function toJson(value: unknown): string {
-  return JSON.stringify(value, (_, item: unknown) => {
+  return escapeControls(JSON.stringify(value, (_, item: unknown) => {
     if (typeof item === 'bigint') return item.toString()
     if (item instanceof Uint8Array) return Buffer.from(item).toString('hex')
     return item
-  })
+  }))
 }
 
 export function formatCell(value: unknown): string {
@@ -55,16 +59,24 @@ export function formatCell(value: unknown): string {
   return escapeControls(typeof value === 'object' ? toJson(value) : String(value as string | number | bigint | boolean))
 }
 
+/** A text of many lines for a terminal: their ends are newlines there, and nothing else steers. */
+export function forTerminal(text: string): string {
+  return escapeControls(text.replaceAll('\r\n', '\n'))
+}
+
 /** Controls (but tab and newline), and what turns the direction of text around, as visible escapes. */
 export function escapeControls(text: string): string {
   return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
+const escapeOneLine = (text: string): string => escapeControls(text).replace(/[\n\t]/g, ' ')
+
 /** Columns aligned, numbers to the right. */
 export function formatTable(rows: readonly Readonly<Record<string, unknown>>[], columns: readonly string[] = Object.keys(rows[0] ?? {})): string {
   if (columns.length === 0) return '(no rows)'
-  const cells = rows.map((row) => columns.map((column) => formatCell(row[column]).replace(/[\n\t]/g, ' ')))
-  const widths = columns.map((column, i) => Math.min(60, Math.max(column.length, ...cells.map((row) => (row[i] as string).length))))
+  const cells = rows.map((row) => columns.map((column) => escapeOneLine(formatCell(row[column]))))
+  const titles = columns.map(escapeOneLine)
+  const widths = titles.map((title, i) => Math.min(60, Math.max(title.length, ...cells.map((row) => (row[i] as string).length))))
   const right = columns.map((column) => rows.length > 0 && rows.every((row) => typeof row[column] === 'number' || typeof row[column] === 'bigint' || row[column] === null))
   const line = (row: readonly string[]): string =>
     row.map((cell, i) => {
@@ -72,7 +84,7 @@ export function formatTable(rows: readonly Readonly<Record<string, unknown>>[], 
       const cut = cell.length > width ? cell.slice(0, width - 1) + '…' : cell
       return right[i] === true ? cut.padStart(width) : cut.padEnd(width)
     }).join('  ').trimEnd()
-  return [line(columns), widths.map((width) => '─'.repeat(width)).join('  '), ...cells.map(line)].join('\n')
+  return [line(titles), widths.map((width) => '─'.repeat(width)).join('  '), ...cells.map(line)].join('\n')
 }
 
 function progressOn(stream: Streams['stderr'], label: string): { update(done: number, of?: number): void; done(): void } {

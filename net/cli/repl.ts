@@ -3,11 +3,14 @@ import { createInterface } from 'node:readline'
 import type { Interface } from 'node:readline'
 import { isSealError, type SealedSpace } from 'sealdb'
 import type { Surroundings } from './command.js'
-import { DOT_COMMANDS, runDot, type Prompt } from './dot-commands.js'
+import { DOT_COMMANDS, runDot, targetOf, type Prompt } from './dot-commands.js'
 import { appendHistory, historyFile, readHistory } from './prompt-history.js'
 import { escapeControls, type Output } from './output.js'
 import { runStatement, type Mode } from './results.js'
 import { isBlank, splitScript } from './statements.js'
+
+/** What people type who come from other prompts. */
+const NOT_SQL = /^\s*(?:help|exit|quit|\\\w*|\?)\s*;?\s*$/i
 
 export interface ReplOptions {
   readonly around: Surroundings
@@ -39,7 +42,7 @@ export async function runRepl(space: SealedSpace, { around, output, mode, keepHi
   output.print(`${output.style('bold', 'SealDB')} · ${space.head.size} entries · you are member ${space.me.id} (${space.me.role ?? 'removed'}) · .help`)
   let typed = ''
   const ask = (): void => {
-    lines.setPrompt(output.style('cyan', typed === '' ? 'sealdb> ' : '   ...> '))
+    lines.setPrompt(output.style('cyan', typed === '' ? `sealdb${prompt.at === undefined ? '' : ` at ${prompt.at}`}> ` : '   ...> '))
     lines.prompt()
   }
   lines.on('SIGINT', () => {
@@ -69,11 +72,15 @@ async function take(prompt: Prompt, text: string, remember: (statement: string) 
     await guarded(output, () => runDot(prompt, text))
     return ''
   }
+  if (NOT_SQL.test(text)) {
+    output.print('Commands of the prompt begin with a dot: .help lists them, .quit ends.')
+    return ''
+  }
   const { statements, rest } = splitScript(text)
   for (const statement of statements) {
     remember(`${statement};`)
     const fine = await guarded(output, async () => {
-      const took = await runStatement(prompt.past ?? prompt.space, statement, output, prompt.mode)
+      const took = await runStatement(targetOf(prompt), statement, output, prompt.mode)
       if (prompt.timer) output.print(output.style('dim', `${took.toFixed(took < 10 ? 2 : 0)} ms`))
     })
     if (!fine) return ''

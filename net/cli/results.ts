@@ -1,10 +1,10 @@
 /** Running statements and showing what they give. */
 import type { SealedSpace } from 'sealdb'
 import { SealError } from '../../engine/errors.js'
-import { formatTable, toJson, type Output } from './output.js'
+import { formatTable, forTerminal, toJson, type Output } from './output.js'
 
-export type Mode = 'table' | 'json' | 'csv'
 export const MODES = ['table', 'json', 'csv'] as const
+export type Mode = (typeof MODES)[number]
 
 /** What runs SQL: a space, or an earlier state of one. */
 export type Target = Pick<SealedSpace, 'query'>
@@ -16,7 +16,7 @@ export async function runStatement(target: Target, sql: string, output: Output, 
   const took = performance.now() - started
   if (columns.length === 0) {
     if (changes > 0 && mode === 'table') output.print(output.style('dim', `${changes} ${changes === 1 ? 'row' : 'rows'} changed`))
-  } else if (mode === 'csv') output.print(formatCsv(rows, columns))
+  } else if (mode === 'csv') output.print(output.terminal ? forTerminal(formatCsv(rows, columns)) : formatCsv(rows, columns))
   else if (mode === 'json') output.print(toJson(rows))
   else output.print(formatTable(rows, columns))
   return took

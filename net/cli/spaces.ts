@@ -1,11 +1,12 @@
 /** Opening a space for a command: store directory, passphrase, waiting until in step with the relay. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { openSpace, type SealedSpace } from 'sealdb'
 import { SealError } from '../../engine/errors.js'
 import { fileStore } from '../../engine/store/file/file.js'
 import type { StoreLocation } from '../../engine/store/store.js'
 import { text, type Invocation, type OptionSpec } from './command.js'
+import { readInput, readTextInput } from './files.js'
 import { escapeControls } from './output.js'
 
 /** Options of commands that open a space. */
@@ -13,6 +14,9 @@ export const STORE = {
   store: { type: 'string', short: 's', value: 'DIR', help: 'where this device keeps the space (default ./space)' },
   offline: { type: 'boolean', help: 'don’t connect to the relay' },
 } as const satisfies Readonly<Record<string, OptionSpec>>
+
+/** Options of commands that are nothing without the relay. */
+export const ONLINE_STORE = { store: STORE.store }
 
 /** Options of commands that make this device known to others. */
 export const PROFILE = {
@@ -48,9 +52,9 @@ export function profileOf(invocation: Invocation): { readonly name?: string; rea
 /** What the store's secrets are sealed with: from the environment or a file, never from the command line, which others can read. */
 function secretOf(): { readonly passphrase: string } | { readonly key: Uint8Array } | Record<string, never> {
   const { SEALDB_PASSPHRASE: passphrase, SEALDB_PASSPHRASE_FILE: file, SEALDB_KEY_FILE: keyFile } = process.env
-  if (keyFile !== undefined) return { key: Uint8Array.from(readFileSync(keyFile)) }
+  if (keyFile !== undefined) return { key: readInput(keyFile) }
   if (passphrase !== undefined) return { passphrase }
-  return file === undefined ? {} : { passphrase: readFileSync(file, 'utf8').replace(/\r?\n$/, '') }
+  return file === undefined ? {} : { passphrase: readTextInput(file).replace(/\r?\n$/, '') }
 }
 
 /** Runs `work` on the open space and closes it, whatever happens. Alerts go to stderr. */
@@ -62,8 +66,8 @@ export async function withSpace(invocation: Invocation, work: (space: SealedSpac
   try {
     if (invocation.options.offline !== true && space.engine.relay) {
       await connect(space, invocation)
-      progress.done()
     }
+    progress.done()
     const code = await work(space)
     if (space.connection === 'online' && !(await within(space.settled(), ONLINE_WITHIN))) {
       output.error(output.style('yellow', `${space.pending} entries wait for the relay; they are kept and sent next time.`))
@@ -74,7 +78,7 @@ export async function withSpace(invocation: Invocation, work: (space: SealedSpac
   }
 }
 
-/** For acts that are done only when they are in the log. Throws `disconnected`. */
+/** For acts that are done only when they are in the log; a space without a relay has its own. Throws `disconnected`. */
 export function requireOnline(space: SealedSpace): void {
   if (space.engine.relay && space.connection !== 'online') throw new SealError('disconnected', 'The relay can’t be reached, and this needs it.')
 }

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
 import { parseCsv } from '../../net/cli/csv.js'
-import { literal } from '../../net/cli/dump.js'
-import { createOutput, escapeControls, formatTable, toJson } from '../../net/cli/output.js'
+import { meant } from '../../net/cli/nearest.js'
+import { createOutput, escapeControls, formatTable, forTerminal, toJson } from '../../net/cli/output.js'
 import { formatCsv } from '../../net/cli/results.js'
+import { literal } from '../../net/cli/sql-text.js'
 import { openSqlite } from '../../query/sqlite.js'
 
 function streams(isTTY: boolean): { written: () => string; stdout: { write(text: string): void; isTTY: boolean }; stderr: { write(text: string): void; isTTY: boolean } } {
@@ -35,7 +36,19 @@ test('NO_COLOR is heard', () => {
 
 test('values steer no terminal', () => {
   expect(escapeControls('\x1b[2Ja\u009bb\u202ec')).toBe('\\u001b[2Ja\\u009bb\\u202ec')
-  expect(formatTable([{ name: 'a\x1b]0;title\x07\r' }])).not.toMatch(/[\x1b\x07\r]/)
+  expect(formatTable([{ 'b\x1b[2J': 'a\x1b]0;title\x07\r' }])).not.toMatch(/[\x1b\x07\r]/)
+  expect(forTerminal('a,b\r\n\x1b[2J,\r\n')).toBe('a,b\n\\u001b[2J,\n')
+  const steering = { 'a\u009b': 'b\u202e' }
+  expect(toJson(steering)).toBe('{"a\\u009b":"b\\u202e"}')
+  expect(JSON.parse(toJson(steering))).toEqual(steering)
+})
+
+test('a mistyped word is known by one or two edits', () => {
+  const words = ['sql', 'members', 'remove', 'relay']
+  expect(meant('memebrs', words)).toBe(' Did you mean members?')
+  expect(meant('rleay', words)).toBe(' Did you mean relay?')
+  expect(meant('sqk', words)).toBe(' Did you mean sql?')
+  for (const other of ['', 'xyz', 'backup']) expect(meant(other, words)).toBe('')
 })
 
 test('tables align, cut what is long, and show NULL and blobs', () => {
@@ -48,7 +61,7 @@ test('tables align, cut what is long, and show NULL and blobs', () => {
 test('CSV goes out and comes back', () => {
   const rows = [{ a: 'plain', b: 'with "quotes", and\r\nlines' }, { a: '', b: null }, { a: null, b: 'x' }]
   expect(parseCsv(formatCsv(rows, ['a', 'b']))).toEqual([['a', 'b'], ...rows.map(({ a, b }) => [a, b])])
-  expect(parseCsv('\ufeffa,b\n\n1,\n')).toEqual([['a', 'b'], ['1', null]])
+  expect(parseCsv('a,b\n\n1,\n')).toEqual([['a', 'b'], ['1', null]])
   expect(parseCsv('1,')).toEqual([['1', null]])
   for (const bad of ['"a', 'a,"b"c', '"a""']) expect(() => parseCsv(bad)).toThrow(expect.objectContaining({ code: 'bad-argument' }))
 })

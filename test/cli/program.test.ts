@@ -36,7 +36,8 @@ test('help for the program and each command; the version', async () => {
 })
 
 test('a wrong call ends with 2 and says where help is, as JSON if asked', async () => {
-  const calls = [['nosuch'], ['toString'], ['help', 'nosuch'], ['sql', '--nosuch'], ['members', 'more'], ['relay', '--port', '70000'], ['relay', '--verify', 'no'], ['remove'], ['members', '--store', '/nonexistent/space']]
+  const calls = [['nosuch'], ['toString'], ['help', 'nosuch'], ['sql', '--nosuch'], ['members', 'more'], ['relay', '--port', '70000'], ['relay', '--verify', 'no'], ['remove'], ['members', '--store', '/nonexistent/space'],
+    ['verify-receipt', '/nonexistent/file', '--space', 'a'.repeat(64)], ['create', '--store', '/nonexistent/space', '--relay', 'localhost:7700']]
   for (const argv of calls) {
     const { code, out, err } = await run(argv)
     expect({ argv, code, out }).toEqual({ argv, code: 2, out: '' })
@@ -44,6 +45,23 @@ test('a wrong call ends with 2 and says where help is, as JSON if asked', async 
     const asJson = await run([...argv, '--json'])
     expect(JSON.parse(asJson.err)).toMatchObject({ error: { code: 'bad-argument' } })
   }
+})
+
+test('who mistypes is told what was meant, and can call again', async () => {
+  expect((await run(['memebrs'])).err).toContain('Did you mean members?')
+  expect((await run(['sql', '--fromat', 'csv'])).err).toMatch(/^error: There is no option --fromat\. Did you mean --format\?\nSee: sealdb sql --help/)
+  // Nothing is made where the relay is none; so the right address can be given next.
+  const store = join(temporary(), 'ada')
+  const gone = 'ws://127.0.0.1:9'
+  expect(await run(['create', '--store', store, '--relay', gone])).toMatchObject({ code: 3, err: expect.stringContaining('is it running?') as string })
+  await fine(['create', '--store', store, '--relay', await relayUrl()])
+  for (const uses of ['0', '100000']) expect((await run(['invite', '--store', store, '--uses', uses])).code).toBe(2)
+  const link = await fine(['invite', '--store', store])
+  const other = join(store, '..', 'bob')
+  for (const bad of ['hello', 'sealdb:join#hello', link.slice(0, 100)]) expect((await run(['join', '--store', other, bad])).err).toContain('(bad-link)')
+  await fine(['join', '--store', other], link)
+  expect((await run(['join', '--store', `${other}2`], { input: link })).err).toContain('Ask for a new link')
+  expect((await run(['remove', '--store', other, '1'])).err).toContain('this member’s role does not allow it (role: handle)')
 })
 
 test('two people share a table', async () => {
@@ -78,7 +96,7 @@ test('a receipt proves a row to whoever knows the space and its relay', async ()
   const file = join(ada, '..', 'receipt')
   await fine(['sql', '--store', ada, "CREATE TABLE bill (id INTEGER PRIMARY KEY, text TEXT); INSERT INTO bill VALUES (7, 'seven'), (8, 'eight')"])
   await fine(['prove', '--store', ada, '--out', file, 'SELECT * FROM bill WHERE id = 7'])
-  expect((await run(['prove', '--store', ada, '--out', file, 'SELECT * FROM bill WHERE id = 7'])).err).toContain('EEXIST')
+  expect(await run(['prove', '--store', ada, '--out', file, 'SELECT * FROM bill WHERE id = 7'])).toMatchObject({ code: 2, err: expect.stringContaining('not written over') as string })
   expect((await run(['prove', '--store', ada, '--out', `${file}2`, 'SELECT * FROM bill WHERE id = 9'])).code).toBe(2)
   const { space, relayName, relayKey } = JSON.parse(await fine(['verify', '--store', ada, '--json'])) as { space: string; relayName: string; relayKey: string }
   const check = ['verify-receipt', file, '--relay-name', relayName, '--relay-key', relayKey]
@@ -135,6 +153,10 @@ test('out to SQL, JSON and CSV; and in again', async () => {
     { id: 10, t: 'json' }, { id: 11, t: 'csv' }, { id: 12, t: null }, { id: 13, t: '' },
   ])
   expect((await run(['import', '--store', b, rows])).code).toBe(2)
+  writeFileSync(lines, Uint8Array.of(0xef, 0xbb, 0xbf, ...Buffer.from('id,t\n14,mark\n')))
+  await fine(['import', '--store', b, lines, '--table', 'odd name'])
+  writeFileSync(lines, Buffer.from('id,t\n15,Z\u00fcrich\n', 'latin1'))
+  expect((await run(['import', '--store', b, lines, '--table', 'odd name'])).err).toContain('UTF-8')
   writeFileSync(rows, '[1]')
   expect((await run(['import', '--store', b, rows, '--table', 'odd name'])).code).toBe(2)
 })
@@ -238,6 +260,14 @@ test('the prompt: statements over lines, dot commands, errors, history', async (
     await say('.tables', '\na')
     await say('.schema a', 'CREATE TABLE a (x INTEGER);')
     await say('.schema nosuch', 'There is no table')
+    await say('help', 'begin with a dot')
+    await say('.tabels', 'Did you mean .tables?')
+    await say('.at 3', '', 'sealdb at 3> ')
+    await say('SELECT count(*) AS n FROM a;', '0', 'sealdb at 3> ')
+    await say('INSERT INTO a VALUES (5);', 'a past state may not be modified', 'sealdb at 3> ')
+    await say('.at 99', 'from 1 to 4', 'sealdb at 3> ')
+    await say('.at', '')
+    await say('.policies', '(no rows)')
     await say('.members', 'Ada')
     await say('.devices', 'this one')
     await say('.log 1', 'insert ×2')

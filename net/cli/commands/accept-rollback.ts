@@ -1,6 +1,6 @@
 /** `sealdb accept-rollback`: the relay lost entries and went on without them; an admin accepts that. */
 import type { Command } from '../command.js'
-import { requireOnline, STORE, withSpace } from '../spaces.js'
+import { ONLINE_STORE, requireOnline, withSpace } from '../spaces.js'
 
 export const acceptRollback: Command = {
   name: 'accept-rollback',
@@ -9,7 +9,7 @@ export const acceptRollback: Command = {
   details: `For an admin whose device has verified the lost entries (alert: fork). Ask the relay’s operator first: a relay that forks on purpose looks
 the same. The relay’s history counts from here on. Every device goes over to it when it next connects, and writes again what it had lost, as far as
 that doesn’t conflict. Invite and remove people again who were admitted or removed in the lost part.`,
-  options: { ...STORE },
+  options: { ...ONLINE_STORE },
   run: (invocation) => withSpace(invocation, async (space) => {
     requireOnline(space)
     const { lost, again, givenUp } = await space.acceptRollback()

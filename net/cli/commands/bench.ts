@@ -3,7 +3,6 @@ import { createSpace, memoryStore } from 'sealdb'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { SealError } from '../../../engine/errors.js'
 import { fileStore } from '../../../engine/store/file/file.js'
 import { text, wholeNumber, type Command } from '../command.js'
 
@@ -20,8 +19,7 @@ export const bench: Command = {
   },
   run: async (invocation) => {
     const { output } = invocation
-    const rows = wholeNumber(text(invocation, 'rows') ?? '10000', '--rows', 10_000_000)
-    if (rows === 0) throw new SealError('bad-argument', 'Expected at least one row.')
+    const rows = wholeNumber(text(invocation, 'rows') ?? '10000', '--rows', { min: 1, max: 10_000_000 })
     const directory = invocation.options.memory === true ? undefined : mkdtempSync(join(tmpdir(), 'sealdb-bench-'))
     const space = await createSpace({ store: directory === undefined ? memoryStore() : fileStore(directory) })
     const progress = output.progress('measuring')

@@ -18,12 +18,11 @@ sealed under that passphrase, and every later command needs it; with SEALDB_KEY_
   run: async (invocation) => {
     const { output } = invocation
     const relay = text(invocation, 'relay')
-    const space = await createSpace({ store: storeOf(invocation), profile: profileOf(invocation), offline: relay === undefined })
+    const space = await createSpace({ store: storeOf(invocation), profile: profileOf(invocation), ...(relay !== undefined && { relay }) })
     try {
-      if (relay !== undefined) {
-        await space.attachRelay(relay)
-        // The relay should have it before anybody is invited.
-        if (!(await within(space.online(), ONLINE_WITHIN))) output.error(output.style('yellow', 'The relay does not have the space yet; it gets it next time.'))
+      // The relay should have it before anybody is invited.
+      if (relay !== undefined && !(await within(space.online(), ONLINE_WITHIN))) {
+        output.error(output.style('yellow', 'The relay does not have the space yet; it gets it next time.'))
       }
       output.object({ space: encodeHex(space.id), member: space.me.id, role: space.me.role ?? 'none', ...(relay !== undefined && { relay }) })
     } finally {

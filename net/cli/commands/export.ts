@@ -1,13 +1,15 @@
 /** `sealdb export`: everything a member reads, in plain. */
 import type { SealedSpace } from 'sealdb'
-import { createWriteStream, openSync, rmSync, writeFileSync } from 'node:fs'
+import { createWriteStream, rmSync } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
+import { SealError } from '../../../engine/errors.js'
 import { oneOf, text, type Command, type Invocation } from '../command.js'
 import { dumpSql } from '../dump.js'
-import { toJson } from '../output.js'
+import { createFile, writeNew } from '../files.js'
+import { forTerminal, toJson } from '../output.js'
 import { formatCsv, readSchema } from '../results.js'
 import { STORE, withSpace } from '../spaces.js'
-import { SealError } from '../../../engine/errors.js'
+import { quoteName } from '../sql-text.js'
 
 const FORMATS = ['sql', 'sqlite', 'json', 'csv'] as const
 type TextFormat = Exclude<(typeof FORMATS)[number], 'sqlite'>
@@ -38,8 +40,7 @@ async function exportFile(space: SealedSpace, { args: [file] }: Invocation, tabl
   if (file === undefined) throw new SealError('bad-argument', 'Expected FILE with --format sqlite.')
   if (table !== undefined) throw new SealError('bad-argument', 'A SQLite file holds all tables: leave --table away.')
   const bytes = await space.export({ policies: true })
-  // `wx`: never over something that is there.
-  writeFileSync(file, bytes, { flag: 'wx', mode: 0o600 })
+  writeNew(file, bytes)
   return 0
 }
 
@@ -50,7 +51,7 @@ async function* linesOf(space: SealedSpace, format: TextFormat, only: string | u
     return
   }
   const tables = schema.filter(({ type }) => type === 'table').map(({ name }) => name)
-  const queried = async (name: string): Promise<{ rows: Record<string, unknown>[]; columns: readonly string[] }> => space.query(`SELECT * FROM "${name.replaceAll('"', '""')}"`)
+  const queried = async (name: string): Promise<{ rows: Record<string, unknown>[]; columns: readonly string[] }> => space.query(`SELECT * FROM ${quoteName(name)}`)
   if (format === 'csv') {
     const { rows, columns } = await queried(only as string)
     yield `${formatCsv(rows, columns)}\r\n`
@@ -64,11 +65,10 @@ async function* linesOf(space: SealedSpace, format: TextFormat, only: string | u
 async function write({ args, output, around }: Invocation, lines: AsyncIterable<string>): Promise<void> {
   const [file] = args
   if (file === undefined) {
-    for await (const line of lines) around.stdout.write(line)
+    for await (const line of lines) around.stdout.write(output.terminal ? forTerminal(line) : line)
     return
   }
-  // `wx`: never over something that is there.
-  const descriptor = openSync(file, 'wx', 0o600)
+  const descriptor = createFile(file)
   const progress = output.progress('writing')
   let count = 0
   const counted = async function* (): AsyncGenerator<string> {

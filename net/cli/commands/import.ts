@@ -1,11 +1,12 @@
 /** `sealdb import`: a script, a SQLite file, or rows of a JSON or CSV file, into the space. */
 import type { SealedSpace } from 'sealdb'
-import { readFileSync } from 'node:fs'
 import { SealError } from '../../../engine/errors.js'
 import { oneOf, requiredArg, text, type Command, type Invocation } from '../command.js'
-import { escapeControls } from '../output.js'
 import { parseCsv } from '../csv.js'
+import { readInput, readTextInput } from '../files.js'
+import { escapeControls } from '../output.js'
 import { STORE, withSpace } from '../spaces.js'
+import { quoteName } from '../sql-text.js'
 import { statementsOf } from './sql.js'
 
 const FORMATS = ['sql', 'sqlite', 'json', 'csv'] as const
@@ -29,8 +30,8 @@ Of a SQLite file (.sqlite, .sqlite3, .db) everything comes, and what can’t be 
     const file = requiredArg(invocation, 0, 'a file')
     const extension = file.slice(file.lastIndexOf('.') + 1).toLowerCase()
     const format = oneOf(text(invocation, 'format') ?? EXTENSIONS[extension] ?? extension, 'the format', FORMATS)
-    if (format === 'sqlite') return withSpace(invocation, (space) => importDatabase(space, invocation, readFileSync(file)))
-    const content = readFileSync(file, 'utf8')
+    if (format === 'sqlite') return withSpace(invocation, (space) => importDatabase(space, invocation, readInput(file)))
+    const content = readTextInput(file)
     if (format === 'sql') return withSpace(invocation, (space) => importScript(space, invocation, content))
     const table = text(invocation, 'table')
     if (table === undefined) throw new SealError('bad-argument', `Expected --table with ${format}.`)
@@ -75,7 +76,7 @@ async function importRows(space: SealedSpace, { output }: Invocation, table: str
       await space.transaction(async (tx) => {
         for (const row of rows.slice(from, from + BATCH)) {
           const names = Object.keys(row)
-          await tx.query(`INSERT INTO ${quote(table)} (${names.map(quote).join(', ')}) VALUES (${names.map(() => '?').join(', ')})`, Object.values(row))
+          await tx.query(`INSERT INTO ${quoteName(table)} (${names.map(quoteName).join(', ')}) VALUES (${names.map(() => '?').join(', ')})`, Object.values(row))
         }
       })
       progress.update(Math.min(rows.length, from + BATCH), rows.length)
@@ -108,8 +109,4 @@ function rowsOfCsv(content: string): readonly Row[] {
     if (line.length !== header.length) throw new SealError('bad-argument', `Expected ${header.length} fields in row ${i + 1}, found ${line.length}.`)
     return Object.fromEntries(line.map((field, column) => [header[column] ?? '', field]))
   })
-}
-
-function quote(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
 }

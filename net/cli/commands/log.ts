@@ -7,7 +7,7 @@ export const log: Command = {
   name: 'log',
   args: '',
   summary: 'list the latest entries of the history',
-  details: 'Authors are proved by signatures. Times are what the author’s clock said, and prove nothing.',
+  details: 'Authors are proved by signatures. Times (UTC) are what the author’s clock said, and prove nothing.',
   options: {
     ...STORE,
     count: { type: 'string', short: 'c', value: 'N', help: 'how many (default 20)' },

@@ -1,6 +1,6 @@
 /** `sealdb prove`: a receipt for rows, which anybody can check offline. */
-import { writeFileSync } from 'node:fs'
 import { requiredArg, text, type Command } from '../command.js'
+import { writeNew } from '../files.js'
 import { STORE, withSpace } from '../spaces.js'
 
 export const prove: Command = {
@@ -14,7 +14,7 @@ else. It says that they were in the space at its head, and who wrote them. Check
     const sql = requiredArg(invocation, 0, 'a query')
     const file = text(invocation, 'out') ?? 'receipt.bin'
     const receipt = await space.prove(sql)
-    writeFileSync(file, receipt, { flag: 'wx', mode: 0o600 })
+    writeNew(file, receipt)
     invocation.output.object({ receipt: file, bytes: receipt.length })
     return 0
   }),

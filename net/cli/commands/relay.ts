@@ -1,10 +1,10 @@
 /** `sealdb relay`: one generic relay, for any number of spaces. */
-import { readFileSync } from 'node:fs'
 import { decodeUtf8, encodeHex, encodeUtf8 } from '../../../engine/codec/bytes.js'
 import { SealError } from '../../../engine/errors.js'
 import { startRelay, type RelayStore, type ServerOptions } from '../../server.js'
 import { fileRelayStore } from '../../relay/stores/file.js'
 import { oneOf, text, wholeNumber, type Command, type Invocation } from '../command.js'
+import { readTextInput } from '../files.js'
 import { fingerprint } from '../fingerprint.js'
 import { toJson } from '../output.js'
 
@@ -62,10 +62,10 @@ function serverOptions(invocation: Invocation, host: string): ServerOptions {
   const maxConnections = text(invocation, 'max-connections')
   return {
     host,
-    port: wholeNumber(text(invocation, 'port') ?? '7700', 'the port', 65_535),
+    port: wholeNumber(text(invocation, 'port') ?? '7700', 'the port', { max: 65_535 }),
     verify: oneOf(text(invocation, 'verify') ?? 'full', '--verify', ['full', 'group']),
     unsafeSkipRelayAuth: invocation.options.open === true,
-    ...(cert !== undefined && key !== undefined && { tls: { cert: readFileSync(cert), key: readFileSync(key) } }),
+    ...(cert !== undefined && key !== undefined && { tls: { cert: readTextInput(cert), key: readTextInput(key) } }),
     limits: {
       ...(maxSpaces !== undefined && { maxSpaces: wholeNumber(maxSpaces, '--max-spaces') }),
       ...(maxConnections !== undefined && { maxConnections: wholeNumber(maxConnections, '--max-connections') }),

@@ -1,7 +1,7 @@
 /** `sealdb remove`: take a member or a device out, and start the epoch that keeps them out. */
 import { requiredArg, wholeNumber, type Command } from '../command.js'
 import { findMember } from '../people.js'
-import { requireOnline, STORE, withSpace } from '../spaces.js'
+import { ONLINE_STORE, requireOnline, withSpace } from '../spaces.js'
 
 export const remove: Command = {
   name: 'remove',
@@ -9,7 +9,7 @@ export const remove: Command = {
   summary: 'remove a member',
   details: `WHO is a member’s number or name. Nothing written afterwards is readable for them. What they could read before, they may have
 kept. Open invitations end: those links have to be made again.`,
-  options: { ...STORE, device: { type: 'boolean', help: 'WHO is the number of a device: remove only that' } },
+  options: { ...ONLINE_STORE, device: { type: 'boolean', help: 'WHO is the number of a device: remove only that' } },
   run: (invocation) => withSpace(invocation, async (space) => {
     const who = requiredArg(invocation, 0, 'a member’s number or name')
     requireOnline(space)

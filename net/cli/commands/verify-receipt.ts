@@ -1,9 +1,9 @@
 /** `sealdb verify-receipt`: what a receipt proves, without a space. */
-import { readFileSync } from 'node:fs'
 import { isSealError, openReceipt, type OpenedReceipt, type ReceiptTrust } from 'sealdb'
 import { decodeHex } from '../../../engine/codec/bytes.js'
 import { SealError } from '../../../engine/errors.js'
 import { requiredArg, text, type Command, type Invocation } from '../command.js'
+import { readInput } from '../files.js'
 import { fingerprint } from '../fingerprint.js'
 
 export const verifyReceipt: Command = {
@@ -20,13 +20,13 @@ trust; sealdb verify shows them. A receipt does not say that the rows are still 
   run: async (invocation) => {
     const { output } = invocation
     const trust = trustOf(invocation)
-    const bytes = Uint8Array.from(readFileSync(requiredArg(invocation, 0, 'a file')))
+    const bytes = readInput(requiredArg(invocation, 0, 'a file'))
     let opened: OpenedReceipt
     try {
       opened = await openReceipt(bytes, trust)
     } catch (error) {
       if (!isSealError(error) || error.family !== 'hostile') throw error
-      output.object({ proves: 'nothing', code: error.code, reason: error.message })
+      output.object({ proves: 'nothing', code: error.code, reason: error.message, ...(!trust.relay && { hint: 'With --relay-name and --relay-key (sealdb verify shows them) the relay is believed, too.' }) })
       return 1
     }
     show(invocation, opened)

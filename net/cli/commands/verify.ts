@@ -1,5 +1,4 @@
 /** `sealdb verify`: is what is here whole, and is the relay honest about it? Or: what does a file of evidence prove? */
-import { readFileSync } from 'node:fs'
 import { loadProvider } from 'sealdb'
 import { encodeHex } from '../../../engine/codec/bytes.js'
 import { SealError } from '../../../engine/errors.js'
@@ -8,6 +7,7 @@ import { verifyDeviceEvidence } from '../../../engine/space/device-evidence.js'
 import { isDeviceEvidence } from '../../../engine/space/device-watch.js'
 import { verifyEvidence } from '../../../engine/space/evidence.js'
 import { text, type Command, type Invocation } from '../command.js'
+import { readInput } from '../files.js'
 import { fingerprint } from '../fingerprint.js'
 import { STORE, withSpace } from '../spaces.js'
 
@@ -46,7 +46,7 @@ function verifySpace(invocation: Invocation): Promise<number> {
 
 async function verifyFile({ output }: Invocation, file: string): Promise<number> {
   try {
-    output.object(readEvidence(await loadProvider(), Uint8Array.from(readFileSync(file))))
+    output.object(readEvidence(await loadProvider(), readInput(file)))
     return 0
   } catch (error) {
     if (!(error instanceof SealError) || error.family !== 'hostile') throw error
