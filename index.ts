@@ -62,7 +62,8 @@ export interface CreateOptions extends OpenOptions {
 }
 
 /**
- * Found a space. This device is its first, this member its owner.
+ * Found a space. This device is its first, this member its owner. Throws `bad-argument` if the store holds a space already or `relay` is no
+ * address, `disconnected` if no relay answers there; then nothing was made.
  *
  * @example
  * const space = await createSpace({ store: memoryStore() })
@@ -71,6 +72,8 @@ export interface CreateOptions extends OpenOptions {
  */
 export async function createSpace(options: CreateOptions): Promise<SealedSpace> {
   const parts = await partsOf(options)
+  // Before anything is kept: who mistypes the address, or forgot to start the relay, can call again.
+  if (options.relay !== undefined) (await greet(parts.dial, options.relay, NO_SPACE)).rpc.close()
   return onStore(options.store, async (store) => {
     const space = await SealedSpace.assemble(await createEngineSpace(store, parts.space, options.profile), options, parts)
     if (options.relay !== undefined) await closeOnFailure(space, () => space.attachRelay(options.relay as string))
@@ -128,6 +131,9 @@ export async function openReceipt(bytes: Uint8Array, trust: ReceiptTrust, crypto
   const receipt = verifyReceipt(crypto ?? (await loadProvider()), bytes, trust)
   return { receipt, ...discloseRows(receipt) }
 }
+
+/** Asked of a relay that there is one: no hash of a genesis is this. */
+const NO_SPACE = new Uint8Array(32)
 
 interface Parts { readonly space: SpaceOptions; readonly dial: Dial }
 

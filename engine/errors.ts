@@ -49,7 +49,7 @@ export const ERROR_CODES = {
   'relay-refused': 'refused', // the relay answered with a refusal (facts.code)
   // space
   'bad-genesis': 'hostile', // a record that founds no space, or another than expected
-  'bad-link': 'hostile', // an invitation link that is damaged, or leads elsewhere than it says
+  'bad-link': 'hostile', // no invitation link, or a damaged one
   'rejected': 'refused', // the state machine refuses what was to be written (facts.code, facts.detail)
   'stale-view': 'retry', // the state moved while a transaction was running
   'read-only': 'refused', // the space takes no writes: evidence, removal, or a newer protocol (facts.reason)

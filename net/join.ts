@@ -1,5 +1,5 @@
 /** The network's part of joining by a link: a connection that was let in by the invitation's key. */
-import { SealError } from '../engine/errors.js'
+import { isSealError, SealError } from '../engine/errors.js'
 import type { InvitationLink } from '../engine/group/link.js'
 import type { JoinChannel } from '../engine/space/join.js'
 import { decodeManifest } from '../engine/space/snapshot-manifest.js'
@@ -17,7 +17,13 @@ export async function joinChannel(
   const { relay } = link
   if (!relay) throw new SealError('bad-argument', 'This link names no relay; the space must be attached to one before others can join.')
   const { rpc, name, nonce } = await greet(dial, relay.url, link.spaceId, relay)
-  await rpc.call({ kind: 'authInvitation', invitation: link.invitation, signature: sign(name, nonce) }, 'welcome')
+  try {
+    await rpc.call({ kind: 'authInvitation', invitation: link.invitation, signature: sign(name, nonce) }, 'welcome')
+  } catch (error) {
+    rpc.close()
+    if (!isSealError(error, 'relay-refused') || error.facts.code !== 'denied') throw error
+    throw new SealError('relay-refused', 'This invitation is not open: it was used up or revoked, has expired, or ended when somebody was removed. Ask for a new link.', error.facts, { cause: error })
+  }
   let news = false
   let wake: () => void = () => undefined
   rpc.onPush = () => {

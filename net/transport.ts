@@ -23,7 +23,7 @@ export interface Connection {
   readonly peer: string
 }
 
-/** Opens a connection to an address. Rejects with `disconnected` if it can't be had. */
+/** Opens a connection to an address. Rejects with `disconnected` if it can't be had, `bad-argument` if it is no address of a relay. */
 export type Dial = (url: string, signal?: AbortSignal) => Promise<Connection>
 
 /** Two ends of one in-memory connection. Frames are delivered in later microtasks, as a network would: never inside `send`. */
@@ -79,6 +79,12 @@ export function shortReason(reason: string): string {
   let end = MAX_REASON_LENGTH
   while (((bytes[end] as number) & 0xc0) === 0x80) end--
   return new TextDecoder().decode(bytes.subarray(0, end))
+}
+
+/** What every transport can dial. A relay's address comes from other people: what a platform's WebSocket says of a bad one is not ours to throw. */
+export function requireAddress(url: string): void {
+  if (URL.canParse(url) && /^wss?:$/.test(new URL(url).protocol) && new URL(url).hash === '') return
+  throw new SealError('bad-argument', `Expected the address of a relay, ws://… or wss://…, got ${url}.`, { url })
 }
 
 /** The error of a dial that failed, the same for every transport. */

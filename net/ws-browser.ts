@@ -1,8 +1,9 @@
 /** WebSocket transport for browsers (and any platform with a global `WebSocket`). */
-import { cannotConnect, shortReason, type Closing, type Connection, type Dial } from './transport.js'
+import { cannotConnect, requireAddress, shortReason, type Closing, type Connection, type Dial } from './transport.js'
 
 export const dial: Dial = (url, signal) =>
   new Promise((resolve, reject) => {
+    requireAddress(url)
     const socket = new WebSocket(url)
     socket.binaryType = 'arraybuffer'
     const abort = (): void => socket.close()

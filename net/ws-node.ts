@@ -3,10 +3,11 @@
  */
 import { WebSocket } from 'ws'
 import { MAX_FRAME_LENGTH } from '../engine/limits.js'
-import { cannotConnect, shortReason, type Closing, type Connection, type Dial } from './transport.js'
+import { cannotConnect, requireAddress, shortReason, type Closing, type Connection, type Dial } from './transport.js'
 
 export const dial: Dial = (url, signal) =>
   new Promise((resolve, reject) => {
+    requireAddress(url)
     const socket = new WebSocket(url, { perMessageDeflate: false, maxPayload: MAX_FRAME_LENGTH, handshakeTimeout: 15_000, skipUTF8Validation: false })
     const abort = (): void => socket.terminate()
     signal?.addEventListener('abort', abort, { once: true })

@@ -12,7 +12,7 @@ import { decodeCanonical, encodeCanonical, type Reader, type Writer } from '../c
 import { hashLabelled, LABELS } from '../crypto/labels.js'
 import type { Sha256 } from '../crypto/provider.js'
 import { type ProofBase, writeBase } from '../crypto/transcript.js'
-import { SealError } from '../errors.js'
+import { type ErrorFacts, isSealError, SealError } from '../errors.js'
 import { MAX_INVITATION_LINK_LENGTH } from '../limits.js'
 import { MAX_ID } from '../state/keys.js'
 
@@ -53,21 +53,35 @@ export function formatLink(crypto: Sha256, link: InvitationLink, page: string = 
   return text
 }
 
-/** Strict. Throws `bad-encoding` for what is no link or a damaged one, `unsupported-version`, `too-large`. Spaces around it are cut off. */
+/** Strict. Throws `bad-link` for what is no link or a damaged one, `unsupported-version`, `too-large`. Spaces around it are cut off. */
 export function parseLink(crypto: Sha256, text: string): InvitationLink {
   const trimmed = text.trim()
   if (trimmed.length > MAX_INVITATION_LINK_LENGTH) throw new SealError('too-large', 'Expected an invitation link, found a longer text.', { length: trimmed.length })
   const parts = trimmed.split('#')
-  if (parts.length !== 2) throw new SealError('bad-encoding', 'Expected an invitation link, with one #.', { parts: parts.length })
-  const bytes = decodeBase64url(parts[1] as string)
+  if (parts.length !== 2) throw noLink({ parts: parts.length })
+  const bytes = readable(() => decodeBase64url(parts[1] as string))
   if (bytes[0] !== undefined && bytes[0] !== VERSION) {
     throw new SealError('unsupported-version', `Expected an invitation link of version ${VERSION}.`, { version: bytes[0] })
   }
   const body = bytes.subarray(0, Math.max(0, bytes.length - CHECK_LENGTH))
   if (body.length === 0 || !equalBytes(checkOf(crypto, body), bytes.subarray(body.length))) {
-    throw new SealError('bad-encoding', 'This invitation link is damaged: part of it was cut off or changed.', { length: bytes.length })
+    throw new SealError('bad-link', 'This invitation link is damaged: part of it was cut off or changed. Copy the whole of it.', { length: bytes.length })
   }
-  return decodeCanonical(body, readLink)
+  return readable(() => decodeCanonical(body, readLink))
+}
+
+/** Whatever is wrong with its encoding, it is no link. */
+function readable<T>(decode: () => T): T {
+  try {
+    return decode()
+  } catch (cause) {
+    if (!isSealError(cause, 'bad-encoding')) throw cause
+    throw noLink({}, cause)
+  }
+}
+
+function noLink(facts: ErrorFacts, cause?: unknown): SealError {
+  return new SealError('bad-link', 'Expected an invitation link: an address with one #, and after it letters, digits, - and _ only.', facts, { cause })
 }
 
 function checkOf(crypto: Sha256, body: Uint8Array): Uint8Array {

@@ -20,7 +20,7 @@ import type { Puts } from './outbox.js'
 import type { Pending } from './pending.js'
 import { encodeHead, NAMES } from './persist.js'
 import { readOnly } from './standing.js'
-import type { Committed, Draft, Verdict, View } from './types.js'
+import type { Committed, Draft, RejectedCode, Verdict, View } from './types.js'
 
 export class OwnEntries {
   readonly #core: SpaceCore
@@ -133,7 +133,18 @@ export class OwnEntries {
   }
 }
 
+const REASONS: Readonly<Record<RejectedCode, string>> = {
+  base: 'it was written on a state too far back',
+  chain: 'it does not follow this device’s last entry',
+  epoch: 'it is of an epoch that has ended',
+  role: 'this member’s role does not allow it',
+  conflict: 'what it relies on was changed meanwhile',
+  policy: 'a policy of the table does not allow it',
+  rule: 'it breaks a rule of the protocol',
+}
+
 function rejection(verdict: Exclude<Verdict, { kind: 'applied' }>): SealError {
   const { kind, code, detail } = verdict
-  return new SealError('rejected', `The space refuses this: ${code}${detail === undefined ? '' : ` (${detail})`}.`, { kind, code, detail: detail ?? null })
+  const why = kind === 'rejected' ? REASONS[code] : 'it would be no entry of this space'
+  return new SealError('rejected', `The space refuses this: ${why} (${code}${detail === undefined ? '' : `: ${detail}`}).`, { kind, code, detail: detail ?? null })
 }

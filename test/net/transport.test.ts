@@ -34,6 +34,12 @@ describe('WebSocket transport', () => {
     expect(await ended).toBe(1003)
   })
 
+  it('what is no address of a relay is refused as one of ours, whoever gave it', async () => {
+    for (const bad of ['', 'localhost:7700', 'http://127.0.0.1:1', 'foo:bar', 'ws://', 'ws://127.0.0.1:99999', 'ws://127.0.0.1:1/#x']) {
+      await expect(dialNode(bad)).rejects.toMatchObject({ name: 'SealError', code: 'bad-argument' })
+    }
+  })
+
   it('an address without a server, an aborted dial: disconnected', async () => {
     await expect(dialNode('ws://127.0.0.1:1')).rejects.toMatchObject({ code: 'disconnected', family: 'retry' })
     await expect(dialNode(url, AbortSignal.abort())).rejects.toMatchObject({ code: 'disconnected' })
