@@ -122,7 +122,7 @@ async function answer(space: SealedSpace, text: string, at: string): Promise<Htm
 }
 
 async function log({ space, base }: Inspected, query: Query): Promise<Page> {
-  const count = wholeNumber(query.get('count') ?? '50', 'count', 10_000)
+  const count = wholeNumber(query.get('count') ?? '50', 'count', { max: 10_000 })
   const lines = await readLog(space, count)
   return {
     title: 'Log',
