@@ -2,6 +2,7 @@
 import type { SealedSpace } from 'sealdb'
 import { SealError } from '../../../engine/errors.js'
 import { readSchema } from '../results.js'
+import { quoteName } from '../sql-text.js'
 import type { Value } from './cells.js'
 
 export const PAGE = 50
@@ -28,7 +29,7 @@ export async function readTable(space: SealedSpace, name: string): Promise<Table
   const { rows: keys } = await space.query<{ name: string }>('SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk', [found.name], READ)
   return {
     name: found.name, type: found.type, sql: found.sql ?? '', columns, declared: keys.length > 0,
-    keys: found.type === 'view' ? [] : keys.length === 0 ? ['rowid'] : keys.map((key) => quote(key.name)),
+    keys: found.type === 'view' ? [] : keys.length === 0 ? ['rowid'] : keys.map((key) => quoteName(key.name)),
   }
 }
 
@@ -40,7 +41,7 @@ export interface RowPage {
 
 /** Rows from `offset` on, in order of their keys. */
 export async function readRows(space: SealedSpace, { name, keys, declared }: TableInfo, offset: number): Promise<RowPage> {
-  const table = quote(name)
+  const table = quoteName(name)
   const provenance = keys.length === 0 ? [] : declared ? [`row_author(${table})`, `row_version(${table})`] : ['NULL', 'NULL']
   const before = [...keys, ...provenance]
   const order = keys.length === 0 ? '' : ` ORDER BY ${keys.join(', ')}`
@@ -54,9 +55,5 @@ export async function readRows(space: SealedSpace, { name, keys, declared }: Tab
 /** `WHERE` of one row. */
 export function rowQuery({ name, keys }: TableInfo): string {
   if (keys.length === 0) throw new SealError('bad-argument', `Rows of the view ${name} have no key.`)
-  return `SELECT * FROM ${quote(name)} WHERE ${keys.map((key) => `${key} = ?`).join(' AND ')}`
-}
-
-function quote(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
+  return `SELECT * FROM ${quoteName(name)} WHERE ${keys.map((key) => `${key} = ?`).join(' AND ')}`
 }
