@@ -2,6 +2,8 @@
  * SealDB: SQL over tables that a group of people shares through a server nobody has to trust. This file wires the three floors for an
  * application: the engine's space, query's database and net's synchronisation. In Node and in browsers; `sealdb/relay`, `sealdb/store/…`,
  * `sealdb/verify`, `sealdb/inspect`, `sealdb/kysely` and `sealdb/drizzle` are entry points of their own.
+ *
+ * Over 400 lines: it is the one file that may import all floors, and half of it is the words of the public interface.
  */
 import { dial as defaultDial } from '#dial'
 import { loadProvider } from './engine/crypto/load.js'
