@@ -27,6 +27,7 @@ import { Sync, type SyncState } from './net/sync.js'
 import type { Dial } from './net/transport.js'
 import { verifyReceipt, type ReceiptTrust, type VerifiedReceipt } from './engine/space/receipt.js'
 import { Database, type DatabaseOptions, type Imported, type ImportOptions, type Migrated, type Migration } from './query/database.js'
+import { nameOfCatalogObject } from './query/migrations.js'
 import { discloseRows, prove, type DisclosedTable } from './query/receipts.js'
 import type { ParameterValue } from './query/values.js'
 
@@ -277,8 +278,16 @@ export class SealedSpace implements AsyncDisposable {
   leave(): Promise<void> {
     return acts.leave(this.engine)
   }
-  rotate(): Promise<void> {
-    return acts.rotate(this.engine)
+  /**
+   * A new secret for what is written from now on: heals after a compromise. `reblind`, by an admin: also for keys and unique values, so that who was removed can't test
+   * guesses of them. That moves every row, in steps, while others go on; if it is cut short, any admin's next call goes on from there.
+   */
+  rotate({ reblind = false, ...options }: Omit<acts.ReblindOptions, 'nameOf'> & { readonly reblind?: boolean } = {}): Promise<void> {
+    return reblind ? acts.reblind(this.engine, { ...options, nameOf: nameOfCatalogObject }) : acts.rotate(this.engine)
+  }
+  /** How many names, rows and unique values are still under the older blinding secret, if the space is being re-blinded. */
+  get reblinding(): { readonly left: number } | undefined {
+    return acts.reblinding(this.engine.currentState)
   }
   /** Make what was deleted or overwritten before now unreadable, also for whoever steals today's secrets. See README, "what is not promised". */
   forget(options?: Parameters<typeof acts.forget>[1]): ReturnType<typeof acts.forget> {

@@ -69,6 +69,12 @@ export function nameOf({ type, name }: Pick<SchemaObject, 'type' | 'name'>): str
   return `${type === 'trigger' ? 'trigger' : 'name'}:${foldName(name)}`
 }
 
+/** As `nameOf`, of an object as the engine has it; undefined if it is not what it says. */
+export function nameOfObject(object: CatalogObject): string | undefined {
+  const read = readObject(object)
+  return typeof read === 'string' ? undefined : nameOf(read)
+}
+
 export function findObject(schema: Schema, type: ObjectType, name: string): SchemaObject | undefined {
   const folded = foldName(name)
   for (const object of schema.values()) if (object.type === type && foldName(object.name) === folded) return object

@@ -12,7 +12,8 @@ import { decodeCanonical, encodeCanonical } from '../engine/codec/canonical.js'
 import { isSealError, SealError } from '../engine/errors.js'
 import { MAX_NAME_LENGTH } from '../engine/limits.js'
 import { loadProvider } from '../engine/crypto/load.js'
-import { type CatalogChange, type ObjectId, type View } from '../engine/space/types.js'
+import { type CatalogChange, type CatalogObject, type ObjectId, type View } from '../engine/space/types.js'
+import { nameOfObject } from './catalog.js'
 import { type Sql } from './sql-api.js'
 import { type Replayed } from './replay.js'
 import { type Write } from './rerun.js'
@@ -78,7 +79,19 @@ export function isDone(view: Pick<View, 'catalog'>, note: MigrationNote): boolea
 }
 
 export function noteChange(id: ObjectId, note: MigrationNote): CatalogChange {
-  return { kind: 'create', object: { id, kind: 'other', sealed: encodeNote(note) }, name: `migration:${note.version}` }
+  return { kind: 'create', object: { id, kind: 'other', sealed: encodeNote(note) }, name: nameOfNote(note) }
+}
+
+const nameOfNote = ({ version }: Pick<MigrationNote, 'version'>): string => `migration:${version}`
+
+/** The name that an object of the catalog was created under, or one of its own if it isn't what it says. What re-blinding needs. */
+export function nameOfCatalogObject(object: CatalogObject): string {
+  const own = `object:${object.id}`
+  if (object.kind === 'other') {
+    const note = decodeNote(object.sealed)
+    return note === undefined ? own : nameOfNote(note)
+  }
+  return nameOfObject(object) ?? own
 }
 
 export function toReplayed({ version, name, content }: MigrationNote): Replayed {

@@ -5,9 +5,11 @@
 import { encodeHex } from '../engine/codec/bytes.js'
 import { type SqlValue } from '../engine/codec/value.js'
 import { equalBytes } from '../engine/codec/bytes.js'
+import { isSealError } from '../engine/errors.js'
 import { type SpaceReader } from '../engine/space/port.js'
 import { type ObjectId, type RowView, type UnopenedRow, type View } from '../engine/space/types.js'
 import { isTable, type Schema, type SchemaObject } from './catalog.js'
+import { keyIdentity } from './keys.js'
 import { type Mirror } from './materialise.js'
 import { readMigrations } from './migrations.js'
 import { describePolicy } from './policy-text.js'
@@ -121,13 +123,28 @@ export class Relations {
     for (let at = from + 1; at <= size; at++) {
       const view = await this.#space.at(at)
       const author = view.devices().find(({ lastIndex }) => lastIndex === at - 1)
+      const keyOf = (id: ObjectId) => this.#keyOf(id)
       const changed = tablesOf(view).filter((id) => (table === undefined || id === table) && differs(before, view, id))
-      if (table === undefined) this.#log.push({ entry: at - 1, member: author?.member, device: author?.id, tables: new Map(changed.map((id) => [id, countChanges(before, view, id)])) })
-      else this.#remember(table, at, changed.length > 0 ? [...versionsOf(before, view, table, at - 1, author)] : [])
+      if (table === undefined) this.#log.push({ entry: at - 1, member: author?.member, device: author?.id, tables: new Map(changed.map((id) => [id, countChanges(before, view, id, keyOf(id))])) })
+      else this.#remember(table, at, changed.length > 0 ? [...versionsOf(before, view, table, at - 1, author, keyOf(table))] : [])
       before?.release()
       before = view
     }
     before?.release()
+  }
+
+  /** Of a table as it is now; what does not open has no key. */
+  #keyOf(table: ObjectId): KeyOf {
+    const object = this.#mirror.schema.get(table)
+    const binding = object && isTable(object) ? this.#mirror.binding(object) : undefined
+    return (row) => {
+      try {
+        return binding === undefined || 'reason' in row ? undefined : keyIdentity(binding.open(row).key)
+      } catch (error) {
+        if (isSealError(error) && error.family === 'hostile') return undefined
+        throw error
+      }
+    }
   }
 
   #remember(table: ObjectId, upTo: number, versions: readonly Version[]): void {
@@ -149,25 +166,40 @@ function differs(before: View | undefined, view: View, table: ObjectId): boolean
   return !knows(before, table) ? view.count(table) > 0 : !equalBytes(before.tableTag(table), view.tableTag(table))
 }
 
-function countChanges(before: View | undefined, view: View, table: ObjectId): number {
-  return knows(before, table) ? [...changesOf(before, view, table)].length : view.count(table)
+function countChanges(before: View | undefined, view: View, table: ObjectId, keyOf: KeyOf): number {
+  return knows(before, table) ? changesOf(before, view, table, keyOf).length : view.count(table)
 }
+
+type KeyOf = (row: RowView | UnopenedRow) => string | number | undefined
 
 interface Change { readonly before: RowView | UnopenedRow | undefined; readonly row: RowView | UnopenedRow | undefined }
 
-/** Two views of the past may not share what makes a difference cheap: then all rows are compared. */
-function* changesOf(before: View, view: View, table: ObjectId): IterableIterator<Change> {
+/**
+ * Two views of the past may not share what makes a difference cheap: then all rows are compared. A row that lies elsewhere with the same key, as after a
+ * re-blinding, is the same row.
+ */
+function changesOf(before: View, view: View, table: ObjectId, keyOf: KeyOf): Change[] {
   const old = new Map([...before.rows(table)].map((row) => [encodeHex(row.rowKey), row]))
+  const changes: Change[] = []
+  const come: (RowView | UnopenedRow)[] = []
   for (const row of view.rows(table)) {
     const was = old.get(encodeHex(row.rowKey))
     old.delete(encodeHex(row.rowKey))
-    if (was?.version !== row.version) yield { before: was, row }
+    if (was === undefined) come.push(row)
+    else if (was.version !== row.version) changes.push({ before: was, row })
   }
-  for (const was of old.values()) yield { before: was, row: undefined }
+  const gone = come.length === 0 ? new Map() : new Map([...old].flatMap(([place, row]) => { const key = keyOf(row); return key === undefined ? [] : [[key, place] as const] }))
+  for (const row of come) {
+    const place = gone.size === 0 ? undefined : gone.get(keyOf(row))
+    changes.push({ before: place === undefined ? undefined : old.get(place), row })
+    if (place !== undefined) old.delete(place)
+  }
+  for (const was of old.values()) changes.push({ before: was, row: undefined })
+  return changes
 }
 
-function* versionsOf(before: View | undefined, view: View, table: ObjectId, entry: number, author: { readonly id: number; readonly member: number } | undefined): IterableIterator<Version> {
-  const changes = knows(before, table) ? changesOf(before, view, table) : [...view.rows(table)].map((row): Change => ({ before: undefined, row }))
+function* versionsOf(before: View | undefined, view: View, table: ObjectId, entry: number, author: { readonly id: number; readonly member: number } | undefined, keyOf: KeyOf): IterableIterator<Version> {
+  const changes = knows(before, table) ? changesOf(before, view, table, keyOf) : [...view.rows(table)].map((row): Change => ({ before: undefined, row }))
   for (const { before: was, row } of changes) {
     const shown = row ?? was
     if (shown !== undefined) yield { entry, operation: row === undefined ? 'delete' : was === undefined ? 'insert' : 'update', member: author?.member, device: author?.id, row: shown }

@@ -4,14 +4,15 @@
  */
 import { SealError } from '../errors.js'
 import { buildInvite, buildNameReseals, buildRefresh, buildRole, type BuildContext } from '../group/builders.js'
-import { buildForget, buildLeave, buildRemoval, buildRepairs, buildRotate, mustRotate, type RotateOptions } from '../group/build-epoch.js'
+import { buildForget, buildLeave, buildRemoval, buildRepairs, buildRotate, mustRotate } from '../group/build-epoch.js'
 import { formatLink } from '../group/link.js'
 import { holdingUpForget, newestEpoch, readDevice, readMeta } from '../group/roster.js'
-import { buildReseal } from './build.js'
+import { buildReseal } from './build-steps.js'
 import type { Branch, Resumed } from './change-branch.js'
 import type { RelayRecord } from './ops/space.js'
+import { ended, settle, type Ops } from './settle.js'
 import type { Space } from './space.js'
-import type { DeviceId, MemberId, Role, SettleState } from './types.js'
+import type { DeviceId, MemberId, Role } from './types.js'
 
 export interface InviteOptions {
   readonly role: Role
@@ -62,9 +63,11 @@ export async function leave(space: Space, what: 'member' | 'device' = 'member'):
 }
 
 /** A new epoch: what is written from now on is sealed under a fresh secret. Heals after a compromise of this device. */
-export async function rotate(space: Space, options: RotateOptions = {}): Promise<void> {
-  await settle(space, (context) => [buildRotate(context, options)])
+export async function rotate(space: Space): Promise<void> {
+  await settle(space, (context) => [buildRotate(context)])
 }
+
+export { reblind, reblinding, type ReblindOptions } from './reblind.js'
 
 /** If somebody left and the epoch awaits its secret, make one. True if it was needed. */
 export async function rotateIfNeeded(space: Space): Promise<boolean> {
@@ -154,8 +157,6 @@ export async function acceptRollback(space: Space, theirs: Branch): Promise<Resu
   return resumed
 }
 
-type Ops = ReturnType<Parameters<Space['commitOps']>[0]>
-
 async function makeLink(space: Space, what: { readonly kind: 'member' | 'device'; readonly role?: Role; readonly uses: number }, options: Omit<InviteOptions, 'role'>): Promise<string> {
   let made: { readonly invitation: number; readonly secret: Uint8Array } | undefined
   const state = await settle(space, (context) => {
@@ -169,19 +170,6 @@ async function makeLink(space: Space, what: { readonly kind: 'member' | 'device'
   const anchor = ('index' in state && space.headAt(state.index + 1)) || head
   const formatted = { spaceId: space.id, ...made, anchor, relay, note: relay && anchor.size === head.size ? note : undefined }
   return formatLink(space.env.crypto, formatted, options.page)
-}
-
-/** Write, and wait until it is in the verified log. Throws `rejected` if the log rejects it: somebody else was faster. */
-async function settle(space: Space, build: (context: BuildContext) => Ops, withKeyring: 'with-keyring' | 'as-needed' = 'as-needed'): Promise<SettleState> {
-  const committed = await space.commitOps(build, withKeyring)
-  return ended(await committed.settled)
-}
-
-function ended(state: SettleState): SettleState {
-  if (state.kind !== 'rejected') return state
-  const { verdict } = state
-  const code = verdict.kind === 'applied' ? 'applied' : verdict.code
-  throw new SealError('rejected', `Somebody else changed the space first (${code}); try again.`, { code, index: state.index })
 }
 
 /** False if there was nothing to write. */

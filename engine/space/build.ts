@@ -4,17 +4,19 @@
  */
 import { concatBytes } from '../codec/bytes.js'
 import { encodeTuplePrefix } from '../codec/tuple.js'
+import { type SqlValue } from '../codec/value.js'
 import { type Signer } from '../crypto/provider.js'
 import { SealError } from '../errors.js'
 import { metaOf } from '../group/roster.js'
 import { type ApplyEnv, type StateReader } from '../state/context.js'
-import { indexPrefix, KEY_KIND, keyId, objectKey, prefixEnd, ROW_PREFIX_LENGTH, rowPrefix, rowStateKey } from '../state/keys.js'
+import { generationPrefix, indexPrefix, KEY_KIND, keyId, objectKey, prefixEnd, ROW_PREFIX_LENGTH, rowPrefix, rowStateKey } from '../state/keys.js'
 import { atLeast, type MemberRole } from '../state/roster.js'
+import { olderGeneration } from './blinded.js'
 import { decodeObject, decodeObjectOf, type ObjectRecord } from './catalog.js'
 import { signEntry, type ReadClaim } from './entry.js'
 import { type Op } from './ops/index.js'
 import { type PutRowOp, type ResealRowOp } from './ops/row.js'
-import { decodeRow, type RowRecord } from './row-record.js'
+import { decodeRow, type IndexToken, type RowRecord } from './row-record.js'
 import { liveEpochs } from './rows.js'
 import { nonceSource, publicObject, RowSealer, type RowContent, type Secrets } from './seal-row.js'
 import { type CatalogChange, type CatalogObject, type Draft, type Head, type Read, type RowChange, type RowImage, type TableShape } from './types.js'
@@ -55,28 +57,28 @@ export function buildRecord(env: ApplyEnv, by: Authorship, ops: readonly Op[], r
   return signEntry({ spaceId: env.spaceId, base, device, devicePrev, epoch, time, adopted: by.adopted ?? false, reads, ops }, by.signer)
 }
 
-/**
- * Ops that give everything sealed before `cut` the current epoch, at most `limit` of them; none left: `forget(cut)` will not be refused for
- * rows or catalog. What doesn't open can't be re-sealed: it is named in `stuck` and has to be deleted.
- */
-export function buildReseal(bench: Workbench, cut: number, limit: number): { readonly ops: readonly Op[]; readonly stuck: readonly Uint8Array[] } {
-  return new DraftBuilder(bench, { catalog: [], rows: [], reads: [] }).reseal(cut, limit)
-}
+/** Reads that pin keys of the older generation, one by one; beyond them the whole of it is pinned. Of the reads of an entry a draft may declare the rest. */
+const MAX_OLDER_READS = 1_024
 
-interface Table {
+export interface Table {
   readonly shape: TableShape
   readonly generation: number
   /** Undefined: created by this draft. */
   readonly record: ObjectRecord | undefined
+  /** While the space is re-blinded: rows may lie under this generation, too. */
+  readonly older: number | undefined
 }
 
-class DraftBuilder {
+/** One draft's ops and reads. build-steps.ts makes others of the same parts. */
+export class DraftBuilder {
   readonly epoch: number
-  private readonly bench: Workbench
+  protected readonly bench: Workbench
   private readonly draft: Draft
-  private readonly sealer: RowSealer
-  private readonly generation: number
+  protected readonly sealer: RowSealer
+  protected readonly generation: number
   private readonly tables = new Map<number, Table>()
+  /** Keys of the older generation that what is written must not have under it (PROTOCOL.md §8.6), by the prefix that holds them all. */
+  private readonly olderKeys = new Map<string, { readonly prefix: Uint8Array; readonly keys: Uint8Array[] }>()
   private readonly nonce: () => Uint8Array
 
   constructor(bench: Workbench, draft: Draft) {
@@ -98,40 +100,39 @@ class DraftBuilder {
     }
     for (const change of this.draft.rows) ops.push(this.rowOp(change))
     for (const table of new Set(grown)) ops.push(...this.backfill(table))
+    this.checkOlder(ops)
     return ops
+  }
+
+  /** What the verdict can't see: a unique value that a row which the draft leaves alone has under the older generation. */
+  private checkOlder(ops: readonly Op[]): void {
+    if (this.olderKeys.size === 0) return
+    const written = new Set(ops.map((op) => ('rowKey' in op ? `${op.table}/${String(op.rowKey)}` : '')))
+    for (const { keys } of this.olderKeys.values()) {
+      for (const key of keys) {
+        const holder = key[0] === KEY_KIND.index ? this.bench.state.get(key) : undefined
+        if (holder === undefined || written.has(`${keyId(key)}/${String(holder)}`)) continue
+        throw new SealError('rejected', 'The space refuses this: conflict (unique).', { kind: 'rejected', code: 'conflict', detail: 'unique' })
+      }
+    }
   }
 
   reads(): ReadClaim[] {
     const { state } = this.bench
-    return this.draft.reads.flatMap((read) => this.prefixes(read)).map((prefix) => ({ prefix, root: state.subtreeRoot(prefix) }))
+    return [...this.draft.reads.flatMap((read) => this.prefixes(read)), ...this.olderReads()].map((prefix) => ({ prefix, root: state.subtreeRoot(prefix) }))
   }
 
-  reseal(cut: number, limit: number): { ops: Op[]; stuck: Uint8Array[] } {
-    const { state } = this.bench
-    const ops: Op[] = []
-    const stuck: Uint8Array[] = []
-    for (const { key, value } of state.scan(Uint8Array.of(KEY_KIND.object), Uint8Array.of(KEY_KIND.object + 1))) {
-      const record = decodeObject(value)
-      if (ops.length >= limit) break
-      if (record.epoch >= cut) continue
-      const object = this.sealer.openObject(keyId(key), record)
-      if (typeof object === 'string') stuck.push(key)
-      else ops.push({ op: 'reseal-object', id: object.id, sealed: this.sealObject(object) })
-    }
-    for (const { key, value } of state.scan(Uint8Array.of(KEY_KIND.object), Uint8Array.of(KEY_KIND.object + 1))) {
-      const record = decodeObject(value)
-      const id = keyId(key)
-      if (!record.table || ops.length >= limit || liveEpochs(state, id, 1, cut).length === 0) continue
-      for (const row of state.scan(rowPrefix(id), prefixEnd(rowPrefix(id)))) {
-        if (ops.length >= limit) break
-        const old = decodeRow(row.value)
-        if (old.epoch >= cut) continue
-        const op = this.resealRow(id, this.table(id), row.key.slice(ROW_PREFIX_LENGTH), old)
-        if (op) ops.push(op)
-        else stuck.push(row.key)
-      }
-    }
-    return { ops, stuck }
+  private olderReads(): Uint8Array[] {
+    const all = [...this.olderKeys.values()]
+    const few = all.reduce((sum, { keys }) => sum + keys.length, 0) <= MAX_OLDER_READS
+    return all.flatMap(({ prefix, keys }) => (few ? keys : [prefix]))
+  }
+
+  private pinOlder(place: Uint8Array, generation: number, token: Uint8Array): void {
+    const prefix = generationPrefix(place, generation)
+    const pinned = this.olderKeys.get(String(prefix)) ?? { prefix, keys: [] }
+    this.olderKeys.set(String(prefix), pinned)
+    pinned.keys.push(concatBytes(place, token))
   }
 
   private catalogOp(change: CatalogChange): Op {
@@ -140,8 +141,14 @@ class DraftBuilder {
     const before = this.bench.state.get(objectKey(object.id))
     const record = before === undefined ? undefined : decodeObject(before)
     const generation = record?.generation ?? this.tables.get(object.id)?.generation ?? this.generation
-    if (object.table) this.tables.set(object.id, { shape: object.table, generation, record })
+    if (object.table) this.tables.set(object.id, { shape: object.table, generation, record, older: record && olderGeneration(this.bench.state, record) })
     const sealed = this.sealObject(object)
+    const older = change.name === undefined ? undefined : olderGeneration(this.bench.state, { generation: this.generation })
+    if (older !== undefined && change.name !== undefined) {
+      // An object of the older generation keeps its names there: the other one is where they must not be.
+      const other = generation === older ? this.generation : older
+      this.pinOlder(Uint8Array.of(KEY_KIND.name), other, this.sealer.nameToken(other, change.name))
+    }
     if (change.kind === 'create') {
       return { op: 'create', id: object.id, object: publicObject(object), nameToken: this.sealer.nameToken(this.generation, change.name), sealed }
     }
@@ -151,8 +158,8 @@ class DraftBuilder {
 
   private rowOp(change: RowChange): Op {
     const table = this.table(change.table)
-    const { shape, generation } = table
-    const rowKey = this.sealer.rowKey(change.table, shape, generation, change.key)
+    const { shape } = table
+    const rowKey = this.rowKeyOf(change.table, table, change.key, change.kind === 'insert')
     if (change.kind === 'delete') return { op: 'delete', table: change.table, rowKey }
     return this.putOp(change.kind, change.table, table, rowKey, change.row.plain, {
       key: shape.key === 'blinded' ? change.key : [],
@@ -161,8 +168,27 @@ class DraftBuilder {
     })
   }
 
+  /** Where the row lies, or, while two generations are alive, would lie. `pin`: it must not be there under the older one either. */
+  private rowKeyOf(id: number, { shape, generation, older }: Table, key: readonly SqlValue[], pin = false): Uint8Array {
+    if (older !== undefined && shape.key === 'blinded') {
+      const rowKey = this.sealer.rowKey(id, shape, older, key)
+      if (this.bench.state.get(rowStateKey(id, rowKey)) !== undefined) return rowKey
+      if (pin) this.pinOlder(rowPrefix(id), older, rowKey)
+    }
+    return this.sealer.rowKey(id, shape, generation, key)
+  }
+
   private putOp(op: 'insert' | 'update', id: number, table: Table, rowKey: Uint8Array, plain: RowImage['plain'], content: RowContent): PutRowOp {
+    if (table.older !== undefined) this.pinValues(id, table, table.older, content)
     return { op, table: id, rowKey, plain, tokens: this.tokens(id, table, content), sealed: this.seal(id, rowKey, content) }
+  }
+
+  private pinValues(id: number, { shape }: Table, older: number, { blind }: RowContent): void {
+    for (const index of shape.indexes) {
+      const values = index.unique && index.kind === 'blind' ? blind.find((b) => b.index === index.id)?.values : undefined
+      const token = values && this.sealer.indexToken(id, index, older, this.epoch, values)
+      if (token) this.pinOlder(indexPrefix(id, index.id), older, token)
+    }
   }
 
   private tokens(id: number, { shape, generation }: Table, { blind }: RowContent): PutRowOp['tokens'] {
@@ -173,23 +199,25 @@ class DraftBuilder {
     return this.sealer.sealRow(id, rowKey, this.epoch, this.bench.device, this.nonce(), content)
   }
 
-  private sealObject(object: CatalogObject): Uint8Array {
+  protected sealObject(object: CatalogObject): Uint8Array {
     return this.sealer.sealObject(object.id, this.epoch, this.bench.device, this.nonce(), object)
   }
 
-  private resealRow(id: number, table: Table, rowKey: Uint8Array, old: RowRecord): ResealRowOp | undefined {
+  protected resealRow(id: number, table: Table, rowKey: Uint8Array, old: RowRecord): ResealRowOp | undefined {
     const content = this.openOld(id, table, rowKey, old)
     return content && this.resealOp(id, table, rowKey, old, content)
   }
 
-  /** Unique tokens stay, those that stand for NULL too: they don't depend on the epoch. */
-  private resealOp(id: number, table: Table, rowKey: Uint8Array, old: RowRecord, content: RowContent): ResealRowOp {
+  /** Unique tokens stay, those that stand for NULL too: they don't depend on the epoch. Those of the older generation go. */
+  protected resealOp(id: number, table: Table, rowKey: Uint8Array, old: RowRecord, content: RowContent): ResealRowOp {
     const tokens = this.tokens(id, table, content)
     const unique = new Set(table.shape.indexes.filter((i) => i.unique && table.record?.table?.indexes.some((o) => o.id === i.id)).map((i) => i.id))
-    return { op: 'reseal', table: id, rowKey, tokens: tokens.map((t) => (unique.has(t.index) && old.tokens.find((o) => o.index === t.index)) || t), sealed: this.seal(id, rowKey, content) }
+    const stays = (token: IndexToken): IndexToken | undefined =>
+      unique.has(token.index) ? old.tokens.find((o) => o.index === token.index && o.token[0] === token.token[0]) : undefined
+    return { op: 'reseal', table: id, rowKey, tokens: tokens.map((token) => stays(token) ?? token), sealed: this.seal(id, rowKey, content) }
   }
 
-  private openOld(id: number, table: Table, rowKey: Uint8Array, old: RowRecord): RowContent | undefined {
+  protected openOld(id: number, table: Table, rowKey: Uint8Array, old: RowRecord): RowContent | undefined {
     if (table.record?.table === undefined) return undefined
     const content = this.sealer.openRow(id, table.record, table.record.table, rowKey, old)
     return typeof content === 'string' ? undefined : content
@@ -201,7 +229,7 @@ class DraftBuilder {
    */
   private backfill(id: number): Op[] {
     const table = this.table(id)
-    const written = new Set(this.draft.rows.filter((r) => r.table === id).map((r) => String(this.sealer.rowKey(id, table.shape, table.generation, r.key))))
+    const written = new Set(this.draft.rows.filter((r) => r.table === id).map((r) => String(this.rowKeyOf(id, table, r.key))))
     const ops: Op[] = []
     const added = table.shape.indexes.filter((index) => !table.record?.table?.indexes.some((i) => i.id === index.id))
     for (const { key, value } of this.bench.state.scan(rowPrefix(id), prefixEnd(rowPrefix(id)))) {
@@ -226,13 +254,13 @@ class DraftBuilder {
     return object.table?.indexes.some((index) => !old?.indexes.some((i) => i.id === index.id)) ?? false
   }
 
-  private table(id: number): Table {
+  protected table(id: number): Table {
     let table = this.tables.get(id)
     if (table === undefined) {
       const record = this.recordOf(id)
       if (record?.table === undefined) throw new SealError('bad-argument', 'Expected the id of a table.', { table: id })
       // Names of policies are of no use here.
-      table = { shape: { ...record.table, policies: [] }, generation: record.generation, record }
+      table = { shape: { ...record.table, policies: [] }, generation: record.generation, record, older: olderGeneration(this.bench.state, record) }
       this.tables.set(id, table)
     }
     return table
@@ -246,18 +274,21 @@ class DraftBuilder {
   private prefixes(read: Read): Uint8Array[] {
     if (read.kind === 'catalog') return [Uint8Array.of(KEY_KIND.object)]
     if (read.kind === 'table') return [rowPrefix(read.table)]
-    const { shape, generation } = this.table(read.table)
-    if (read.kind === 'row') return [rowStateKey(read.table, this.sealer.rowKey(read.table, shape, generation, read.key))]
+    const { shape, generation, older } = this.table(read.table)
+    const generations = older === undefined ? [generation] : [generation, older]
+    if (read.kind === 'row') {
+      return (shape.key === 'plain' ? [generation] : generations).map((g) => rowStateKey(read.table, this.sealer.rowKey(read.table, shape, g, read.key)))
+    }
     const index = shape.indexes.find((i) => i.id === read.index)
     if (index === undefined) throw new SealError('bad-argument', 'Expected the id of an index of the table.', { table: read.table, index: read.index })
     const prefix = indexPrefix(read.table, index.id)
     if (index.kind === 'plain') return [encodeTuplePrefix(read.values, prefix)]
     // A row with this value may lie under any live epoch's token, and one that comes will lie under the current one's.
     const epochs = index.unique ? [this.epoch] : [...new Set([...liveEpochs(this.bench.state, read.table, 1, this.epoch), this.epoch])]
-    return epochs.flatMap((epoch) => {
-      const token = this.sealer.indexToken(read.table, index, generation, epoch, read.values)
+    return (index.unique ? generations : [generation]).flatMap((g) => epochs.flatMap((epoch) => {
+      const token = this.sealer.indexToken(read.table, index, g, epoch, read.values)
       return token ? [concatBytes(prefix, token)] : []
-    })
+    }))
   }
 }
 

@@ -9,6 +9,7 @@ import { isSealError, SealError } from '../errors.js'
 import { type StateReader } from '../state/context.js'
 import { indexPrefix, KEY_KIND, keyId, liveKey, metaKey, objectKey, prefixEnd, rowPrefix, ROW_PREFIX_LENGTH, rowStateKey } from '../state/keys.js'
 import { decodeMeta } from '../state/roster.js'
+import { blindedPrefixes, generationOf, olderGeneration } from './blinded.js'
 import { decodeObject, decodeObjectOf, type ObjectRecord } from './catalog.js'
 import { decodeRow } from './row-record.js'
 import { type RowSealer, viewRow } from './seal-row.js'
@@ -70,14 +71,41 @@ export function* readRows(
   state: StateReader, sealer: RowSealer, table: number, range: RowRange = { kind: 'all' }, tableOf = (id: number): ObjectRecord => readTable(state, id),
 ): IterableIterator<RowView | UnopenedRow> {
   const record = tableOf(table)
-  for (const { key, value } of rowEntries(state, sealer, table, record, range)) yield viewRow(sealer, table, record, key, decodeRow(value))
+  const taken = takenKeys(state, sealer, table, record)
+  for (const { key, value } of rowEntries(state, sealer, table, record, range)) yield viewRow(sealer, table, record, key, decodeRow(value), taken?.(key))
 }
 
 /** One row by its row key, as a change names it. */
 export function readRow(state: StateReader, sealer: RowSealer, table: number, rowKey: Uint8Array, record?: ObjectRecord): RowView | UnopenedRow | undefined {
   const key = rowStateKey(table, rowKey)
   const value = state.get(key)
-  return value === undefined ? undefined : viewRow(sealer, table, record ?? readTable(state, table), key, decodeRow(value))
+  if (value === undefined) return undefined
+  const object = record ?? readTable(state, table)
+  return viewRow(sealer, table, object, key, decodeRow(value), takenKeys(state, sealer, table, object)?.(key))
+}
+
+/**
+ * While rows lie under two generations of keys (PROTOCOL.md §8.6), the older one is the row and one of the same key under the newer, which an honest author does not
+ * write, isn't: for the state key of a row, whether an older row has its key. Undefined if there is nothing to ask.
+ */
+function takenKeys(state: StateReader, sealer: RowSealer, table: number, record: ObjectRecord): ((stateKey: Uint8Array) => ((key: readonly SqlValue[]) => boolean) | undefined) | undefined {
+  const older = olderGeneration(state, record)
+  const prefix = older === undefined ? undefined : blindedPrefixes(table, record, older).rows
+  if (older === undefined || prefix === undefined || state.count(prefix, prefixEnd(prefix)) === 0) return undefined
+  const taken = (key: readonly SqlValue[]): boolean => state.get(rowStateKey(table, sealer.rowKey(table, { key: 'blinded' }, older, key))) !== undefined
+  return (stateKey) => (generationOf(record.generation, stateKey, ROW_PREFIX_LENGTH) === older ? undefined : taken)
+}
+
+/**
+ * The row that `takenKeys` kept out for one that is gone now: itself unchanged, but given out from here on. `stateKey` and `value` are those of the row that went,
+ * in a state whose table was `before`.
+ */
+export function freedRow(state: StateReader, sealer: RowSealer, table: number, before: ObjectRecord, record: ObjectRecord, stateKey: Uint8Array, value: Uint8Array): Uint8Array | undefined {
+  if (record.table?.key !== 'blinded' || generationOf(record.generation, stateKey, ROW_PREFIX_LENGTH) === record.generation) return undefined
+  const content = before.table && sealer.openRowAt(table, before, before.table, stateKey, decodeRow(value))
+  if (content === undefined || typeof content === 'string') return undefined
+  const rowKey = sealer.rowKey(table, record.table, record.generation, content.key)
+  return state.get(rowStateKey(table, rowKey)) === undefined ? undefined : rowKey
 }
 
 interface Stored { readonly key: Uint8Array; readonly value: Uint8Array }
@@ -89,9 +117,14 @@ function* rowEntries(state: StateReader, sealer: RowSealer, table: number, recor
       yield* state.scan(prefix, prefixEnd(prefix))
       return
     case 'key': {
-      const key = keyOf(sealer, table, record, range.key)
-      const value = key && state.get(key)
-      if (key && value) yield { key, value }
+      const older = record.table?.key === 'blinded' ? olderGeneration(state, record) : undefined
+      for (const generation of older === undefined ? [record.generation] : [older, record.generation]) {
+        const key = keyOf(sealer, table, record, generation, range.key)
+        const value = key && state.get(key)
+        if (key === undefined || value === undefined) continue
+        yield { key, value }
+        return
+      }
       return
     }
     case 'key-range': {
@@ -130,17 +163,20 @@ function* throughIndex(state: StateReader, sealer: RowSealer, table: number, rec
     if (start) yield* follow(start, prefixEnd(start))
   } else {
     const { epoch, firstEpoch } = currentMeta(state)
-    for (const e of index.unique ? [epoch] : liveEpochs(state, table, firstEpoch, epoch)) {
-      const token = sealer.indexToken(table, index, record.generation, e, range.values)
-      if (token === undefined) return
-      const start = concatBytes(prefix, token)
-      yield* follow(start, prefixEnd(start))
+    const older = index.unique ? olderGeneration(state, record) : undefined
+    for (const generation of older === undefined ? [record.generation] : [older, record.generation]) {
+      for (const e of index.unique ? [epoch] : liveEpochs(state, table, firstEpoch, epoch)) {
+        const token = sealer.indexToken(table, index, generation, e, range.values)
+        if (token === undefined) return
+        const start = concatBytes(prefix, token)
+        yield* follow(start, prefixEnd(start))
+      }
     }
   }
 }
 
-function keyOf(sealer: RowSealer, table: number, record: ObjectRecord, key: readonly SqlValue[]): Uint8Array | undefined {
-  return orNone(() => rowStateKey(table, sealer.rowKey(table, { key: record.table?.key ?? 'plain' }, record.generation, key)))
+function keyOf(sealer: RowSealer, table: number, record: ObjectRecord, generation: number, key: readonly SqlValue[]): Uint8Array | undefined {
+  return orNone(() => rowStateKey(table, sealer.rowKey(table, { key: record.table?.key ?? 'plain' }, generation, key)))
 }
 
 /** No stored key is too long, so nothing is there under one that is. */

@@ -5,7 +5,8 @@ import { invariant } from '../errors.js'
 import { type ApplyEnv, type Author, type EntryFacts, Reject, requireOr, type StateEntry, type StateReader, type StateView } from '../state/context.js'
 import { epochKey, indexPrefix, KEY_KIND, keyId, metaKey, objectKey, prefixEnd, rowPrefix } from '../state/keys.js'
 import { decodeMeta, encodeMeta, type Meta } from '../state/roster.js'
-import { decodeObjectOf, encodeObject, type ObjectRecord } from './catalog.js'
+import { decodeObject, decodeObjectOf, encodeObject, type ObjectRecord } from './catalog.js'
+import { isBlindedUnder } from './blinded.js'
 import { LiveCounts } from './counts.js'
 import { type SpaceContext, type TableEntry } from './context.js'
 import { keyName, Overlay } from './overlay.js'
@@ -14,7 +15,7 @@ import { type PolicyWorld } from './policy.js'
 import { type IndexEntry } from './row-record.js'
 
 /** Counters before there are any. */
-const NO_META: Meta = { epoch: 0, firstEpoch: 0, generation: 0, nextMember: 1, nextDevice: 1, nextInvitation: 1, nextObject: 1, lastFreeRotation: 0 }
+const NO_META: Meta = { epoch: 0, firstEpoch: 0, generation: 0, firstGeneration: 0, nextMember: 1, nextDevice: 1, nextInvitation: 1, nextObject: 1, lastFreeRotation: 0 }
 const NO_INDEXES: ReadonlySet<number> = new Set()
 
 export interface RunFacts {
@@ -182,6 +183,13 @@ export class EntryRun implements SpaceContext {
       this.claims.set(name, { key: entry.key, op: this.op })
     }
     this.overlay.put(entry.key, entry.rowKey)
+  }
+
+  usesGeneration(generation: number): boolean {
+    for (const { key, value } of this.overlay.scan(Uint8Array.of(KEY_KIND.object), Uint8Array.of(KEY_KIND.object + 1))) {
+      if (isBlindedUnder(this.overlay, keyId(key), decodeObject(value), generation)) return true
+    }
+    return false
   }
 
   /** What can only be said when every op has run. Sets `op` to the one at fault. */

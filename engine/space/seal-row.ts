@@ -15,7 +15,8 @@ import { labelPrefix, LABELS } from '../crypto/labels.js'
 import { isSealError } from '../errors.js'
 import { MAX_INDEXES, MAX_POLICIES, MAX_VALUE_LENGTH } from '../limits.js'
 import { type ApplyEnv } from '../state/context.js'
-import { MAX_INDEX_ID, objectKey, ROW_PREFIX_LENGTH, rowPrefix, rowStateKey, TOKEN_LENGTH } from '../state/keys.js'
+import { generationByte, MAX_INDEX_ID, objectKey, ROW_PREFIX_LENGTH, rowPrefix, rowStateKey, TOKEN_LENGTH } from '../state/keys.js'
+import { generationOf } from './blinded.js'
 import { type ObjectRecord, type PublicObject } from './catalog.js'
 import { type IndexToken, type RowRecord } from './row-record.js'
 import { type CatalogObject, type IndexShape, type RowView, type TableShape, type UnopenedRow } from './types.js'
@@ -58,12 +59,12 @@ export class RowSealer {
   rowKey(table: number, shape: Pick<TableShape, 'key'>, generation: number, key: readonly SqlValue[]): Uint8Array {
     if (shape.key === 'plain') return encodeTuple(key, rowPrefix(table)).subarray(ROW_PREFIX_LENGTH)
     const secret = this.secrets.derived(`row/${table}/${generation}`, () => deriveBlindKey(this.env.crypto, this.secrets.blinding(generation), this.env.spaceId, { kind: 'row', table }))
-    return blindToken(this.env.crypto, secret, encodeEqual(key))
+    return ofGeneration(generation, blindToken(this.env.crypto, secret, encodeEqual(key)))
   }
 
   nameToken(generation: number, name: string): Uint8Array {
     const secret = this.secrets.derived(`name/${generation}`, () => deriveBlindKey(this.env.crypto, this.secrets.blinding(generation), this.env.spaceId, { kind: 'name' }))
-    return blindToken(this.env.crypto, secret, encodeEqual([name]))
+    return ofGeneration(generation, blindToken(this.env.crypto, secret, encodeEqual([name])))
   }
 
   /**
@@ -77,7 +78,8 @@ export class RowSealer {
       const base = index.unique ? this.secrets.blinding(generation) : this.secrets.dataSecret(epoch)
       return deriveBlindKey(this.env.crypto, base, this.env.spaceId, { kind: 'index', table, index: index.id, epoch: index.unique ? 0 : epoch })
     })
-    return blindToken(this.env.crypto, secret, encodeEqual(values))
+    const token = blindToken(this.env.crypto, secret, encodeEqual(values))
+    return index.unique ? ofGeneration(generation, token) : token
   }
 
   /** Tokens of a row for the table's blind indexes. A value with a NULL gets a random one: outsiders don't see which are NULL. */
@@ -87,7 +89,7 @@ export class RowSealer {
       if (index.kind !== 'blind') continue
       const found = blind.find((b) => b.index === index.id)
       const token = found && this.indexToken(table, index, generation, epoch, found.values)
-      tokens.push({ index: index.id, token: token ?? random(TOKEN_LENGTH) })
+      tokens.push({ index: index.id, token: token ?? (index.unique ? ofGeneration(generation, random(TOKEN_LENGTH)) : random(TOKEN_LENGTH)) })
     }
     return tokens
   }
@@ -113,13 +115,16 @@ export class RowSealer {
       if (isSealError(error) && (error.family === 'hostile' || error.code === 'no-secret')) return error.code
       throw error
     }
-    if (shape.key === 'blinded' && !endsWith(stateKey, this.rowKey(table, shape, record.generation, content.key))) return 'key-token'
+    if (shape.key === 'blinded') {
+      const generation = generationOf(record.generation, stateKey, ROW_PREFIX_LENGTH)
+      if (generation === undefined || !endsWith(stateKey, this.rowKey(table, shape, generation, content.key))) return 'key-token'
+    }
     for (const { index, token } of row.tokens) {
       const now = shape.indexes.find((i) => i.id === index && i.kind === 'blind')
       if (now === undefined) continue // an index that is gone
       const values = content.blind.find((b) => b.index === index)?.values
       if (values === undefined) return 'index-token'
-      const expected = this.indexToken(table, now, record.generation, row.epoch, values)
+      const expected = this.indexToken(table, now, generationOf(record.generation, token) ?? record.generation, row.epoch, values)
       if (expected !== undefined && !equalBytes(expected, token)) return 'index-token'
     }
     return content
@@ -173,13 +178,17 @@ export function objectSealContext(space: Uint8Array, id: number, epoch: number, 
 
 type TableShapeLike = Pick<TableShape, 'key' | 'indexes'>
 
-/** A stored row, opened: what reads give out. `stateKey` is the whole key, the caller's own: the row's key is a view of it. */
-export function viewRow(sealer: RowSealer, table: number, record: ObjectRecord, stateKey: Uint8Array, row: RowRecord): RowView | UnopenedRow {
+/**
+ * A stored row, opened: what reads give out. `stateKey` is the whole key, the caller's own: the row's key is a view of it. `taken`: whether an older row
+ * has the key of one that opens.
+ */
+export function viewRow(sealer: RowSealer, table: number, record: ObjectRecord, stateKey: Uint8Array, row: RowRecord, taken?: (key: readonly SqlValue[]) => boolean): RowView | UnopenedRow {
   const rowKey = stateKey.subarray(ROW_PREFIX_LENGTH)
   const shape = record.table
   const { member: author, device, version, creator } = row
   const content = shape === undefined ? 'no-table' : sealer.openRowAt(table, record, shape, stateKey, row)
   if (typeof content === 'string') return { table, rowKey, author, device, version, reason: content }
+  if (taken?.(content.key) === true) return { table, rowKey, author, device, version, reason: 'key-taken' }
   // Columns added since the row was written are NULL in it.
   const missing = (shape?.plain.length ?? 0) - row.plain.length
   const plain = missing > 0 ? [...row.plain, ...new Array<null>(missing).fill(null)] : row.plain
@@ -192,6 +201,12 @@ export function publicObject(object: CatalogObject): PublicObject {
   if (table === undefined) return { kind, parent, table: undefined }
   const policies = table.policies.map(({ command, roles, using, check }) => ({ command, roles, ...(using && { using }), ...(check && { check }) }))
   return { kind, parent, table: { ...table, policies } }
+}
+
+/** A fresh token, marked with the generation of the secret that made it. */
+function ofGeneration(generation: number, token: Uint8Array): Uint8Array {
+  token[0] = generationByte(generation)
+  return token
 }
 
 /** Equal for values that SQLite calls equal (1 = 1.0), of any length: what tokens are made of. Valid until the next call. */

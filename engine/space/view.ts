@@ -2,19 +2,19 @@
  * One immutable state of a space, opened with this device's secrets: what query reads (`View` of types.ts). Everything is read lazily from
  * the state tree's version that the view holds on to; `release` lets it go.
  */
+import { EMPTY_BYTES, equalBytes } from '../codec/bytes.js'
 import { listDevices, listMembers, metaOf } from '../group/roster.js'
 import type { Keyring } from '../group/keyring.js'
 import { openName } from '../group/profiles.js'
 import type { ApplyEnv, StateReader } from '../state/context.js'
 import { decodePointer } from '../state/roster.js'
-import { objectKey, pointerKey, prefixEnd, rowPrefix } from '../state/keys.js'
+import { objectKey, pointerKey, prefixEnd, rowPrefix, rowStateKey } from '../state/keys.js'
 import type { Recorded } from '../state/record.js'
 import type { StateTree } from '../state/tree.js'
-import { equalBytes } from '../codec/bytes.js'
 import { isSealError, SealError } from '../errors.js'
 import { decodeObjectOf, type ObjectRecord } from './catalog.js'
 import type { HeldState } from './follower.js'
-import { catalogTag, countRows, readCatalog, readRow, readRows, readTable, rowKeyOf, tableTag, type UnopenedObject } from './rows.js'
+import { catalogTag, countRows, freedRow, readCatalog, readRow, readRows, readTable, rowKeyOf, tableTag, type UnopenedObject } from './rows.js'
 import { RowSealer } from './seal-row.js'
 import type { CatalogObject, DeviceView, Head, MemberView, ObjectId, RowRange, RowView, UnopenedRow, View } from './types.js'
 
@@ -103,6 +103,10 @@ export class SpaceView implements View {
       const row = change.after === undefined ? undefined : readRow(this.held.tree, this.#sealer, table, rowKey, this.#table(table))
       const before = row === undefined || 'reason' in row ? readRow(older.held.tree, older.#sealer, table, rowKey, older.#table(table)) : undefined
       yield { rowKey, ...(row && { row }), ...(before && { before }) }
+      if (change.before === undefined || change.after !== undefined) continue
+      const freed = freedRow(this.held.tree, this.#sealer, table, older.#table(table), this.#table(table), change.key, change.before)
+      const kept = freed && older.held.tree.get(rowStateKey(table, freed))
+      if (kept && equalBytes(kept, this.held.tree.get(rowStateKey(table, freed)) ?? EMPTY_BYTES)) yield { rowKey: freed, row: readRow(this.held.tree, this.#sealer, table, freed, this.#table(table)) as RowView | UnopenedRow }
     }
   }
 

@@ -81,6 +81,8 @@ export interface OpContext {
 
   readonly meta: Meta
   setMeta(change: Partial<Meta>): void
+  /** True if a name, row key or unique token is of this generation of the blinding secret: it can't be let go. */
+  usesGeneration(generation: number): boolean
   /** Count live sealed values: `owner` is a table id, or 0. */
   live(epoch: number, owner: number, delta: number): void
   /** The device that this genesis or join admits: it gets its pointer at this entry. Once per self-signed entry, required. */

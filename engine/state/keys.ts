@@ -135,6 +135,19 @@ export const indexPrefix = (table: number, index: number): Uint8Array => {
   return key
 }
 
+/** First byte of a row key, unique token or name token under this generation of the blinding secret: anybody sees of which it is. */
+export function generationByte(generation: number): number {
+  return generation & 255
+}
+
+/** A prefix of state keys whose next byte is a generation's: all keys of that generation below `prefix`. */
+export function generationPrefix(prefix: Uint8Array, generation: number): Uint8Array {
+  const key = new Uint8Array(prefix.length + 1)
+  key.set(prefix)
+  key[prefix.length] = generationByte(generation)
+  return key
+}
+
 /** The least byte string above everything that begins with `prefix`: the `hi` of its range. */
 export function prefixEnd(prefix: Uint8Array): Uint8Array | undefined {
   return prefixSuccessor(prefix) ?? undefined

@@ -20,6 +20,8 @@ export interface Meta {
   readonly firstEpoch: number
   /** Generation of the blinding secret that new tables use. */
   readonly generation: number
+  /** The oldest one alive: the same, or while the space is re-blinded the one before. */
+  readonly firstGeneration: number
   readonly nextMember: number
   readonly nextDevice: number
   readonly nextInvitation: number
@@ -30,7 +32,7 @@ export interface Meta {
 
 export function encodeMeta(meta: Meta): Uint8Array {
   return encodeCanonical(meta, (w, m) => {
-    w.varint(m.epoch).varint(m.firstEpoch).varint(m.generation)
+    w.varint(m.epoch).varint(m.firstEpoch).varint(m.generation).varint(m.firstGeneration)
     w.varint(m.nextMember).varint(m.nextDevice).varint(m.nextInvitation).varint(m.nextObject).varint(m.lastFreeRotation)
   })
 }
@@ -40,6 +42,7 @@ export function decodeMeta(bytes: Uint8Array): Meta {
     epoch: r.varint(MAX_ID),
     firstEpoch: r.varint(MAX_ID),
     generation: r.varint(MAX_ID),
+    firstGeneration: r.varint(MAX_ID),
     nextMember: r.varint(MAX_ID),
     nextDevice: r.varint(MAX_ID),
     nextInvitation: r.varint(MAX_ID),

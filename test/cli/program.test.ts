@@ -85,6 +85,9 @@ test('two people share a table', async () => {
   expect(JSON.parse(await fine(['audit', '--store', bob, '--json']))).toMatchObject({ rows: 2, problems: [] })
 
   await fine(['remove', '--store', ada, 'Bob'])
+  expect(JSON.parse(await fine(['rotate', '--store', ada, '--json']))).toEqual({ rotated: true, reblinded: false })
+  expect(JSON.parse(await fine(['rotate', '--store', ada, '--reblind', '--json']))).toEqual({ rotated: true, reblinded: true })
+  expect(await fine(['sql', '--store', ada, '--format', 'csv', 'SELECT title FROM task WHERE id = 2'])).toBe('title\r\nTWO\n')
   const removed = await run(['verify', '--store', bob])
   expect(removed.code).toBe(1)
   expect(removed.err).toContain('relay-refused')

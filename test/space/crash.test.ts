@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { audit } from '../../engine/space/audit.js'
 import { openSpace } from '../../engine/space/open.js'
 import { newestEpoch } from '../../engine/group/roster.js'
-import type { RowView } from '../../engine/space/types.js'
+import type { RowRange, RowView } from '../../engine/space/types.js'
 import { fileStore } from '../../engine/store/file/file.js'
 import { countOf, crypto, optionsOf } from './rim-support.js'
 
@@ -68,6 +68,12 @@ async function inspect(path: string, acknowledged: number, where: string, remove
   if (count > 0) {
     const bodies = [...space.current.rows(1)].map((row) => new TextDecoder().decode((row as RowView).body))
     expect(bodies, where).toEqual(['count', ...Array.from({ length: count }, (_, n) => [`a ${n}`, `b ${n}`]).flat()])
+    // Whatever generation they lie under: found by key and by value, once each.
+    const found = (range: RowRange): string[] => [...space.current.rows(2, range)].map((row) => ('body' in row ? new TextDecoder().decode(row.body) : row.reason))
+    expect(space.current.count(2), where).toBe(count)
+    for (let n = 0; n < count; n++) {
+      for (const range of [{ kind: 'key', key: [`key ${n}`] }, { kind: 'index', index: 1, values: [`value ${n}`] }] as const) expect(found(range), `${where}, ${n}`).toEqual([`secret ${n}`])
+    }
   }
   // Nobody is back, and what keeps them out is held: the newest epoch opens, with every one before.
   for (const member of space.current.members()) if (removed.has(member.id)) expect(member.removed, `${where}, member ${member.id}`).toBe(true)

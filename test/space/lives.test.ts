@@ -6,7 +6,7 @@
 import { describe, expect, it } from 'vitest'
 import { encodeHex } from '../../engine/codec/bytes.js'
 import { isSealError } from '../../engine/errors.js'
-import { forget, invite, leave, refreshIfNeeded, remove, rotate, rotateIfNeeded, setProfile, setRole } from '../../engine/space/acts.js'
+import { forget, invite, leave, reblind, refreshIfNeeded, remove, rotate, rotateIfNeeded, setProfile, setRole } from '../../engine/space/acts.js'
 import { audit } from '../../engine/space/audit.js'
 import { createSpace, openSpace } from '../../engine/space/open.js'
 import { writeStoredSnapshot } from '../../engine/space/snapshot.js'
@@ -53,7 +53,10 @@ class Life {
   async found(): Promise<void> {
     const location = memoryStore()
     const space = await createSpace(await location.open(), optionsOf(`${this.#seed} 0`), { name: 'p0' })
-    await space.commit(createTable(taskTable(1), 'table:task'), space.current)
+    // Of keys that can be re-blinded, with odd seeds.
+    const task = taskTable(1)
+    const table = task.table && { ...task.table, key: this.#seed % 2 === 1 ? 'blinded' as const : 'plain' as const }
+    await space.commit(createTable({ ...task, ...(table && { table }) }, 'table:task'), space.current)
     this.relay = await Sequencer.attach(space)
     this.meet('p0', space, location)
   }
@@ -119,6 +122,13 @@ class Life {
     }
   }
 
+  /** To its end, or given up after a step, for another admin to go on from. */
+  async reblind(space: Space): Promise<void> {
+    const stop = new AbortController()
+    const onProgress = (): void => { if (this.roll(2) === 0) stop.abort() }
+    await reblind(space, { nameOf: () => 'table:task', onProgress, signal: stop.signal }).catch((error: unknown) => { if (!stop.signal.aborted) throw error })
+  }
+
   async step(): Promise<void> {
     const person = this.pick(this.people)
     const admins = this.with('owner', 'admin')
@@ -132,7 +142,7 @@ class Life {
       }
       case 6: case 7: return this.relay.exchange(person.space)
       case 8: return this.restart(person)
-      case 9: return void (await this.act(this.pick(admins), rotate))
+      case 9: return void (await this.act(this.pick(admins), this.roll(3) === 0 ? rotate : (space) => this.reblind(space)))
       case 10: {
         if (this.people.length > 5) return
         const link = await this.act(this.pick(admins), (space) => invite(space, { role: this.pick(['writer', 'reader', 'admin']) }))

@@ -2,6 +2,10 @@
 import { concatBytes } from '../../engine/codec/bytes.js'
 import { type CatalogObject, type Draft, type PolicyExpression, type RowChange } from '../../engine/space/types.js'
 import { isSealError } from '../../engine/errors.js'
+import { buildRotate } from '../../engine/group/build-epoch.js'
+import { buildReblind } from '../../engine/space/build-steps.js'
+import { decodeMeta } from '../../engine/state/roster.js'
+import { metaKey } from '../../engine/state/keys.js'
 import { insert, policy, remove, table, update, World, type Person } from './world.js'
 
 const OWNER: PolicyExpression = { kind: '=', left: { kind: 'column', of: 'row', column: 1 }, right: { kind: 'member' } }
@@ -41,7 +45,21 @@ export function live(seed: number, steps: number): Life {
     const blind = t === 3 ? [[['u', 'v', null][roll(3)] as string | null], [roll(2) === 0 ? 'x' : 'y']] : []
     return (roll(2) === 0 ? insert : update)(t, key, plain, `body ${roll(1000)}`, blind)
   }
+  /** The next step of a re-blinding, by an admin. */
+  const reblind = (by: Person): void => {
+    const meta = () => decodeMeta(world.state.tree.get(metaKey()) as Uint8Array)
+    const alive = meta().generation !== meta().firstGeneration
+    const ops = alive ? buildReblind(world.bench(by), (object) => `table:${object.id}`, 4).ops : []
+    if (ops.length > 0) return void world.land(world.record(by, ops))
+    world.mustLand(world.record(by, [buildRotate(world.context(by), alive ? { dropOldBlinding: true } : { reblind: true })]))
+    world.epoch = meta().epoch
+    for (const person of people) person.keyring.open(world.state.tree)
+  }
   for (let step = 0; step < steps; step++) {
+    if (roll(4) === 0) {
+      reblind(people[roll(2) * 3] as Person)
+      continue
+    }
     const by = people[roll(people.length)] as Person
     const back = roll(4) === 0 ? roll(3) : 0
     const base = world.headAt(Math.max(1, world.records.length - back))
@@ -52,7 +70,7 @@ export function live(seed: number, steps: number): Life {
     try {
       record = world.draftRecord(by, draft, { base })
     } catch (error) {
-      if (isSealError(error, 'bad-argument')) continue
+      if (isSealError(error, 'bad-argument') || isSealError(error, 'rejected')) continue
       throw error
     }
     const fate = roll(20)

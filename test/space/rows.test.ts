@@ -5,7 +5,8 @@ import { encodeTuple } from '../../engine/codec/tuple.js'
 import { type SqlValue } from '../../engine/codec/value.js'
 import { buildNameReseals } from '../../engine/group/builders.js'
 import { buildForget, buildRotate } from '../../engine/group/build-epoch.js'
-import { buildDraft, buildReseal } from '../../engine/space/build.js'
+import { buildDraft } from '../../engine/space/build.js'
+import { buildReseal } from '../../engine/space/build-steps.js'
 import { type Op } from '../../engine/space/ops/index.js'
 import { type PutRowOp } from '../../engine/space/ops/row.js'
 import { encodeRow, decodeRow } from '../../engine/space/row-record.js'
@@ -309,7 +310,9 @@ describe('forget', () => {
     const { ops } = buildReseal(world.bench(ada), 2, 10)
     const rows = ops.filter((op) => op.op === 'reseal')
     const [op] = rows as [Extract<Op, { op: 'reseal' }>]
-    expectRejected(world, ada, world.record(ada, [{ ...op, tokens: [{ index: 1, token: world.random(16) }] }]), 'rule', 'reseal-token')
+    const other = world.random(16)
+    expectRejected(world, ada, world.record(ada, [{ ...op, tokens: [{ index: 1, token: other.fill(2, 0, 1) }] }]), 'rule', 'tokens')
+    expectRejected(world, ada, world.record(ada, [{ ...op, tokens: [{ index: 1, token: other.fill(1, 0, 1) }] }]), 'rule', 'reseal-token')
     expectRejected(world, bob, world.record(bob, rows), 'role', 'admin')
     expect(world.land(world.record(ada, rows))).toEqual(APPLIED)
   })

@@ -141,8 +141,9 @@ export class Sequencer {
     let done = false
     const ended = act.finally(() => { done = true })
     ended.catch(() => undefined) // the caller has it
-    for (let turn = 0; !done && turn < 1_000; turn++) {
-      await new Promise((resolve) => setImmediate(resolve))
+    for (let turn = 0; !done && turn < 20_000; turn++) {
+      // A disk may take its time.
+      await new Promise<void>((resolve) => void (turn < 1_000 ? setImmediate(resolve) : setTimeout(resolve, 1)))
       if (space.outbox().length > 0) await this.exchange(space)
     }
     return ended

@@ -86,7 +86,7 @@ export const genesis: OpCodec<GenesisOp> = {
         blinding: op.blinding,
       }),
     )
-    ctx.setMeta({ epoch: FIRST_EPOCH, firstEpoch: FIRST_EPOCH, generation: FIRST_GENERATION, nextMember: FIRST_MEMBER + 1, nextDevice: FIRST_DEVICE + 1 })
+    ctx.setMeta({ epoch: FIRST_EPOCH, firstEpoch: FIRST_EPOCH, generation: FIRST_GENERATION, firstGeneration: FIRST_GENERATION, nextMember: FIRST_MEMBER + 1, nextDevice: FIRST_DEVICE + 1 })
     ctx.admitted(FIRST_DEVICE)
   },
 }

@@ -87,7 +87,8 @@ export const rotate: OpCodec<RotateOp> = {
         blinding: op.blinding,
       } satisfies EpochRecord),
     )
-    ctx.setMeta({ epoch, generation: op.generations[op.generations.length - 1]?.generation ?? ctx.meta.generation })
+    const [oldest, newest = oldest] = op.generations
+    ctx.setMeta({ epoch, generation: newest?.generation ?? ctx.meta.generation, firstGeneration: oldest?.generation ?? ctx.meta.firstGeneration })
   },
 }
 
@@ -115,6 +116,7 @@ function checkGenerations(ctx: OpContext, before: readonly Generation[], op: Rot
   const sound = carried.length <= before.length && carried.every((g, i) => isSame(g, kept[i]))
   requireOr(sound && generations.length >= 1 && generations.length <= MAX_GENERATIONS, 'rule', 'generations')
   if (added || carried.length < before.length) requireOr(isAdmin(roleNow(ctx)), 'role', 'reblind')
+  for (const { generation } of before.slice(0, before.length - carried.length)) requireOr(!ctx.usesGeneration(generation), 'rule', 'generation-in-use')
   requireOr(op.blinding.length === blindingLength(generations.length), 'rule', 'blinding-length')
 }
 

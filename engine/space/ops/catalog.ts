@@ -1,12 +1,12 @@
 /**
- * Ops on the catalog (PROTOCOL.md §6, §8): create, replace, drop, and reseal-object for a new epoch.
+ * Ops on the catalog (PROTOCOL.md §6, §8): create, replace, drop; reseal-object for a new epoch, reblind-object for a new generation of names and keys.
  *
  * Any writer creates. Who changes or drops an object is its creator, an admin or an owner; so too who adds something to a table (a trigger
  * runs on every member's writes). Policies are part of a table's shape: whoever may replace it may change them.
  */
 import { MAX_CATALOG_OPS, MAX_VALUE_LENGTH } from '../../limits.js'
 import { Reject, requireOr } from '../../state/context.js'
-import { indexesPrefix, indexPrefix, KEY_KIND, keyId, MAX_ID, nameKey, objectKey, rowPrefix, TOKEN_LENGTH } from '../../state/keys.js'
+import { generationByte, indexesPrefix, indexPrefix, KEY_KIND, keyId, MAX_ID, nameKey, objectKey, rowPrefix, TOKEN_LENGTH } from '../../state/keys.js'
 import { atLeast } from '../../state/roster.js'
 import { checkObject, checkReplacement, decodeObject, readPublicObject, writePublicObject, type ObjectRecord, type PublicObject } from '../catalog.js'
 import { type SpaceContext, type SpaceOpCodec } from '../context.js'
@@ -24,6 +24,8 @@ export interface ReplaceObjectOp {
 }
 export interface DropObjectOp { readonly op: 'drop'; readonly id: number }
 export interface ResealObjectOp { readonly op: 'reseal-object'; readonly id: number; readonly sealed: Uint8Array }
+/** The object goes over to the newest generation of the blinding secret. */
+export interface ReblindObjectOp { readonly op: 'reblind-object'; readonly id: number; readonly nameToken: Uint8Array; readonly sealed: Uint8Array }
 
 export const createObject: SpaceOpCodec<CreateObjectOp> = {
   tag: 0x08,
@@ -38,11 +40,10 @@ export const createObject: SpaceOpCodec<CreateObjectOp> = {
   apply(ctx, op) {
     begin(ctx)
     requireOr(op.id === ctx.meta.nextObject, 'conflict', 'id')
-    requireOr(ctx.get(nameKey(op.nameToken)) === undefined, 'conflict', 'name')
+    takeName(ctx, op.id, op.nameToken, ctx.meta.generation)
     if (op.object.parent !== undefined) changeable(ctx, op.object.parent)
     checkObject(op.object)
     ctx.setMeta({ nextObject: op.id + 1 })
-    ctx.put(nameKey(op.nameToken), objectKey(op.id).subarray(1))
     const { member, device } = ctx.author
     putRecord(ctx, op.id, { ...op.object, version: ctx.index, device, creator: member, generation: ctx.meta.generation, nameToken: op.nameToken, epoch: ctx.entry.epoch, sealed: op.sealed })
   },
@@ -68,9 +69,8 @@ export const replaceObject: SpaceOpCodec<ReplaceObjectOp> = {
     begin(ctx)
     const old = changeable(ctx, op.id)
     if (op.nameToken) {
-      requireOr(ctx.get(nameKey(op.nameToken)) === undefined, 'conflict', 'name')
+      takeName(ctx, op.id, op.nameToken, old.generation)
       ctx.delete(nameKey(old.nameToken))
-      ctx.put(nameKey(op.nameToken), objectKey(op.id).subarray(1))
     }
     checkObject(op.object)
     checkReplacement(old, op.object)
@@ -127,6 +127,31 @@ export const resealObject: SpaceOpCodec<ResealObjectOp> = {
     ctx.live(old.epoch, 0, -1)
     putRecord(ctx, op.id, { ...old, version: ctx.index, device: ctx.author.device, epoch: ctx.entry.epoch, sealed: op.sealed })
   },
+}
+
+export const reblindObject: SpaceOpCodec<ReblindObjectOp> = {
+  tag: 0x0f,
+  name: 'reblind-object',
+  role: 'admin',
+  write: (w, op) => void w.varint(op.id).fixed(op.nameToken, TOKEN_LENGTH).bytes(op.sealed, MAX_VALUE_LENGTH),
+  read: (r) => ({ op: 'reblind-object', id: r.varint(MAX_ID), nameToken: r.fixed(TOKEN_LENGTH), sealed: r.bytes(MAX_VALUE_LENGTH) }),
+  apply(ctx, op) {
+    begin(ctx)
+    const old = changeable(ctx, op.id)
+    const { generation } = ctx.meta
+    requireOr(old.generation < generation, 'conflict', 'generation')
+    takeName(ctx, op.id, op.nameToken, generation)
+    ctx.delete(nameKey(old.nameToken))
+    ctx.live(old.epoch, 0, -1)
+    putRecord(ctx, op.id, { ...old, version: ctx.index, device: ctx.author.device, generation, nameToken: op.nameToken, epoch: ctx.entry.epoch, sealed: op.sealed })
+  },
+}
+
+/** The name is the object's from here on. */
+function takeName(ctx: SpaceContext, id: number, token: Uint8Array, generation: number): void {
+  requireOr(token[0] === generationByte(generation), 'rule', 'name-generation')
+  requireOr(ctx.get(nameKey(token)) === undefined, 'conflict', 'name')
+  ctx.put(nameKey(token), objectKey(id).subarray(1))
 }
 
 /** The object as it is, if the author may change it and has seen it so. */

@@ -5,14 +5,17 @@ import { GROUP_OPS, type GroupOp } from '../../group/ops/index.js'
 import { type OpContext } from '../../state/context.js'
 import { type MemberRole } from '../../state/roster.js'
 import { type SpaceContext } from '../context.js'
-import { createObject, dropObject, replaceObject, resealObject, type CreateObjectOp, type DropObjectOp, type ReplaceObjectOp, type ResealObjectOp } from './catalog.js'
-import { deleteRow, insertRow, resealRow, updateRow, type DeleteRowOp, type PutRowOp, type ResealRowOp } from './row.js'
+import {
+  createObject, dropObject, reblindObject, replaceObject, resealObject,
+  type CreateObjectOp, type DropObjectOp, type ReblindObjectOp, type ReplaceObjectOp, type ResealObjectOp,
+} from './catalog.js'
+import { deleteRow, insertRow, rekeyRow, resealRow, updateRow, type DeleteRowOp, type PutRowOp, type RekeyRowOp, type ResealRowOp } from './row.js'
 import { acceptRollback, type AcceptRollbackOp } from './rollback.js'
 import { setRelay, upgrade, type SetRelayOp, type UpgradeOp } from './space.js'
 
 export type SpaceOp =
-  | PutRowOp | DeleteRowOp | ResealRowOp
-  | CreateObjectOp | ReplaceObjectOp | DropObjectOp | ResealObjectOp
+  | PutRowOp | DeleteRowOp | ResealRowOp | RekeyRowOp
+  | CreateObjectOp | ReplaceObjectOp | DropObjectOp | ResealObjectOp | ReblindObjectOp
   | SetRelayOp | UpgradeOp | AcceptRollbackOp
 export type Op = SpaceOp | GroupOp
 
@@ -27,7 +30,7 @@ interface AnyCodec {
   apply(context: OpContext & SpaceContext, op: Op): void
 }
 
-const SPACE_OPS = [insertRow, updateRow, deleteRow, resealRow, createObject, replaceObject, dropObject, resealObject, setRelay, upgrade, acceptRollback] as const
+const SPACE_OPS = [insertRow, updateRow, deleteRow, resealRow, rekeyRow, createObject, replaceObject, dropObject, resealObject, reblindObject, setRelay, upgrade, acceptRollback] as const
 const ALL: readonly AnyCodec[] = [...SPACE_OPS, ...GROUP_OPS]
 const byTag = new Map<number, AnyCodec>(ALL.map((codec) => [codec.tag, codec]))
 const byName = new Map<string, AnyCodec>(ALL.map((codec) => [codec.name, codec]))

@@ -1,5 +1,6 @@
 /**
- * Ops on rows (PROTOCOL.md §6, §8): insert, update, delete, and reseal, which gives a row a new epoch and nothing else.
+ * Ops on rows (PROTOCOL.md §6, §8): insert, update, delete; reseal, which gives a row a new epoch and nothing else, and rekey, which gives its key a new
+ * generation of the blinding secret, too.
  *
  * Each checks in the protocol's order: conflicts (is the row there, has it or its table changed since the author's base), then policies,
  * then the op's own rules.
@@ -11,7 +12,7 @@ import { compareBytes, equalBytes } from '../../codec/bytes.js'
 import { isSealError } from '../../errors.js'
 import { MAX_KEY_LENGTH, MAX_VALUE_LENGTH } from '../../limits.js'
 import { Reject, requireOr } from '../../state/context.js'
-import { MAX_ID, ROW_PREFIX_LENGTH, rowStateKey, TOKEN_LENGTH } from '../../state/keys.js'
+import { generationByte, MAX_ID, ROW_PREFIX_LENGTH, rowStateKey, TOKEN_LENGTH } from '../../state/keys.js'
 import { checkPlain } from '../catalog.js'
 import { type SpaceContext, type SpaceOpCodec, type TableEntry } from '../context.js'
 import { allows, type PublicShape } from '../policy.js'
@@ -33,7 +34,17 @@ export interface ResealRowOp { readonly op: 'reseal'; readonly table: number; re
 
 /** Ops that write rows, what belongs to them, and nothing else. */
 export function isRowOp({ op }: { readonly op: string }): boolean {
-  return op === 'insert' || op === 'update' || op === 'delete' || op === 'reseal'
+  return op === 'insert' || op === 'update' || op === 'delete' || op === 'reseal' || op === 'rekey'
+}
+
+/** The row leaves `rowKey`, which is of the older generation, for `newKey`: both are of the same values, as its author says. */
+export interface RekeyRowOp {
+  readonly op: 'rekey'
+  readonly table: number
+  readonly rowKey: Uint8Array
+  readonly newKey: Uint8Array
+  readonly tokens: readonly IndexToken[]
+  readonly sealed: Uint8Array
 }
 
 /** What a row op's sealed value and its frame may take of a state value. */
@@ -70,14 +81,42 @@ export const resealRow: SpaceOpCodec<ResealRowOp> = {
   read: (r) => ({ op: 'reseal', ...readTarget(r), tokens: readTokens(r), sealed: r.bytes(MAX_VALUE_LENGTH) }),
   apply(ctx, op) {
     const { table, key, old } = target(ctx, op, true)
-    // A unique token does not depend on the epoch, so the same value has the same one.
-    for (const { index, token } of op.tokens) {
-      const before = old.tokens.find((t) => t.index === index)
-      const unique = table.shape.indexes.some((i) => i.id === index && i.unique) && !ctx.newIndexes(op.table).has(index)
-      if (unique && before) requireOr(equalBytes(before.token, token), 'rule', 'reseal-token')
-    }
+    checkSameValues(ctx, table, op, old)
     store(ctx, table, key, op.rowKey, op, old.plain, old)
   },
+}
+
+export const rekeyRow: SpaceOpCodec<RekeyRowOp> = {
+  tag: 0x05,
+  name: 'rekey',
+  role: 'admin',
+  write(w, op) {
+    writeTarget(w, op)
+    w.fixed(op.newKey, TOKEN_LENGTH)
+    writeTokens(w, op.tokens)
+    w.bytes(op.sealed, MAX_VALUE_LENGTH)
+  },
+  read: (r) => ({ op: 'rekey', ...readTarget(r), newKey: r.fixed(TOKEN_LENGTH), tokens: readTokens(r), sealed: r.bytes(MAX_VALUE_LENGTH) }),
+  apply(ctx, op) {
+    const { table, key, old } = target(ctx, op, true)
+    const now = generationByte(table.record.generation)
+    requireOr(table.shape.key === 'blinded' && op.rowKey[0] !== now && op.newKey[0] === now, 'rule', 'row-key')
+    const newKey = rowStateKey(op.table, op.newKey)
+    requireOr(!ctx.touched(newKey), 'rule', 'repeated-key')
+    requireOr(ctx.get(newKey) === undefined, 'conflict', 'present')
+    checkSameValues(ctx, table, op, old)
+    ctx.delete(key)
+    store(ctx, table, newKey, op.newKey, op, old.plain, old)
+  },
+}
+
+/** A unique token does not depend on the epoch: the same value has the same one, but for the generation's. */
+function checkSameValues(ctx: SpaceContext, { shape }: TableEntry, op: ResealRowOp | RekeyRowOp, old: RowRecord): void {
+  for (const { index, token } of op.tokens) {
+    const before = old.tokens.find((t) => t.index === index)
+    const unique = shape.indexes.some((i) => i.id === index && i.unique && i.kind === 'blind') && !ctx.newIndexes(op.table).has(index)
+    if (unique && before && before.token[0] === token[0]) requireOr(equalBytes(before.token, token), 'rule', 'reseal-token')
+  }
 }
 
 function put(ctx: SpaceContext, op: PutRowOp): void {
@@ -87,7 +126,7 @@ function put(ctx: SpaceContext, op: PutRowOp): void {
   const verdict = allows(ctx.world, table.shape, op.op, old, { plain: op.plain, creator })
   if (verdict !== 'allowed') throw new Reject('policy', verdict)
   checkPlain(table.shape, op.plain)
-  if (!old) checkRowKey(table.shape, op.rowKey)
+  if (!old) checkRowKey(table, op.rowKey)
   store(ctx, table, key, op.rowKey, op, op.plain, old)
 }
 
@@ -119,27 +158,31 @@ function isSettled(ctx: SpaceContext, record: { readonly version: number; readon
   return record.version < ctx.entry.base.size || record.device === ctx.author.device
 }
 
-function store(ctx: SpaceContext, table: TableEntry, key: Uint8Array, rowKey: Uint8Array, op: PutRowOp | ResealRowOp, plain: readonly SqlValue[], old: RowRecord | undefined): void {
-  const { shape } = table
+function store(ctx: SpaceContext, table: TableEntry, key: Uint8Array, rowKey: Uint8Array, op: PutRowOp | ResealRowOp | RekeyRowOp, plain: readonly SqlValue[], old: RowRecord | undefined): void {
+  const { shape, record } = table
   const { author, entry } = ctx
   requireOr(ctx.epochDelivered, 'rule', 'epoch-void')
   checkSealed(op.sealed, entry.epoch)
   let position = 0
-  for (const index of shape.indexes) if (index.kind === 'blind') requireOr(op.tokens[position++]?.index === index.id, 'rule', 'tokens')
+  for (const index of shape.indexes) {
+    if (index.kind !== 'blind') continue
+    const given = op.tokens[position++]
+    requireOr(given?.index === index.id && (!index.unique || given.token[0] === generationByte(record.generation)), 'rule', 'tokens')
+  }
   requireOr(position === op.tokens.length, 'rule', 'tokens')
   const creator = old?.creator ?? author.member
   const row: RowRecord = { version: ctx.index, creator, member: author.member, device: author.device, epoch: entry.epoch, plain, tokens: op.tokens, sealed: op.sealed }
   const value = encodeRow(row)
   requireOr(value.length <= MAX_VALUE_LENGTH, 'rule', 'too-large')
-  if (shape.indexes.length > 0) reindex(ctx, old ? heldEntries(ctx, op.table, shape, rowKey, old) : [], entriesOf(op.table, shape, rowKey, row))
+  if (shape.indexes.length > 0) reindex(ctx, old ? heldEntries(ctx, op.table, shape, op.rowKey, old) : [], entriesOf(op.table, shape, rowKey, row))
   if (old) ctx.live(old.epoch, op.table, -1)
   ctx.live(entry.epoch, op.table, 1)
   ctx.put(key, value)
 }
 
-/** Entries that stay are left alone, unique ones too: nobody else can claim them meanwhile, since they stay claimed in the state. */
+/** Entries that stay are left alone, unique ones too: nobody else can claim them meanwhile, since they stay claimed in the state. A rekeyed row's name another key. */
 function reindex(ctx: SpaceContext, before: ReturnType<typeof entriesOf>, after: ReturnType<typeof entriesOf>): void {
-  const same = (a: (typeof before)[number]) => (b: (typeof before)[number]): boolean => compareBytes(a.key, b.key) === 0
+  const same = (a: (typeof before)[number]) => (b: (typeof before)[number]): boolean => compareBytes(a.key, b.key) === 0 && equalBytes(a.rowKey, b.rowKey)
   for (const entry of before) if (!after.some(same(entry))) ctx.releaseIndex(entry)
   for (const entry of after) if (!before.some(same(entry))) ctx.claimIndex(entry)
 }
@@ -160,9 +203,9 @@ function entriesOf(table: number, shape: PublicShape, rowKey: Uint8Array, row: P
 }
 
 /** Keys of one table are all tokens, or all closed tuples: otherwise one could begin another. */
-function checkRowKey(shape: PublicShape, rowKey: Uint8Array): void {
+function checkRowKey({ shape, record }: TableEntry, rowKey: Uint8Array): void {
   if (shape.key === 'blinded') {
-    requireOr(rowKey.length === TOKEN_LENGTH, 'rule', 'row-key')
+    requireOr(rowKey.length === TOKEN_LENGTH && rowKey[0] === generationByte(record.generation), 'rule', 'row-key')
     return
   }
   try {

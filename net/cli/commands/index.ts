@@ -10,6 +10,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   invite: async () => (await import('./invite.js')).invite,
   members: async () => (await import('./members.js')).members,
   remove: async () => (await import('./remove.js')).remove,
+  rotate: async () => (await import('./rotate.js')).rotate,
   log: async () => (await import('./log.js')).log,
   verify: async () => (await import('./verify.js')).verify,
   audit: async () => (await import('./audit.js')).audit,
