@@ -159,7 +159,7 @@ export class Capture {
         const byRowid = form.nullKey && touchedKey.includes(null)
         const after = (byRowid ? (table.readNull ??= this.#db.prepare(`${readRow(form)} AND ${String(form.rowid)} = ?`)) : table.read).get(touchedKey)
         if (after !== undefined && !byRowid && touchedKey.includes(null)) throw nullKey(form)
-        const key = canonicalKey(touchedKey, form.keyCollations)
+        const key = noted === undefined ? touchedKey : canonicalKey(touchedKey, form.keyCollations)
         const before = base.row(table.id, key)
         if (!sameRow(before, after)) deltas.push({ table: table.id, key, before, after })
       }
@@ -210,7 +210,9 @@ export function sameValue(a: SqlValue | undefined, b: SqlValue | undefined): boo
 
 export function sameRow(a: readonly SqlValue[] | undefined, b: readonly SqlValue[] | undefined): boolean {
   if (a === undefined || b === undefined) return a === b
-  return a.length === b.length && a.every((value, i) => sameValue(value, b[i]))
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (!sameValue(a[i], b[i])) return false
+  return true
 }
 
 function readRow({ name, columns, keyNames, keyIsRowid }: TableForm): string {

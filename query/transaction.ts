@@ -41,24 +41,22 @@ export class TransactionSql implements Sql {
     for (const { text } of splitStatements(script)) await this.query(text)
   }
 
-  #run<T>(text: string, parameters: Parameters | undefined, options: QueryOptions | undefined, run: (prepared: Prepared) => Outcome<T>): Promise<Outcome<T>> {
-    return Promise.resolve().then(async () => {
-      this.#signal?.throwIfAborted()
-      options?.signal?.throwIfAborted()
-      if (this.#ended) throw new SealError('bad-argument', 'This transaction has ended.')
-      const prepared = this.#session.prepare(text, options?.at)
-      if (prepared.special) await this.#session.provide(prepared, parameters)
-      let outcome: Outcome<T>
-      try {
-        outcome = prepared.kind === 'control' ? savepoints(this.#session, prepared.ast) : run(prepared)
-      } catch (error) {
-        this.#session.wasRolledBack()
-        throw error
-      }
-      // What failed did nothing and is not to be done again. (Under OR FAIL it may have: those who catch that are on their own after a restart.)
-      if (prepared.kind !== 'read') this.recorded.push({ text, parameters })
-      return outcome
-    })
+  async #run<T>(text: string, parameters: Parameters | undefined, options: QueryOptions | undefined, run: (prepared: Prepared) => Outcome<T>): Promise<Outcome<T>> {
+    this.#signal?.throwIfAborted()
+    options?.signal?.throwIfAborted()
+    if (this.#ended) throw new SealError('bad-argument', 'This transaction has ended.')
+    const prepared = this.#session.prepare(text, options?.at)
+    if (prepared.special) await this.#session.provide(prepared, parameters)
+    let outcome: Outcome<T>
+    try {
+      outcome = prepared.kind === 'control' ? savepoints(this.#session, prepared.ast) : run(prepared)
+    } catch (error) {
+      this.#session.wasRolledBack()
+      throw error
+    }
+    // What failed did nothing and is not to be done again. (Under OR FAIL it may have: those who catch that are on their own after a restart.)
+    if (prepared.kind !== 'read') this.recorded.push({ text, parameters })
+    return outcome
   }
 }
 

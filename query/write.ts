@@ -33,7 +33,12 @@ export function draftOf(mirror: Mirror, capture: Capture, transaction: Transacti
   const deltas = capture.collect(base)
   mirror.noteKeys(deltas)
   const catalog = before === after && notes.size === 0 ? [] : catalogChanges(before, after, firstNew, nextNew, (id) => { const note = notes.get(id); return note && noteChange(id, note) })
-  const rows = deltas.map((delta) => changeOf(mirror.binding(objectOf(after, delta.table)), delta, base.has(delta.table, delta.key)))
+  const rows: RowChange[] = []
+  let binding: Binding | undefined
+  for (const delta of deltas) {
+    if (binding?.id !== delta.table) binding = mirror.binding(objectOf(after, delta.table))
+    rows.push(changeOf(binding, delta, base.has(delta.table, delta.key)))
+  }
   for (const object of after.values()) {
     if (object.name === SEQUENCE && isTable(object)) rows.push(...sequenceChanges(mirror, transaction, object.id))
     else if (mustRewrite(before.get(object.id), object)) rows.push(...rewrites(mirror.binding(object), before.get(object.id), view, deltas))

@@ -14,6 +14,9 @@ export const INT64_MAX = 2n ** 63n - 1n
 
 /** Strings up to this many UTF-16 units are tried as ASCII by hand: below it the call into TextEncoder/TextDecoder costs more. */
 export const SHORT_TEXT = 48
+/** Up to this many units, any text has less than 2¹⁴ bytes: a length of two. Longer ones are worth an array. */
+const IN_PLACE_TEXT = 4_096
+const encoder = new TextEncoder()
 /** |v| below this has a zigzag value of at most 48 bits, which plain numbers hold. */
 const SMALL_INT = 2n ** 47n
 
@@ -110,6 +113,7 @@ export class Writer {
     // UTF-8 is never shorter than UTF-16 counts units, so this is met before anything is allocated.
     if (value.length > max) throw tooLarge('text', value.length, max, this.offset)
     if (value.length <= SHORT_TEXT && this.shortAscii(value)) return this
+    if (value.length <= IN_PLACE_TEXT && this.textInPlace(value, max)) return this
     return this.bytes(encodeUtf8(value), max)
   }
 
@@ -155,6 +159,19 @@ export class Writer {
     }
     this.buffer[this.offset] = value.length
     this.offset = start + value.length
+    return true
+  }
+
+  /** Encoded where it is to lie, if its length takes as many bytes as that of ASCII would: without an array of its own. */
+  private textInPlace(value: string, max: number): boolean {
+    if (!value.isWellFormed()) return false
+    // With what `varint` reserves: were the buffer to grow there, the text beyond its end would be left behind.
+    this.reserve(8 + 3 * value.length)
+    const lengthBytes = value.length < 128 ? 1 : 2
+    const { written } = encoder.encodeInto(value, this.buffer.subarray(this.offset + lengthBytes))
+    if (written > max || (written < 128 ? 1 : 2) !== lengthBytes) return false
+    this.varint(written)
+    this.offset += written
     return true
   }
 

@@ -65,7 +65,8 @@ export class Statement {
 
   /** Bind all parameters from the first; those without a value are NULL. Throws `bad-argument` on too many, `bad-value`. */
   bind(values: readonly SqlValue[]): this {
-    this.clear()
+    if (values.length === this.parameterCount) this.reset()
+    else this.clear()
     if (values.length > this.parameterCount) throw tooMany(values.length, this.parameterCount)
     for (let i = 0; i < values.length; i++) this.bindAt(i + 1, values[i] as SqlValue)
     return this
