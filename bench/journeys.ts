@@ -1,6 +1,6 @@
 /**
  * `npm run bench:journeys`: whole journeys, as an application makes them, and as ratios to peers that run in turns with them. `--quick` with a
- * tenth of the rows, `--only word` for the journeys whose name has it. Writes bench/out/journeys.json and a chart. The relay's: bench/relay.ts.
+ * tenth of the rows, `--million` to let a space grow so far, `--only word` for the journeys whose name has it. Writes bench/out/journeys.json and a chart. The relay's: bench/relay.ts.
  */
 import { parseArgs } from 'node:util'
 import initSqlJs from 'sql.js'
@@ -8,6 +8,7 @@ import { createSpace, loadProvider, memoryStore } from 'sealdb'
 import { type Figure, judge, printFigures } from './bars.js'
 import { quickest } from './clock.js'
 import { catchingUp } from './journey/catching-up.js'
+import { engineAlone, growth } from './journey/growth.js'
 import { opening } from './journey/opening.js'
 import { fillSpace, fillSqlJs } from './journey/people.js'
 import { reads } from './journey/reads.js'
@@ -16,7 +17,7 @@ import { writes } from './journey/writes.js'
 import { OUT, writeJson, writeOut } from './report.js'
 import { barChart } from './svg.js'
 
-const { values: options } = parseArgs({ options: { quick: { type: 'boolean' }, only: { type: 'string' } } })
+const { values: options } = parseArgs({ options: { quick: { type: 'boolean' }, million: { type: 'boolean' }, only: { type: 'string' } } })
 const [rows, entries, times] = options.quick === true ? [10_000, 1_000, 2] : [100_000, 10_000, 3]
 
 const JOURNEYS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
@@ -25,6 +26,8 @@ const JOURNEYS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   opening: () => opening(rows, times),
   'catching up': () => catchingUp(entries, times),
   removal: () => removal(100),
+  engine: () => engineAlone(times),
+  growth: () => growth([1_000, 10_000, 100_000, 1_000_000].slice(0, options.quick === true ? 2 : options.million === true ? 4 : 3)),
 }
 
 const figures: Figure[] = [await yardstick()]
