@@ -141,12 +141,13 @@ function misplaced(object: SchemaObject, schema: Schema, names: ReadonlySet<stri
 
 /** Schemas are shared by all who read the same catalog. */
 export class SchemaReader {
+  /** Tag of the catalog that was read, and what could be opened then. */
   #tag = ''
   #read: Read = { schema: new Map(), broken: [] }
   readonly #objects = new Map<ObjectId, ReadObject>()
 
   of(view: View): Read {
-    const tag = encodeHex(view.catalogTag)
+    const tag = tagOf(view)
     if (tag !== this.#tag) {
       const before = this.#read.schema
       const { schema, broken } = readSchema(view, this.#objects)
@@ -160,10 +161,12 @@ export class SchemaReader {
 
   /** What was just written is what would be read: saves reading it. */
   adopt(view: View, schema: Schema): void {
-    this.#tag = encodeHex(view.catalogTag)
+    this.#tag = tagOf(view)
     this.#read = { schema, broken: this.#read.broken }
   }
 }
+
+const tagOf = ({ catalogTag, learned }: View): string => `${encodeHex(catalogTag)} ${learned}`
 
 function keepIfSame(before: SchemaObject | undefined, now: SchemaObject): SchemaObject {
   return before !== undefined && sameObject(before, now) ? before : now

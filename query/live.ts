@@ -76,11 +76,11 @@ class Subscription<R> {
         // Taken before the query: a change while it runs is seen as one.
         const view = this.#port.view
         const tags = new Map<ObjectId, Uint8Array>()
-        const catalogTag = view.catalogTag
+        const { catalogTag, learned } = view
         const { result, columns, raw, tables } = await this.#port.run()
         if (this.#stopped) return
         for (const table of tables ?? []) tags.set(table, view === this.#port.view ? view.tableTag(table) : NEVER)
-        this.#seen = tables === undefined ? undefined : { catalogTag, tags }
+        this.#seen = tables === undefined ? undefined : { catalogTag, learned, tags }
         if (this.#last === undefined || !sameRows(this.#last.raw, raw) || !sameRows([this.#last.columns], [columns])) {
           this.#last = { columns, raw }
           this.#listener(result)
@@ -95,13 +95,13 @@ class Subscription<R> {
   }
 }
 
-interface Seen { readonly catalogTag: Uint8Array; readonly tags: ReadonlyMap<ObjectId, Uint8Array> }
+interface Seen { readonly catalogTag: Uint8Array; readonly learned: number; readonly tags: ReadonlyMap<ObjectId, Uint8Array> }
 
 /** No table has it: whatever was read meanwhile is compared anew. */
 const NEVER = new Uint8Array(0)
 
 function sameState(seen: Seen, view: View): boolean {
-  if (!equalBytes(seen.catalogTag, view.catalogTag)) return false
+  if (seen.learned !== view.learned || !equalBytes(seen.catalogTag, view.catalogTag)) return false
   for (const [table, tag] of seen.tags) if (!equalBytes(tag, view.tableTag(table))) return false
   return true
 }

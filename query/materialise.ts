@@ -56,6 +56,8 @@ export class Mirror {
   #schema: Schema = new Map()
   #catalog: Schema = this.#schema
   #broken: readonly BrokenObject[] = []
+  /** Of the view that was moved to last. */
+  #learned: number
   /** Counts changes of SQLite's schema: statements and plans from before are stale. */
   generation = 0
   /** Counts rows that were opened to be put into SQLite. */
@@ -70,6 +72,7 @@ export class Mirror {
     this.db = db
     this.#capture = capture
     this.#view = view.retain()
+    this.#learned = view.learned
     this.#moveSchema(view)
   }
 
@@ -108,6 +111,7 @@ export class Mirror {
     if (next === this.#view) return
     const before = this.#view
     next.retain()
+    if (next.learned !== this.#learned) this.#openAgain(next.learned)
     for (const id of this.#partial.keys()) if (!equalBytes(before.tableTag(id), next.tableTag(id))) this.#dropPartial(id)
     try {
       this.#moveSchema(next)
@@ -165,6 +169,14 @@ export class Mirror {
       }
     })
     return true
+  }
+
+  /** This device has learned secrets: tables of which something did not open are read anew, when they are needed. */
+  #openAgain(learned: number): void {
+    this.#learned = learned
+    const lacking = [...this.#loaded].filter(([, { unopened }]) => unopened.size > 0).map(([id]) => id)
+    if (lacking.length > 0) this.unload(lacking)
+    for (const [id, { unopened }] of this.#partial) if (unopened.size > 0) this.#dropPartial(id)
   }
 
   #dropPartial(table: ObjectId): void {

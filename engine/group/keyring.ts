@@ -65,6 +65,7 @@ export class Keyring {
   /** C0 of the newest epoch when everything was found open; undefined while something is missing. */
   #complete: Uint8Array | undefined
   #lacking = false
+  #learned = 0
 
   /** `agreementSeed`: the 32 random bytes that the device's agreement key derives from. Copied. */
   constructor(env: KeyringEnv, agreementSeed: Uint8Array) {
@@ -119,6 +120,11 @@ export class Keyring {
   /** Something that the state last opened should give was not to be had: a repair may bring it, within the same epoch. */
   get lacking(): boolean {
     return this.#lacking
+  }
+
+  /** Counts secrets as they come: what did not open may open once it has grown. Not kept over a restart. */
+  get learned(): number {
+    return this.#learned
   }
 
   /**
@@ -374,8 +380,10 @@ export class Keyring {
     let sound = true
     record.generations.forEach(({ generation, commitment }, i) => {
       const secret = secrets[i] as Uint8Array
-      if (equalBytes(commitBlinding(crypto, spaceId, generation, secret), commitment)) this.#blinding.set(generation, secret)
-      else sound = false
+      if (equalBytes(commitBlinding(crypto, spaceId, generation, secret), commitment)) {
+        if (!this.#blinding.has(generation)) this.#learned++
+        this.#blinding.set(generation, secret)
+      } else sound = false
     })
     return sound
   }
@@ -395,6 +403,7 @@ export class Keyring {
     const before = this.#epochs.get(epoch)
     const same = before !== undefined && equalBytes(before.c0, record.c0)
     if (!same) this.#clearDerivedKeys()
+    if (!same || !equalBytes(before.data, secrets.data)) this.#learned++
     // The link after a forget brings no L: until `settle` destroys it, the one already here stays.
     this.#epochs.set(epoch, { c0: record.c0.slice(), data: secrets.data, link: secrets.link ?? (same ? before.link : undefined) })
   }

@@ -164,6 +164,8 @@ export interface View {
   readonly nextObject: ObjectId
   /** Root of the subtree of the catalog: changes with any DDL or policy. */
   readonly catalogTag: Uint8Array
+  /** Grows as this device learns secrets: rows and objects that did not open may open then, though no tag has changed. */
+  readonly learned: number
   /** Root of the table's rows: the tag that every read compares. */
   tableTag(table: ObjectId): Uint8Array
   count(table: ObjectId): number

@@ -34,7 +34,7 @@ export class SpaceView implements View {
   readonly held: HeldState
   readonly #parts: ViewParts
   readonly #sealer: RowSealer
-  #catalog: { readonly objects: readonly CatalogObject[]; readonly unopened: readonly UnopenedObject[] } | undefined
+  #catalog: { readonly objects: readonly CatalogObject[]; readonly unopened: readonly UnopenedObject[]; readonly learned: number } | undefined
   #catalogTag: Uint8Array | undefined
   readonly #tableTags = new Map<ObjectId, Uint8Array>()
   /** Decoded once: a transaction reads its rows one by one. */
@@ -69,6 +69,9 @@ export class SpaceView implements View {
   }
   get nextObject(): ObjectId {
     return metaOf(this.held.tree).nextObject
+  }
+  get learned(): number {
+    return this.#parts.keyring.learned
   }
   get catalogTag(): Uint8Array {
     return (this.#catalogTag ??= catalogTag(this.held.tree))
@@ -153,6 +156,8 @@ export class SpaceView implements View {
   }
 
   #readCatalog(): { readonly objects: readonly CatalogObject[]; readonly unopened: readonly UnopenedObject[] } {
-    return (this.#catalog ??= readCatalog(this.held.tree, this.#sealer))
+    const { learned } = this
+    if (this.#catalog === undefined || (this.#catalog.unopened.length > 0 && this.#catalog.learned !== learned)) this.#catalog = { ...readCatalog(this.held.tree, this.#sealer), learned }
+    return this.#catalog
   }
 }
