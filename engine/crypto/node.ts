@@ -3,13 +3,12 @@
  *
  * Measured on Node 20 for 64 to 110 bytes: `crypto.hash(…, 'binary')` of a view and a loop over its characters takes 0.6 µs into a
  * given place, a Buffer result 1.5 µs, `createHash` 1.9 µs. (A *string* argument would be quicker still, but it is hashed as UTF-8:
- * wrong for bytes from 0x80.) A native cipher takes 7 to 10 µs to set up: short messages go through chacha-short.ts.
+ * wrong for bytes from 0x80.) A native cipher takes 7 to 10 µs to set up: short messages are for the kernels (with-kernels.ts).
  */
 import {
   createCipheriv, createDecipheriv, createPrivateKey, createPublicKey, diffieHellman, hash, type KeyObject, sign, verify,
 } from 'node:crypto'
 import { SealError } from '../errors.js'
-import { hchacha20Short, openShort, sealShort, SHORT_MESSAGES } from './chacha-short.js'
 import { checkLength, openFailed } from './checks.js'
 import { plausibleSignature, SEED_LENGTH } from './ed25519-rule.js'
 import { hkdfWith, hmacWith } from './hmac.js'
@@ -79,10 +78,6 @@ const nodeChacha: Pick<Ciphers, 'chachaSeal' | 'chachaOpen' | 'hchacha20'> = {
     checkLength(key, 32, 'key')
     checkLength(nonce, 12, 'nonce')
     const sealed = new Uint8Array(room + plaintext.length + 16)
-    if (aad.length + plaintext.length <= SHORT_MESSAGES) {
-      sealShort(key, nonce, aad, plaintext, sealed, room)
-      return sealed
-    }
     const cipher = createCipheriv('chacha20-poly1305', outside(KEY, key), outside(NONCE, nonce), { authTagLength: 16 })
     cipher.setAAD(aad, { plaintextLength: plaintext.length })
     const body = cipher.update(plaintext)
@@ -96,11 +91,6 @@ const nodeChacha: Pick<Ciphers, 'chachaSeal' | 'chachaOpen' | 'hchacha20'> = {
     checkLength(nonce, 12, 'nonce')
     const length = sealed.length - 16
     if (length < 0) throw openFailed(sealed.length)
-    if (aad.length + length <= SHORT_MESSAGES) {
-      const opened = openShort(key, nonce, aad, sealed)
-      if (opened === undefined) throw openFailed(sealed.length)
-      return opened
-    }
     const decipher = createDecipheriv('chacha20-poly1305', outside(KEY, key), outside(NONCE, nonce), { authTagLength: 16 })
     decipher.setAAD(aad, { plaintextLength: length })
     decipher.setAuthTag(sealed.subarray(length))
@@ -112,12 +102,7 @@ const nodeChacha: Pick<Ciphers, 'chachaSeal' | 'chachaOpen' | 'hchacha20'> = {
     }
     return toBytes(plaintext)
   },
-  hchacha20: (key, nonce) => {
-    if (SHORT_MESSAGES === 0) return nobleCiphers.hchacha20(key, nonce)
-    checkLength(key, 32, 'key')
-    checkLength(nonce, 16, 'nonce')
-    return hchacha20Short(key, nonce)
-  },
+  hchacha20: nobleCiphers.hchacha20,
 }
 
 const nodeAgreement: Agreement = {

@@ -66,6 +66,7 @@ export function each(count: number, make: (i: number) => Code): Code {
 
 /** Runs `body`, and again as long as `condition` is not zero. */
 export const doWhile = (body: Code, condition: Code): Code => bytes(0x03, 0x40) + body + condition + bytes(0x0d, 0, 0x0b)
+export const when = (condition: Code, body: Code): Code => condition + bytes(0x04, 0x40) + body + bytes(0x0b)
 export const call = (index: number, ...operands: readonly Code[]): Code => operands.join('') + bytes(0x10) + leb(index)
 /** `a` where the condition is not zero, else `b`. */
 export const select = (a: Code, b: Code, condition: Code): Code => a + b + condition + bytes(0x1b)
@@ -97,6 +98,8 @@ export const i64 = {
   const: (n: number): Code => bytes(0x42) + sleb(n),
   load: load('\x29'), load32: load('\x35'), store: store('\x37'), store32: store('\x3e'),
   isZero: unary('\x50'),
+  /** Of an i32 without a sign. */
+  extend: unary('\xad'),
   add: binary('\x7c'), subtract: binary('\x7d'), multiply: binary('\x7e'), and: binary('\x83'), or: binary('\x84'), xor: binary('\x85'),
   shiftLeft: binary('\x86'), shiftRight: binary('\x88'),
 } as const
@@ -105,6 +108,8 @@ export const v128 = {
   load: load(simd(0)), store: store(simd(11)),
   /** One word of memory in all four lanes. */
   loadSplat: load(simd(9)),
+  /** A constant of four words. */
+  of: (words: readonly number[]): Code => simd(12) + bytes(...new Uint8Array(Uint32Array.from(words).buffer)),
   zero: simd(12) + '\0'.repeat(16),
   and: binary(simd(78)), or: binary(simd(80)), xor: binary(simd(81)),
   splat: unary(simd(17)),
@@ -118,6 +123,11 @@ export const v128 = {
   /** Words of `a` are numbered from 0, those of `b` from 4. */
   shuffleWords: (a: Code, b: Code, words: readonly number[]): Code => v128.shuffle(a, b, words.flatMap((word) => [4 * word, 4 * word + 1, 4 * word + 2, 4 * word + 3])),
 } as const
+
+/** Zeros from `from`, which moves on, to `end`, sixteen bytes at a time. */
+export function clearTo(from: Local, end: Code): Code {
+  return doWhile(v128.store(from.get, v128.zero), i32.lessThan(from.tee(i32.add(from.get, i32.const(16))), end))
+}
 
 /** Four rows of four words turned into columns, in the same variables; `spare` is another four. */
 export function transpose(rows: readonly Local[], spare: readonly Local[]): Code {

@@ -5,7 +5,8 @@
  */
 import type { HashLanes } from '../provider.js'
 import { assemble } from './assembler.js'
-import { hashConstants, hashFunctions, type HashLayout } from './sha256.js'
+import { sealingFunctions, type SealingLayout } from './sealing.js'
+import { HASH_FUNCTIONS, hashConstants, hashFunctions, type HashLayout } from './sha256.js'
 
 /** Bytes of the longest message that is hashed in one lane of four. */
 const LONGEST_LANE = 480
@@ -13,6 +14,10 @@ const LONGEST_LANE = 480
 export const LONGEST_MESSAGE = 4096
 
 const HASHING: HashLayout = { constants: 0, state: 512, outer: 640, keyed: 768, digests: 896, lanes: 1024, stride: LONGEST_LANE + 96, message: 4096 }
+/** Bytes of the longest AAD and text that are sealed. */
+export const LONGEST_AAD = 1024
+export const LONGEST_TEXT = 16_384
+export const SEALING: SealingLayout = { key: 8448, nonce: 8480, subkey: 8512, tag: 8544, sum: 8560, aad: 8704, stream: 10_240, text: 27_648 }
 
 export interface Kernels {
   /** H(input[start, end)) to `out` at `at`. At most `LONGEST_MESSAGE` bytes. */
@@ -20,6 +25,13 @@ export interface Kernels {
   readonly lanes: HashLanes
   /** HMAC-SHA-256 of a key and a message of at most `LONGEST_MESSAGE` bytes; of a key that comes again if it is `kept`. */
   hmac(key: Uint8Array, message: Uint8Array, kept: boolean): Uint8Array
+  /** `ciphertext ‖ tag` to `out` at `at`. AAD and text no longer than `LONGEST_AAD`, `LONGEST_TEXT`; key and nonce as long as they should be. */
+  seal(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, text: Uint8Array, out: Uint8Array, at: number): void
+  /** The text, or undefined if the tag is not that of these arguments. `sealed` has at least 16 bytes. */
+  open(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array | undefined
+  hchacha20(key: Uint8Array, nonce: Uint8Array): Uint8Array
+  /** The tag of whole blocks: what vectors of Poly1305 alone are held against. */
+  poly1305(key: Uint8Array, blocks: Uint8Array): Uint8Array
   /** All of their memory, for tests: nothing secret may stay. */
   readonly memory: Uint8Array
 }
@@ -30,6 +42,10 @@ interface Exports {
   hmacKey(): void
   hmac(length: number): void
   hashLanes(a: number, b: number, c: number, d: number): void
+  hchacha(): void
+  seal(aadLength: number, length: number): void
+  open(aadLength: number, length: number): number
+  poly1305(length: number): void
 }
 
 let made: Kernels | undefined | null = null
@@ -42,7 +58,7 @@ export function loadKernels(): Kernels | undefined {
 
 function instantiate(): Kernels | undefined {
   if (new Uint8Array(Uint32Array.of(1).buffer)[0] !== 1) return undefined
-  const code = assemble(hashFunctions(HASHING, 0), 1, new Uint8Array(hashConstants().buffer))
+  const code = assemble([...hashFunctions(HASHING, 0), ...sealingFunctions(SEALING, HASH_FUNCTIONS)], 1, new Uint8Array(hashConstants().buffer))
   let exports: Exports
   try {
     exports = new WebAssembly.Instance(new WebAssembly.Module(code)).exports as unknown as Exports
@@ -65,6 +81,11 @@ function kernelsOf(exports: Exports): Kernels {
   const takeDigest = (out: Uint8Array, to: number): void => {
     for (let i = 0; i < 32; i++) out[to + i] = memory[digests + i] as number
     for (let i = 0; i < 8; i++) words[digests / 4 + i] = 0
+  }
+  const placeInputs = (key: Uint8Array, nonce: Uint8Array, aad: Uint8Array): void => {
+    for (let i = 0; i < 32; i++) memory[SEALING.key + i] = key[i] as number
+    for (let i = 0; i < 12; i++) memory[SEALING.nonce + 4 + i] = nonce[i] as number
+    place(aad, 0, aad.length, memory, SEALING.aad)
   }
   /** Midstates of the key to where `hmac` takes them. */
   const startKey = (key: Uint8Array): void => {
@@ -91,6 +112,37 @@ function kernelsOf(exports: Exports): Kernels {
       const tag = new Uint8Array(32)
       takeDigest(tag, 0)
       return tag
+    },
+    seal: (key, nonce, aad, text, out, to) => {
+      placeInputs(key, nonce, aad)
+      place(text, 0, text.length, memory, SEALING.text)
+      exports.seal(aad.length, text.length)
+      out.set(memory.subarray(SEALING.text, SEALING.text + text.length + 16), to)
+    },
+    open: (key, nonce, aad, sealed) => {
+      placeInputs(key, nonce, aad)
+      place(sealed, 0, sealed.length, memory, SEALING.text)
+      const length = sealed.length - 16
+      if (exports.open(aad.length, length) === 0) return undefined
+      const text = memory.slice(SEALING.text, SEALING.text + length)
+      memory.fill(0, SEALING.text, SEALING.text + sealed.length)
+      return text
+    },
+    hchacha20: (key, nonce) => {
+      for (let i = 0; i < 32; i++) memory[SEALING.key + i] = key[i] as number
+      for (let i = 0; i < 16; i++) memory[SEALING.nonce + i] = nonce[i] as number
+      exports.hchacha()
+      const subkey = new Uint8Array(32)
+      for (let i = 0; i < 32; i++) subkey[i] = memory[SEALING.subkey + i] as number
+      for (let i = 0; i < 8; i++) words[SEALING.subkey / 4 + i] = 0
+      return subkey
+    },
+    poly1305: (key, blocks) => {
+      memory.set(key, SEALING.stream)
+      memory.set(blocks, SEALING.text)
+      exports.poly1305(blocks.length)
+      memory.fill(0, SEALING.stream, SEALING.stream + 32)
+      return memory.slice(SEALING.tag, SEALING.tag + 16)
     },
     lanes: {
       longest: LONGEST_LANE,

@@ -1,7 +1,7 @@
 /**
  * SHA-256 (FIPS 180-4) as WebAssembly: one message, HMAC from kept midstates, and four messages in the lanes of vectors. Sums, shifts and masks only.
  */
-import { call, type Code, doWhile, each, Frame, type Function, I32, i32, type Local, select, transpose, V128, v128 } from './assembler.js'
+import { call, clearTo, type Code, doWhile, each, Frame, type Function, I32, i32, type Local, select, transpose, V128, v128 } from './assembler.js'
 
 /** Where things lie. */
 export interface HashLayout {
@@ -139,11 +139,6 @@ function byteSwapped(a: Code): Code {
 const clear = (from: number, length: number): Code => each(length / 16, (i) => v128.store(at(from), v128.zero, 16 * i))
 const copy32 = (from: number, to: number): Code => each(2, (i) => v128.store(at(to), v128.load(at(from), 16 * i), 16 * i))
 const copySwapped32 = (from: number, to: number): Code => each(2, (i) => v128.store(at(to), swapped(v128.load(at(from), 16 * i)), 16 * i))
-
-/** Zeros from `from`, which moves on, to `end`. */
-export function clearTo(from: Local, end: Code): Code {
-  return doWhile(v128.store(from.get, v128.zero), i32.lessThan(from.tee(i32.add(from.get, at(16))), end))
-}
 
 function hash({ constants, state, message, digests }: HashLayout, compressAt: number, padAt: number): Function {
   const frame = new Frame(1)
