@@ -2,12 +2,15 @@
  * One table between SQLite and the engine: which of SQLite's stored columns is sealed, which is plaintext, what its indexes hold. Rows go through it
  * both ways: stored columns in SQLite's order here, plaintext values, body and index values there.
  */
-import { SealError } from '../engine/errors.js'
+import { EMPTY_BYTES, equalBytes } from '../engine/codec/bytes.js'
+import { encodeTuple } from '../engine/codec/tuple.js'
+import { isSealError, SealError } from '../engine/errors.js'
 import { type SqlValue } from '../engine/codec/value.js'
 import { type ColumnId, type RowImage, type RowView } from '../engine/space/types.js'
 import { decodeRow, encodeBody } from './body.js'
 import { type SchemaObject, type TableData } from './catalog.js'
-import { canonicalValue, rowKey, type Collation } from './keys.js'
+import { canonicalKey, canonicalValue, keyIdentity, rowKey, type Collation } from './keys.js'
+import { sameValue } from './capture.js'
 import { foldName } from './sql/names.js'
 import { type Sqlite } from './sqlite.js'
 import { describeTable, type TableForm } from './sqlite/form.js'
@@ -22,9 +25,11 @@ export interface Row {
   readonly values: readonly SqlValue[]
 }
 
+type Opened = Pick<RowView, 'rowKey' | 'key' | 'blind' | 'plain' | 'body'>
+
 const NONE: readonly never[] = []
 
-interface BlindIndex { readonly slots: readonly number[]; readonly collations: readonly Collation[] }
+interface BlindIndex { readonly id: number; readonly slots: readonly number[]; readonly collations: readonly Collation[] }
 
 export class Binding {
   readonly id: number
@@ -56,11 +61,46 @@ export class Binding {
     this.#bodySlots = body.map(({ slot }) => slot)
     this.#initial = body.map(({ slot }) => data.columns[slot]?.initial ?? null)
     this.#plainSlots = data.shape.plain.map(({ id }) => slotOf.get(id) ?? -1)
-    this.#blind = data.shape.indexes.flatMap((index, i) => (index.kind === 'plain' ? [] : [{ slots: index.columns.map((id) => slotOf.get(id) ?? -1), collations: data.collations[i] ?? [] }]))
+    this.#blind = data.shape.indexes.flatMap((index, i) => (index.kind === 'plain' ? [] : [{ id: index.id, slots: index.columns.map((id) => slotOf.get(id) ?? -1), collations: data.collations[i] ?? [] }]))
   }
 
-  /** A row of the engine as SQLite holds it. Throws what `decodeRow` throws: a body that is not one. */
-  open(row: Pick<RowView, 'plain' | 'body'>): Row {
+  /**
+   * A row of the engine as SQLite holds it, or why it is none: its body is not one, or it lies under another key, or in another place of an index, than it
+   * says. (Were that taken, a row of one's own could stand in the place of another's, and be found or not by the way it is looked for.)
+   */
+  tryOpen(row: Opened): Row | 'body' | 'key' | 'index' {
+    let opened: Row
+    try {
+      opened = this.#open(row)
+    } catch (error) {
+      if (isSealError(error) && error.family === 'hostile') return 'body'
+      throw error
+    }
+    if (!this.#isAt(row, opened.key)) return 'key'
+    return this.#blind.length === 0 || this.#isIndexed(row, opened.values) ? opened : 'index'
+  }
+
+  /** As `tryOpen`. Throws `bad-encoding` for what is none. */
+  open(row: Opened): Row {
+    const opened = this.tryOpen(row)
+    if (typeof opened === 'string') throw new SealError('bad-encoding', 'A row is not what its table says: its body is none, or its key another.', { table: this.id, what: opened })
+    return opened
+  }
+
+  #isAt({ key: said, rowKey: at }: Opened, key: readonly SqlValue[]): boolean {
+    if (this.data.shape.key === 'plain') return equalBytes(tupleOrNone(key), at)
+    return said.length === key.length && (said.every((value, i) => value === key[i]) || keyIdentity(canonicalKey(said, [])) === keyIdentity(key))
+  }
+
+  #isIndexed({ blind }: Opened, values: readonly SqlValue[]): boolean {
+    return this.#blind.every((index) => {
+      const said = blind.find((each) => each.index === index.id)?.values
+      const found = blindValues(index, values)
+      return said?.length === found.length && found.every((value, i) => sameValue(value, said[i]))
+    })
+  }
+
+  #open(row: Pick<RowView, 'plain' | 'body'>): Row {
     const body = decodeRow(row.body, this.#bodyIds, this.#initial)
     const values = new Array<SqlValue>(this.data.columns.length).fill(null)
     let rowid: SqlValue = null
@@ -86,10 +126,9 @@ export class Binding {
       const slot = slots[i] as number
       sealed[i - skip] = slot < 0 ? (key[key.length - 1] as SqlValue) : (values[slot] as SqlValue)
     }
-    const at = (slot: number): SqlValue => (slot < 0 ? null : (values[slot] as SqlValue))
     return {
-      plain: this.#plainSlots.length === 0 ? NONE : this.#plainSlots.map(at),
-      blind: this.#blind.length === 0 ? NONE : this.#blind.map((index) => index.slots.map((slot, i) => canonicalValue(at(slot), index.collations[i] ?? 'BINARY'))),
+      plain: this.#plainSlots.length === 0 ? NONE : this.#plainSlots.map((slot) => valueAt(values, slot)),
+      blind: this.#blind.length === 0 ? NONE : this.#blind.map((index) => blindValues(index, values)),
       body: encodeBody(skip === 0 ? this.#bodyIds : this.#bodyIds.slice(1), sealed),
     }
   }
@@ -97,5 +136,21 @@ export class Binding {
   keyOf(values: readonly SqlValue[], rowid: SqlValue): SqlValue[] {
     const { keySlots, keyCollations, nullKey } = this.form
     return keySlots.length === 0 ? [rowid] : rowKey(keySlots.map((slot) => values[slot] as SqlValue), keyCollations, nullKey ? rowid : undefined)
+  }
+}
+
+const valueAt = (values: readonly SqlValue[], slot: number): SqlValue => (slot < 0 ? null : (values[slot] as SqlValue))
+
+function blindValues({ slots, collations }: BlindIndex, values: readonly SqlValue[]): SqlValue[] {
+  return slots.map((slot, i) => canonicalValue(valueAt(values, slot), collations[i] ?? 'BINARY'))
+}
+
+/** No row lies under a key that is too long for any. */
+function tupleOrNone(key: readonly SqlValue[]): Uint8Array {
+  try {
+    return encodeTuple(key)
+  } catch (error) {
+    if (isSealError(error, 'key-too-long')) return EMPTY_BYTES
+    throw error
   }
 }

@@ -31,19 +31,23 @@ export function schemaAfterPolicy(mirror: Mirror, schema: Schema, ast: Statement
   return new Map([...schema, [target.id, { ...target, data: { ...target.data, shape } }]])
 }
 
-/** What a policy reads has to stay: verifiers would deny for want of it. */
-export function checkPolicies(schema: Schema): void {
+/** What a policy reads has to stay: verifiers would deny for want of it. What it lacked before (a member's client may compile what it likes) is nobody's to mend. */
+export function checkPolicies(schema: Schema, before: Schema): void {
   for (const { id, data } of schema.values()) {
     for (const policy of data?.shape.policies ?? []) {
+      const isNew = before.get(id)?.data?.shape.policies.includes(policy) !== true
       for (const read of policyReads(policy, id)) {
-        const other = schema.get(read.table)?.data
-        const there = other !== undefined
-          && (read.column === undefined || other.columns.some((column) => column.id === read.column))
-          && (read.index === undefined || other.shape.indexes.some((index) => index.id === read.index))
-        if (!there) throw new SealError('bad-policy', 'A policy reads what this would drop: drop the policy first.', { what: 'dropped' })
+        if (!isThere(schema, read) && (isNew || isThere(before, read))) throw new SealError('bad-policy', 'A policy reads what this would drop: drop the policy first.', { what: 'dropped', table: id })
       }
     }
   }
+}
+
+function isThere(schema: Schema, read: ReturnType<typeof policyReads>[number]): boolean {
+  const other = schema.get(read.table)?.data
+  return other !== undefined
+    && (read.column === undefined || other.columns.some((column) => column.id === read.column))
+    && (read.index === undefined || other.shape.indexes.some((index) => index.id === read.index))
 }
 
 /** A definition that may look at rows that are there, of any table. */

@@ -24,7 +24,7 @@ export interface QuarantinedRow {
   readonly rowKey: Uint8Array | undefined
   readonly key: readonly SqlValue[] | undefined
   readonly version: number
-  readonly reason: QuarantineReason | 'body' | string
+  readonly reason: QuarantineReason | 'body' | 'key' | 'index' | string
 }
 
 /** Ranges of one table that are worth loading one by one. */
@@ -307,16 +307,15 @@ export class Mirror {
       loaded.unopened.set(encodeHex(row.rowKey), row)
       return undefined
     }
-    try {
-      const { key, values } = binding.open(row)
-      const [first] = key
-      if (typeof first === 'bigint' && first > loaded.greatest) loaded.greatest = first
-      return { key, row: values, version: row.version }
-    } catch (error) {
-      if (!isSealError(error) || error.family !== 'hostile') throw error
-      loaded.unopened.set(encodeHex(row.rowKey), { rowKey: row.rowKey, version: row.version, reason: 'body' })
+    const opened = binding.tryOpen(row)
+    if (typeof opened === 'string') {
+      loaded.unopened.set(encodeHex(row.rowKey), { rowKey: row.rowKey, version: row.version, reason: opened })
       return undefined
     }
+    const { key, values } = opened
+    const [first] = key
+    if (typeof first === 'bigint' && first > loaded.greatest) loaded.greatest = first
+    return { key, row: values, version: row.version }
   }
 
   #applyChanges(table: ObjectId, loaded: Loaded, before: View, next: View): void {
@@ -330,8 +329,8 @@ export class Mirror {
       const image = change.row && this.#imageOf(binding, loaded, change.row)
       if (image !== undefined) images.push(image)
       else if (change.before && !('reason' in change.before)) {
-        const old = this.#openOrNot(binding, change.before)
-        if (old) images.push({ key: old, row: undefined, version: change.before.version })
+        const old = binding.tryOpen(change.before)
+        if (typeof old !== 'string') images.push({ key: old.key, row: undefined, version: change.before.version })
       }
     }
     this.#target = next
@@ -339,15 +338,6 @@ export class Mirror {
       loaded.images.apply(images)
     } finally {
       this.#target = undefined
-    }
-  }
-
-  #openOrNot(binding: Binding, row: RowView): readonly SqlValue[] | undefined {
-    try {
-      return binding.open(row).key
-    } catch (error) {
-      if (isSealError(error) && error.family === 'hostile') return undefined
-      throw error
     }
   }
 

@@ -293,7 +293,8 @@ class Compiler {
     const { index, used } = best
     let where: PolicyExpression | undefined
     for (const each of terms) {
-      if (used.includes(each)) continue
+      // What an index holds was made from the row's columns by every verifier. Its key was made by its author, who may have put another row there.
+      if (index !== undefined && used.includes(each)) continue
       const next = this.#compile(each.term, inside, depth + 1).e
       where = where === undefined ? next : { kind: 'and', left: where, right: next }
     }

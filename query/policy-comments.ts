@@ -8,11 +8,16 @@ export function withPolicies(db: Sqlite, policies: readonly { readonly table: st
   for (const table of tables) {
     const sql = db.get("SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?", [table])?.[0]
     if (typeof sql !== 'string') continue
-    const comment = policies.filter((policy) => policy.table === table).map((policy) => `/* ${policy.sql.replaceAll('*/', '* /')} */`).join('\n  ')
+    const comment = policies.filter((policy) => policy.table === table).map((policy) => `/* ${inComment(policy.sql)} */`).join('\n  ')
     const end = closingBracket(sql)
     if (end >= 0) db.run("UPDATE sqlite_schema SET sql = ? WHERE type = 'table' AND name = ?", [`${sql.slice(0, end)}\n  ${comment}\n${sql.slice(end)}`, table])
   }
   db.exec('PRAGMA writable_schema = RESET')
+}
+
+/** Names and constants are the author's: one that ended the comment, or the text, would make the file another, or none. */
+function inComment(sql: string): string {
+  return sql.replaceAll('*/', '* /').replaceAll('\0', '\uFFFD')
 }
 
 /** Of the columns: the last one that is no part of a comment or of something quoted. */

@@ -83,8 +83,10 @@ function writeExists(place: Place, e: Extract<PolicyExpression, { kind: 'exists'
   const equalities = e.prefix.map((value, i): Expr => ({
     kind: 'binary', span: NO_SPAN, left: column(alias, columnName(table, key?.[i])), operator: '=', right: write(place, value),
   }))
-  const terms = e.where ? [...equalities, write(within, e.where)] : equalities
-  const where = terms.reduce((left, right): Expr => ({ kind: 'binary', span: NO_SPAN, left, operator: 'and', right }))
+  // Of a key, the rest says it again (policies.ts); what was compiled elsewhere may lack it, or any condition.
+  const repeated = e.where !== undefined && e.prefix.every((value, i) => saysEqual(e.where, key?.[i], value))
+  const terms = [...(repeated ? [] : equalities), ...(e.where ? [write(within, e.where)] : [])]
+  const where = terms.length === 0 ? null : terms.reduce((left, right): Expr => ({ kind: 'binary', span: NO_SPAN, left, operator: 'and', right }))
   return {
     kind: 'exists', span: NO_SPAN,
     select: {
@@ -100,6 +102,18 @@ function writeExists(place: Place, e: Extract<PolicyExpression, { kind: 'exists'
     },
   }
 }
+
+/** One of the conjuncts is `other.column = value`. */
+function saysEqual(e: PolicyExpression | undefined, column: number | undefined, value: PolicyExpression): boolean {
+  if (e?.kind === 'and') return saysEqual(e.left, column, value) || saysEqual(e.right, column, value)
+  if (e?.kind !== '=') return false
+  const isColumn = (x: PolicyExpression): boolean => x.kind === 'column' && x.of === 'other' && x.column === column
+  return (isColumn(e.left) && sameExpression(e.right, value)) || (isColumn(e.right) && sameExpression(e.left, value))
+}
+
+const sameExpression = (a: PolicyExpression, b: PolicyExpression): boolean => expressionText(a) === expressionText(b)
+const expressionText = (e: PolicyExpression): string =>
+  JSON.stringify(e, (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value instanceof Uint8Array ? encodeHex(value) : value))
 
 const column = (table: string, name: string): Expr => ({ kind: 'column', span: NO_SPAN, schema: null, table: makeName(table), name: makeName(name) })
 const columnName = (table: PolicyTable | undefined, id: number | undefined): string =>

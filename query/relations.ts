@@ -111,7 +111,8 @@ export class Relations {
     if (!isTable(object)) return []
     const binding = this.#mirror.binding(object)
     return (this.#histories.get(object.id)?.versions ?? []).map(({ entry, operation, member, device, row }) => {
-      const values = 'reason' in row ? binding.data.columns.map(() => null) : binding.open(row).values
+      const opened = 'reason' in row ? row.reason : binding.tryOpen(row)
+      const values = typeof opened === 'string' ? binding.data.columns.map(() => null) : opened.values
       return [BigInt(entry), operation, member === undefined ? null : BigInt(member), device === undefined ? null : BigInt(device), ...values]
     })
   }

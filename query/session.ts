@@ -465,7 +465,7 @@ export class Session {
         this.#schemaMoved()
         this.#watch(open)
       }
-      checkPolicies(open.schema)
+      checkPolicies(open.schema, schema)
       this.db.exec('RELEASE sealdb_definition')
       return outcome
     } catch (error) {

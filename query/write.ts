@@ -59,7 +59,7 @@ function changeOf(binding: Binding, { table, key, after }: RowDelta, exists: boo
   return { kind: exists ? 'update' : 'insert', table, key, row: binding.image({ key, values: after }) }
 }
 
-/** Rows as they were when the transaction began. Those in quarantine were not there, to SQL; the engine has them all the same. */
+/** Rows as they were when the transaction began. Those in quarantine, and those that are none, were not there, to SQL; the engine has them all the same. */
 class BaseOfView implements BaseRows {
   readonly #mirror: Mirror
   readonly #transaction: Transaction
@@ -76,7 +76,8 @@ class BaseOfView implements BaseRows {
     for (const row of view.rows(table, { kind: 'key', key })) {
       this.#seen.add(name(table, key))
       if ('reason' in row || this.#mirror.isHeld(table, key)) return undefined
-      return this.#mirror.binding(objectOf(after, table)).open(row).values
+      const opened = this.#mirror.binding(objectOf(after, table)).tryOpen(row)
+      return typeof opened === 'string' ? undefined : opened.values
     }
     return undefined
   }
@@ -110,8 +111,8 @@ function sequenceChanges(mirror: Mirror, { view, before, after }: Transaction, t
   const old = new Map<string | number, Row>()
   for (const row of before.has(table) ? view.rows(table) : []) {
     if ('reason' in row) continue
-    const opened = binding.open(row)
-    old.set(keyIdentity(opened.key), opened)
+    const opened = binding.tryOpen(row)
+    if (typeof opened !== 'string') old.set(keyIdentity(opened.key), opened)
   }
   const changes: RowChange[] = []
   for (const [rowid, ...values] of mirror.db.all(`SELECT rowid, name, seq FROM main.${quoteName(SEQUENCE)}`)) {

@@ -192,7 +192,7 @@ export function viewRow(sealer: RowSealer, table: number, record: ObjectRecord, 
   // Columns added since the row was written are NULL in it.
   const missing = (shape?.plain.length ?? 0) - row.plain.length
   const plain = missing > 0 ? [...row.plain, ...new Array<null>(missing).fill(null)] : row.plain
-  return { table, rowKey, author, device, version, plain, body: content.body, creator }
+  return { table, rowKey, author, device, version, key: content.key, blind: content.blind, plain, body: content.body, creator }
 }
 
 /** The public part of an object as query hands it over. */

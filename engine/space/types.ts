@@ -133,6 +133,10 @@ export interface RowView {
   readonly table: ObjectId
   /** The state key's row part (plain tuple or blinded token): stable identity of the row. */
   readonly rowKey: Uint8Array
+  /** The values behind a blinded key; empty if the key is plain. That they, or `rowKey`, are those of its columns is the author's word: query compares. */
+  readonly key: readonly SqlValue[]
+  /** The values behind the tokens of blind indexes. Likewise. */
+  readonly blind: readonly { readonly index: number; readonly values: readonly SqlValue[] }[]
   readonly plain: readonly SqlValue[]
   readonly body: Uint8Array
   /** Member that inserted the row; member and device that last wrote it; index of that entry (the row's version). */

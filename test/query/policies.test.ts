@@ -62,7 +62,7 @@ test.each(ACCEPTED)('%s compiles, fits the engine and prints to what compiles to
 
 test('EXISTS takes the longest equality prefix, the rest becomes its condition', () => {
   const { using } = compile(ACCEPTED[4] as string)
-  expect(using).toMatchObject({ kind: 'exists', table: built.relation('seat')?.id, prefix: [{ kind: 'column', of: 'row' }, { kind: 'member' }], where: { kind: '>' } })
+  expect(using).toMatchObject({ kind: 'exists', table: built.relation('seat')?.id, prefix: [{ kind: 'column', of: 'row' }, { kind: 'member' }], where: { kind: 'and', left: { left: { kind: '=' }, right: { kind: '=' } }, right: { kind: '>' } } })
   expect(compile(ACCEPTED[6] as string).using).toMatchObject({ kind: 'exists', index: 1, prefix: [{ of: 'row' }, { kind: 'member' }] })
 })
 
@@ -144,7 +144,7 @@ test('lists of policies', () => {
   expect(dropPolicy(policies, 'P')).toEqual([])
   expect(dropPolicy(policies, 'q')).toBeUndefined()
   expect(policyReads(compile(ACCEPTED[4] as string), 1)).toEqual([
-    { table: 2 }, { table: 1, column: 3 }, { table: 2, column: 3 },
+    { table: 2 }, { table: 1, column: 3 }, { table: 2, column: 1 }, { table: 1, column: 3 }, { table: 2, column: 2 }, { table: 2, column: 3 },
   ])
 })
 
