@@ -92,11 +92,13 @@ export class Binding {
     return said.length === key.length && (said.every((value, i) => value === key[i]) || keyIdentity(canonicalKey(said, [])) === keyIdentity(key))
   }
 
+  /** A row has values for every index that the table has in its view; one that this transaction adds it can't have yet. */
   #isIndexed({ blind }: Opened, values: readonly SqlValue[]): boolean {
     return this.#blind.every((index) => {
       const said = blind.find((each) => each.index === index.id)?.values
+      if (said === undefined) return true
       const found = blindValues(index, values)
-      return said?.length === found.length && found.every((value, i) => sameValue(value, said[i]))
+      return said.length === found.length && found.every((value, i) => sameValue(value, said[i]))
     })
   }
 
