@@ -200,7 +200,7 @@ export class BranchChange {
     const { head } = follower
     let state = follower.hold()
     const write = (base: Head, epoch: number, ops: Entry['ops'], reads: Entry['reads']): Refusal | undefined => {
-      const pointer = state.tree.get(pointerKey(device))
+      const pointer = this.#core.ownDevice(state.tree) && state.tree.get(pointerKey(device))
       if (pointer === undefined) return { kind: 'ignored', code: 'device' } // admitted on the lost branch only
       const record = buildRecord(env, { signer, base, device, devicePrev: decodePointer(pointer).hash, epoch, time: options.now() }, ops, reads)
       const { state: next, verdict, hash } = apply(env, state, record, { signature: 'trusted' })

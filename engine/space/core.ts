@@ -5,10 +5,12 @@
 import type { CryptoProvider, Signer } from '../crypto/provider.js'
 import { isSealError } from '../errors.js'
 import type { BuildContext } from '../group/builders.js'
+import { equalBytes } from '../codec/bytes.js'
 import type { Keyring } from '../group/keyring.js'
-import { readDevice, readMember, sameEpoch } from '../group/roster.js'
+import { type GroupReader, readDevice, readMember, sameEpoch } from '../group/roster.js'
 import type { ApplyEnv } from '../state/context.js'
 import { protocolKey, relayKey } from '../state/keys.js'
+import type { DeviceRecord } from '../state/roster.js'
 import type { Batch, Store } from '../store/store.js'
 import { Emitter, Mutex } from './emitter.js'
 import { PROTOCOL_VERSION } from './entry.js'
@@ -179,8 +181,14 @@ export class SpaceCore {
     return (this.#facts = { of: verified, me: this.#readMe(verified.held), relay: relay && decodeRelay(relay) })
   }
 
-  #readMe({ tree }: HeldState): Me {
+  /** This device as a state knows it. Under its number there may be another, if it was admitted in a part of the log that was lost. */
+  ownDevice(tree: GroupReader): DeviceRecord | undefined {
     const device = readDevice(tree, this.device)
+    return device !== undefined && equalBytes(device.signing, this.signer.publicKey) ? device : undefined
+  }
+
+  #readMe({ tree }: HeldState): Me {
+    const device = this.ownDevice(tree)
     const member = device === undefined ? undefined : readMember(tree, device.member)
     const active = device !== undefined && device.removedAt === undefined && member?.removedAt === undefined
     return { member: device?.member ?? 0, device: this.device, role: active ? member?.role : undefined }

@@ -8,6 +8,9 @@ import type { DeviceId, MemberId, Verdict } from './types.js'
 
 export interface Judged { readonly hash: Uint8Array; readonly verdict: Verdict }
 
+/** The member of a device that the state does not know: the one under its number is another. */
+const NOBODY: MemberId = 0
+
 export class Others {
   readonly #device: DeviceId
   /** Index below which each other member's entries have built on our history. */
@@ -35,7 +38,7 @@ export class Others {
       const member = device === 0 ? undefined : readDevice(tree, device)?.member
       if (member !== undefined && member !== me) this.#seen.set(member, Math.max(this.#seen.get(member) ?? 0, base.size))
       const hash = (verdicts[i] as Judged).hash
-      if (device === this.#device && !landed.some(({ pending }) => equalBytes(pending.hash, hash)) && !revived.some((known) => equalBytes(known.hash, hash))) {
+      if (device === this.#device && me !== NOBODY && !landed.some(({ pending }) => equalBytes(pending.hash, hash)) && !revived.some((known) => equalBytes(known.hash, hash))) {
         alerts.push({ code: 'copied-store', message: 'Another copy of this device’s store is writing with its key. Keep one, and remove this device from the other place.', facts: { device } })
       }
     })

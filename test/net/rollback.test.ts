@@ -135,6 +135,48 @@ describe('a relay that was restored from a backup and then took other entries', 
     })
   }
 
+  for (const taken of [false, true]) {
+    it(`tells a device that was admitted in the lost part that the relay does not know it; it joins anew (${taken ? 'its number is another’s' : 'nobody came since'})`, async () => {
+      const { url, copy, restore } = await restorable()
+      const ada = keep(await createSpace({ store: memoryStore(), relay: url, profile: { name: 'Ada' } }))
+      await ada.exec('CREATE TABLE task (id INTEGER PRIMARY KEY, title TEXT NOT NULL)')
+      const carl = keep(await joinSpace(await ada.invite({ role: 'admin' }), { store: memoryStore() }))
+      await inStep(ada, carl)
+      await carl.disconnect()
+      await copy()
+      const frank = keep(await joinSpace(await ada.invite({ role: 'writer' }), { store: memoryStore() }))
+      await add(frank, 20, 'frank, lost')
+      await add(ada, 10, 'ada, lost')
+      for (const space of [frank, ada]) await space.settled()
+      await inStep(ada, frank)
+      for (const space of [frank, ada]) await space.disconnect()
+      await restore()
+      carl.connect()
+      const gus = taken ? keep(await joinSpace(await carl.invite({ role: 'writer' }), { store: memoryStore() })) : undefined
+      expect(gus?.me.device).toBe(taken ? frank.me.device : undefined)
+      await add(carl, 40, 'carl, kept')
+      await carl.settled()
+      ada.connect()
+      await until(() => !ada.writable, 'stuck')
+      expect(await ada.acceptRollback()).toMatchObject({ again: 1 })
+      await inStep(ada, carl)
+
+      const head = frank.head
+      const errors: unknown[] = []
+      frank.on('state', (_, error) => { if (error) errors.push(error) })
+      frank.connect()
+      await until(() => errors.length > 0, 'refused')
+      expect(errors[0]).toMatchObject({ code: 'relay-refused', facts: { code: 'denied' } })
+      // Nothing of what it holds has changed, and nothing of it has reached the others.
+      expect([frank.head, await titles(frank)]).toEqual([head, ['10 ada, lost', '20 frank, lost']])
+      const anew = keep(await joinSpace(await ada.invite({ role: 'writer' }), { store: memoryStore() }))
+      await add(anew, 20, 'frank, anew')
+      await anew.settled()
+      await inStep(ada, carl, anew)
+      for (const space of [ada, carl, anew]) expect(await titles(space)).toEqual(['10 ada, lost', '20 frank, anew', '40 carl, kept'])
+    })
+  }
+
   it('at the command line', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'sealdb-rollback-cli-'))
     cleanup.push(() => rmSync(directory, { recursive: true }))
