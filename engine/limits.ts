@@ -85,7 +85,7 @@ export const MAX_LINK_LENGTH = 64 * 1024
 export const MAX_INVITATION_USES = 1_024
 /** CONSENSUS. Most live devices of one member: bounds how far one member can lengthen every delivery. */
 export const MAX_MEMBER_DEVICES = 32
-/** CONSENSUS. Policy nodes evaluated for one entry: a hundred a row in the largest, under a second of work. */
+/** CONSENSUS. Policy nodes evaluated for one entry (long values and rows looked up count as more): a hundred a row in the largest, a few seconds of work at worst. */
 export const MAX_POLICY_STEPS = 10_000_000
 /** Columns of one table: SQLite's own limit, as sql.js is built. */
 export const MAX_COLUMNS = 2_000

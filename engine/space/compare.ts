@@ -23,10 +23,15 @@ function storageClass(value: SqlValue): number {
   return typeof value === 'string' ? 2 : 3
 }
 
+const PIECE = 1_024
+
 /** Code units order as code points do, but for surrogates, which stand for code points above U+FFFF. */
 function compareText(a: string, b: string): number {
   const length = Math.min(a.length, b.length)
-  for (let i = 0; i < length; i++) {
+  let start = 0
+  // What long texts have in common is passed over in pieces: those compare as memory does.
+  while (start + PIECE < length && a.slice(start, start + PIECE) === b.slice(start, start + PIECE)) start += PIECE
+  for (let i = start; i < length; i++) {
     const x = a.charCodeAt(i)
     const y = b.charCodeAt(i)
     if (x !== y) {

@@ -34,7 +34,7 @@ export interface PolicyWorld {
   table(id: number): PublicShape | undefined
   get(key: Uint8Array): Uint8Array | undefined
   scan(lo: Uint8Array, hi?: Uint8Array): Iterable<StateEntry>
-  /** Nodes evaluated so far for this entry: beyond MAX_POLICY_STEPS everything is unknown. */
+  /** Work done so far for this entry, in nodes: beyond MAX_POLICY_STEPS everything is unknown. */
   steps: number
 }
 
@@ -85,6 +85,10 @@ function holds(world: PolicyWorld, shape: PublicShape, expression: PolicyExpress
   const result = truth(evaluate({ world, shape, row }, expression))
   return world.steps > MAX_POLICY_STEPS ? undefined : result
 }
+
+/** CONSENSUS. What counts as one node: code units or bytes of long values compared, and bytes of a row that EXISTS reads. */
+const UNITS_PER_STEP = 64
+const BYTES_PER_STEP = 8
 
 interface Scope {
   readonly world: PolicyWorld
@@ -139,17 +143,17 @@ function evaluate(scope: Scope, e: PolicyExpression): SqlValue {
       return right === true ? 1n : fromTruth(left === undefined || right === undefined ? undefined : false)
     }
     case '=': case '<>': case '<': case '<=': case '>': case '>=':
-      return fromTruth(compared(e.kind, evaluate(scope, e.left), evaluate(scope, e.right)))
+      return fromTruth(compared(scope.world, e.kind, evaluate(scope, e.left), evaluate(scope, e.right)))
     case 'is':
-      return fromTruth(compareValues(evaluate(scope, e.left), evaluate(scope, e.right)) === 0)
+      return fromTruth(order(scope.world, evaluate(scope, e.left), evaluate(scope, e.right)) === 0)
     case 'is-not':
-      return fromTruth(compareValues(evaluate(scope, e.left), evaluate(scope, e.right)) !== 0)
+      return fromTruth(order(scope.world, evaluate(scope, e.left), evaluate(scope, e.right)) !== 0)
     case 'in': {
       const value = evaluate(scope, e.value)
       // `x IN ()` is false even for NULL.
       let result: Ternary = false
       for (const item of e.list) {
-        const equal = compared('=', value, evaluate(scope, item))
+        const equal = compared(scope.world, '=', value, evaluate(scope, item))
         if (equal === true) return 1n
         if (equal === undefined) result = undefined
       }
@@ -162,23 +166,41 @@ function evaluate(scope: Scope, e: PolicyExpression): SqlValue {
   }
 }
 
-function compared(operator: '=' | '<>' | '<' | '<=' | '>' | '>=', left: SqlValue, right: SqlValue): Ternary {
+function compared(world: PolicyWorld, operator: '=' | '<>' | '<' | '<=' | '>' | '>=', left: SqlValue, right: SqlValue): Ternary {
   if (left === null || right === null) return undefined
-  const order = compareValues(left, right)
+  const found = order(world, left, right)
   switch (operator) {
-    case '=': return order === 0
-    case '<>': return order !== 0
-    case '<': return order < 0
-    case '<=': return order <= 0
-    case '>': return order > 0
-    case '>=': return order >= 0
+    case '=': return found === 0
+    case '<>': return found !== 0
+    case '<': return found < 0
+    case '<=': return found <= 0
+    case '>': return found > 0
+    case '>=': return found >= 0
     default: return undefined
   }
 }
 
+/** Long values count by what it may take to compare them: a policy of 500 nodes over two columns of megabytes would otherwise be seconds of work. */
+function order(world: PolicyWorld, left: SqlValue, right: SqlValue): number {
+  world.steps += Math.floor(Math.min(lengthOf(left), lengthOf(right)) / UNITS_PER_STEP)
+  return compareValues(left, right)
+}
+
+/** Code units of text, bytes of a blob. */
+function lengthOf(value: SqlValue): number {
+  return typeof value === 'string' || value instanceof Uint8Array ? value.length : 0
+}
+
+/** Ids ascend (`checkObject`). */
 function column(shape: PublicShape, row: PolicyRow, id: number): SqlValue {
-  const position = shape.plain.findIndex((c) => c.id === id)
-  return position < 0 ? null : (row.plain[position] ?? null)
+  const { plain } = shape
+  let [low, high] = [0, plain.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((plain[middle]?.id ?? 0) < id) low = middle + 1
+    else high = middle
+  }
+  return plain[low]?.id === id ? (row.plain[low] ?? null) : null
 }
 
 /**
@@ -193,6 +215,7 @@ function exists(scope: Scope, e: Extract<PolicyExpression, { kind: 'exists' }>):
   if (e.index === undefined ? shape.key !== 'plain' : index?.kind !== 'plain') return undefined
   const values = e.prefix.map((x) => evaluate(scope, x))
   if (values.some((v) => v === null)) return false
+  for (const value of values) world.steps += Math.floor(lengthOf(value) / UNITS_PER_STEP)
   let prefix: Uint8Array
   try {
     prefix = encodeTuplePrefix(values, index ? indexPrefix(e.table, index.id) : rowPrefix(e.table))
@@ -208,7 +231,10 @@ function exists(scope: Scope, e: Extract<PolicyExpression, { kind: 'exists' }>):
     const bytes = index ? world.get(rowStateKey(e.table, entry.value)) : entry.value
     if (bytes === undefined) return undefined
     if (e.where === undefined) return true
-    const found = truth(evaluate({ ...scope, other: { shape, row: decodeRow(bytes) } }, e.where))
+    const row = decodeRow(bytes)
+    world.steps += Math.floor((bytes.length - row.sealed.length) / BYTES_PER_STEP)
+    if (world.steps > MAX_POLICY_STEPS) return undefined
+    const found = truth(evaluate({ ...scope, other: { shape, row } }, e.where))
     if (found === true) return true
     if (found === undefined) result = undefined
   }

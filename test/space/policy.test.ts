@@ -7,6 +7,7 @@ import { type SqlValue } from '../../engine/codec/value.js'
 import { MAX_POLICY_DEPTH, MAX_POLICY_NODES } from '../../engine/limits.js'
 import { compareValues } from '../../engine/space/compare.js'
 import { allows, explainPolicy, type PolicyWorld, type PublicShape } from '../../engine/space/policy.js'
+import { encodeRow } from '../../engine/space/row-record.js'
 import { readPolicy, writePolicy } from '../../engine/space/policy-codec.js'
 import { type Policy, type PolicyExpression } from '../../engine/space/types.js'
 import { expectRejected, insert, policy, remove, table, update, World, type Person } from './support.js'
@@ -120,6 +121,30 @@ describe('which policies count', () => {
     const tired = { ...world, steps: 10_000_000 }
     expect(allows(tired, shape({ using: constant(1n) }), 'delete', row)).toBe('using')
     expect(allows(tired, shape({ using: { kind: 'is-null', value: constant(1n) } }), 'delete', row)).toBe('using')
+  })
+
+  it('counts long values and wide rows by their length', () => {
+    const cost = (using: PolicyExpression, text: SqlValue, more: Partial<PolicyWorld> = {}): number => {
+      const spent = { ...world, ...more, steps: 0 }
+      allows(spent, shape({ using }), 'delete', { plain: [5n, text], creator: 5 })
+      return spent.steps
+    }
+    const long = 'x'.repeat(6_400)
+    for (const kind of ['=', '<', 'is', 'is-not'] as const) {
+      const both: PolicyExpression = { kind, left: column(2), right: column(2) }
+      expect([cost(both, 'x'), cost(both, long), cost(both, new Uint8Array(6_399)), cost({ ...both, right: constant(1n) }, long)]).toEqual([3, 103, 102, 3])
+    }
+    expect(cost({ kind: 'in', value: column(2), list: [constant('y'), column(2)] }, long)).toBe(104)
+    const record = encodeRow({ version: 1, creator: 1, member: 1, device: 1, epoch: 1, plain: [null, 'y'.repeat(8_000)], tokens: [], sealed: new Uint8Array(5_000) })
+    const stored: Partial<PolicyWorld> = { table: () => shape({}), scan: () => Array.from({ length: 200 }, () => ({ key: new Uint8Array(9), value: record })) }
+    const looks: PolicyExpression = { kind: 'exists', table: 7, prefix: [column(2)], where: constant(0n) }
+    expect(cost(looks, long, stored)).toBe(2 + 100) // no key is that long
+    expect(cost({ ...looks, where: constant(1n) }, 'x', stored)).toBe(2 + Math.floor((record.length - 5_000) / 8) + 1)
+    expect(cost(looks, 'x', stored)).toBe(2 + 200 * (Math.floor((record.length - 5_000) / 8) + 1))
+    // Over: no further row is read.
+    const spent = { ...world, ...stored, steps: 9_999_990 }
+    expect(allows(spent, shape({ using: { kind: 'not', value: looks } }), 'delete', { plain: [5n, 'x'], creator: 5 })).toBe('using')
+    expect(spent.steps).toBeLessThan(10_000_000 + 1_100)
   })
 })
 
