@@ -43,6 +43,8 @@ export class Binding {
   /** For each plaintext column of the shape its place in a row, −1 if it was dropped. */
   readonly #plainSlots: readonly number[]
   readonly #blind: readonly BlindIndex[]
+  /** The body holds a row just as SQLite does. */
+  readonly #same: boolean
 
   /** Throws `bad-encoding` if what the catalog says is not what SQLite made of the table's text. */
   constructor(db: Sqlite, object: SchemaObject & { readonly data: TableData }) {
@@ -61,6 +63,7 @@ export class Binding {
     this.#bodySlots = body.map(({ slot }) => slot)
     this.#initial = body.map(({ slot }) => data.columns[slot]?.initial ?? null)
     this.#plainSlots = data.shape.plain.map(({ id }) => slotOf.get(id) ?? -1)
+    this.#same = body.length === columns.length && body.every(({ slot }, i) => slot === i) && this.#plainSlots.every((slot) => slot < 0)
     this.#blind = data.shape.indexes.flatMap((index, i) => (index.kind === 'plain' ? [] : [{ id: index.id, slots: index.columns.map((id) => slotOf.get(id) ?? -1), collations: data.collations[i] ?? [] }]))
   }
 
@@ -104,6 +107,7 @@ export class Binding {
 
   #open(row: Pick<RowView, 'plain' | 'body'>): Row {
     const body = decodeRow(row.body, this.#bodyIds, this.#initial)
+    if (this.#same) return { key: this.keyOf(body, null), values: body }
     const values = new Array<SqlValue>(this.data.columns.length).fill(null)
     let rowid: SqlValue = null
     for (let i = 0; i < body.length; i++) {
@@ -137,6 +141,10 @@ export class Binding {
 
   keyOf(values: readonly SqlValue[], rowid: SqlValue): SqlValue[] {
     const { keySlots, keyCollations, nullKey } = this.form
+    if (keySlots.length === 1) {
+      const only = values[keySlots[0] as number]
+      if (typeof only === 'bigint') return [only]
+    }
     return keySlots.length === 0 ? [rowid] : rowKey(keySlots.map((slot) => values[slot] as SqlValue), keyCollations, nullKey ? rowid : undefined)
   }
 }

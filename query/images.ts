@@ -35,6 +35,7 @@ export interface Quarantined {
 
 type Identity = string | number
 interface Row { readonly key: readonly SqlValue[]; readonly row: readonly SqlValue[]; readonly version: number }
+interface Statements { insert?: Statement | undefined; collide?: Statement | undefined; read?: Statement | undefined; delete?: Statement | undefined }
 interface Held extends Quarantined { readonly blocker: Identity | undefined }
 
 /** One per table; make a new one after a change of the schema. All calls belong within a transaction of the caller's, for speed and for atomicity. */
@@ -45,8 +46,9 @@ export class TableImages {
   readonly #held = new Map<Identity, Held>()
   readonly #blocked = new Map<Identity, Set<Identity>>()
   readonly #collations: TableForm['keyCollations']
-  /** Each in two: for rows known by their key, and for those whose key holds NULL. */
-  readonly #statements = new Map<string, Statement>()
+  /** For rows known by their key, and for those whose key holds NULL. */
+  readonly #byKey: Statements = {}
+  readonly #byRowid: Statements = {}
 
   /** `versionOf` tells the version of a row that is in the table, by the state that is being applied. Asked only when rows collide. */
   constructor(db: Sqlite, form: TableForm, versionOf: (key: readonly SqlValue[]) => number) {
@@ -85,10 +87,10 @@ export class TableImages {
       let count = 0
       const waiting: Row[] = []
       for (const run of this.form.keyIsRowid ? ascendingRuns(rows) : [rows]) {
-        for (const { key, row, version } of run) {
-          if (row === undefined) continue
+        for (const image of run) {
+          if (!hasRow(image)) continue
           count++
-          this.#place({ key, row, version }, waiting)
+          this.#place(image, waiting)
           if (waiting.length > 0) this.#settle(waiting)
         }
       }
@@ -105,8 +107,12 @@ export class TableImages {
 
   /** Frees the statements. */
   close(): void {
-    for (const statement of this.#statements.values()) statement.finalize()
-    this.#statements.clear()
+    for (const statements of [this.#byKey, this.#byRowid]) {
+      for (const what of ['insert', 'collide', 'read', 'delete'] as const) {
+        statements[what]?.finalize()
+        statements[what] = undefined
+      }
+    }
   }
 
   /** Place rows, oldest first, and with them those whose way they free. */
@@ -229,15 +235,12 @@ export class TableImages {
     if (this.#hasRowid(key)) statement.bindAt(count + 1, key.at(-1) as SqlValue)
   }
 
-  #statement(what: 'insert' | 'collide' | 'read' | 'delete', key: readonly SqlValue[]): Statement {
+  #statement(what: keyof Statements, key: readonly SqlValue[]): Statement {
     const withRowid = this.#hasRowid(key)
-    const name = withRowid ? `${what} rowid` : what
-    let statement = this.#statements.get(name)
-    if (statement === undefined) this.#statements.set(name, (statement = this.#db.prepare(this.#sql(what, withRowid))))
-    return statement
+    return ((withRowid ? this.#byRowid : this.#byKey)[what] ??= this.#db.prepare(this.#sql(what, withRowid)))
   }
 
-  #sql(what: 'insert' | 'collide' | 'read' | 'delete', withRowid: boolean): string {
+  #sql(what: keyof Statements, withRowid: boolean): string {
     const { name, columns, rowid, keyNames, keySlots, keyIsRowid, nullKey } = this.form
     const names = columns.map((column) => quoteName(column.name))
     const table = `main.${quoteName(name)}`
@@ -276,6 +279,10 @@ function ascending(run: readonly Image[]): readonly Image[] {
   for (let i = 0; i < order.length; i++) order[i] = i
   order.sort((a, b) => (keys[a] as number) - (keys[b] as number))
   return Array.from(order, (i) => run[i] as Image)
+}
+
+function hasRow(image: Image): image is Row {
+  return image.row !== undefined
 }
 
 /** The one order of rows: by version, then by key (any total order that all replicas share will do). */

@@ -50,6 +50,9 @@ export class RowSealer {
   /** The AAD of the last row, to be used again with another key. */
   private frame: { readonly table: number; readonly epoch: number; readonly device: number; readonly keyLength: number; readonly keyAt: number; readonly aad: Uint8Array } | undefined
 
+  /** Under which the secret of the last row key was asked for: a text takes longer to make than to find. */
+  private rowName: { readonly table: number; readonly generation: number; readonly name: string } | undefined
+
   constructor(env: ApplyEnv, secrets: Secrets) {
     this.env = env
     this.secrets = secrets
@@ -58,7 +61,8 @@ export class RowSealer {
   /** The row part of a state key. Throws `key-too-long`, `no-secret`. */
   rowKey(table: number, shape: Pick<TableShape, 'key'>, generation: number, key: readonly SqlValue[]): Uint8Array {
     if (shape.key === 'plain') return encodeTuple(key, rowPrefix(table)).subarray(ROW_PREFIX_LENGTH)
-    const secret = this.secrets.derived(`row/${table}/${generation}`, () => deriveBlindKey(this.env.crypto, this.secrets.blinding(generation), this.env.spaceId, { kind: 'row', table }))
+    if (this.rowName?.table !== table || this.rowName.generation !== generation) this.rowName = { table, generation, name: `row/${table}/${generation}` }
+    const secret = this.secrets.derived(this.rowName.name, () => deriveBlindKey(this.env.crypto, this.secrets.blinding(generation), this.env.spaceId, { kind: 'row', table }))
     return ofGeneration(generation, blindToken(this.env.crypto, secret, encodeEqual(key)))
   }
 

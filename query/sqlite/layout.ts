@@ -75,20 +75,16 @@ function findParameters(wasm: Wasm, db: number): { readonly parameters: number; 
 }
 
 function findCount(wasm: Wasm, db: number): number {
-  const counts = [0, 3, 7, 301].map((count) => ({ count, sql: `SELECT ${['0', ...Array.from({ length: count }, () => '?')].join(', ')}` }))
-  const offsets: number[] = []
-  for (let offset = 0; offset < 64; offset += 2) offsets.push(offset)
-  const found = offsets.filter((offset) =>
-    counts.every(({ count, sql }) => {
-      let same = false
-      withStatement(wasm, db, sql, (statement) => {
-        same = new DataView(wasm.memory.buffer).getInt16(statement + offset, true) === count
-      })
-      return same
-    }),
-  )
-  if (found.length !== 1) throw unknown('parameter count')
-  return found[0] as number
+  let candidates: number[] = []
+  for (let offset = 0; offset < 64; offset += 2) candidates.push(offset)
+  for (const count of [0, 3, 7, 301]) {
+    withStatement(wasm, db, `SELECT ${['0', ...Array.from({ length: count }, () => '?')].join(', ')}`, (statement) => {
+      const view = new DataView(wasm.memory.buffer)
+      candidates = candidates.filter((offset) => view.getInt16(statement + offset, true) === count)
+    })
+  }
+  if (candidates.length !== 1) throw unknown('parameter count')
+  return candidates[0] as number
 }
 
 function findRowid(wasm: Wasm, db: number): number {

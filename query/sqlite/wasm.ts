@@ -49,6 +49,7 @@ export class Wasm {
   /** Two words for out-parameters. */
   readonly out: number
   #u8: Uint8Array
+  #scratchBytes: Uint8Array
   #i32: Int32Array
   #i64: BigInt64Array
   #node: Slicer | undefined
@@ -64,6 +65,7 @@ export class Wasm {
     this.#node = slicer(memory.buffer)
     this.out = c._malloc(16)
     this.#scratch = c._malloc(SCRATCH_BYTES)
+    this.#scratchBytes = this.u8.subarray(this.#scratch, this.#scratch + SCRATCH_BYTES)
   }
 
   get u8(): Uint8Array {
@@ -105,8 +107,8 @@ export class Wasm {
     }
     if (!text.isWellFormed()) throw new SealError('bad-value', 'Expected well-formed Unicode text, found an unpaired surrogate.')
     const pointer = this.allocate(size * 3 + 1)
-    const u8 = this.u8
-    const { written } = encoder.encodeInto(text, u8.subarray(pointer, pointer + size * 3))
+    const u8 = this.u8 // first: after growth it renews the other views, too
+    const { written } = encoder.encodeInto(text, pointer === this.#scratch ? this.#scratchBytes : u8.subarray(pointer, pointer + size * 3))
     u8[pointer + written] = 0
     return { pointer, length: written }
   }
@@ -178,6 +180,7 @@ export class Wasm {
     this.#i32 = new Int32Array(this.memory.buffer)
     this.#i64 = new BigInt64Array(this.memory.buffer)
     this.#node = slicer(this.memory.buffer)
+    this.#scratchBytes = this.#u8.subarray(this.#scratch, this.#scratch + SCRATCH_BYTES)
   }
 }
 
