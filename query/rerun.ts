@@ -62,6 +62,7 @@ export class Reruns {
   constructor(space: SpaceWriter, queue: (work: () => Promise<void>) => Promise<void>, replay: (statements: ReturnType<typeof decodeReplay>) => Rerun, lost: (lost: LostWrite) => void) {
     this.#lost = lost
     const offSettle = space.on('settle', ({ hash, state }) => {
+      if (this.#refused.size === 0) return
       const name = encodeHex(hash)
       if (state.kind === 'relay' && this.#refused.has(name)) this.#refused.set(name, state)
     })
