@@ -4,16 +4,7 @@ import { compareBytes, decodeHex, encodeHex } from '../../engine/codec/bytes.js'
 import { decodeCanonical, encodeCanonical, Reader, Writer } from '../../engine/codec/canonical.js'
 import { readValue, type SqlValue, writeValue } from '../../engine/codec/value.js'
 import { isSealError } from '../../engine/errors.js'
-
-function codeOf(run: () => unknown): string {
-  try {
-    run()
-  } catch (error) {
-    if (isSealError(error)) return error.code
-    throw error
-  }
-  return 'no error'
-}
+import { codeOf } from '../outcomes.js'
 
 describe('varint', () => {
   const samples = [0, 1, 127, 128, 16383, 16384, 2 ** 21, 2 ** 28 - 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 35, 2 ** 42 - 1, 2 ** 42, 2 ** 48 - 1]

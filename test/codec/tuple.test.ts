@@ -5,6 +5,7 @@ import { compareBytes, decodeHex, encodeHex, encodeUtf8 } from '../../engine/cod
 import { decodeTuple, encodeTuple, encodeTuplePrefix, prefixSuccessor, tupleClassRange, tupleRange, type TupleClass } from '../../engine/codec/tuple.js'
 import { type SqlValue } from '../../engine/codec/value.js'
 import { isSealError } from '../../engine/errors.js'
+import { codeOf } from '../outcomes.js'
 
 // The comparator: written from SQLite's documentation alone, sharing nothing with the encoding. JavaScript compares bigint with
 // number by mathematical value.
@@ -69,16 +70,6 @@ const arbitraryValue: fc.Arbitrary<SqlValue> = fc.oneof(
   fc.uint8Array({ maxLength: 6 }),
   fc.uint8Array({ maxLength: 5, max: 3 }),
 )
-
-function codeOf(run: () => unknown): string {
-  try {
-    run()
-  } catch (error) {
-    if (isSealError(error)) return error.code
-    throw error
-  }
-  return 'no error'
-}
 
 describe('order', () => {
   test('of every two edge values, alone and followed by another element', () => {

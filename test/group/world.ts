@@ -3,7 +3,7 @@
  * `submit` signs whatever ops it is given, so that a tampered op is refused for the tampering and for nothing else.
  */
 import { expect } from 'vitest'
-import { compareBytes, concatBytes, encodeHex, equalBytes } from '../../engine/codec/bytes.js'
+import { compareBytes, concatBytes, encodeHex } from '../../engine/codec/bytes.js'
 import { loadProvider } from '../../engine/crypto/load.js'
 import type { Signer } from '../../engine/crypto/provider.js'
 import { type BuildContext, buildGenesis, buildInvite, buildJoin, type InviteOptions } from '../../engine/group/builders.js'
@@ -194,7 +194,7 @@ function devicePrev(world: World, device: number): Uint8Array {
 }
 
 /** The whole state but for the ring and one device's pointer. */
-export function dump(state: SpaceState, device?: number): string[] {
+function dump(state: SpaceState, device?: number): string[] {
   const skip = device === undefined ? undefined : pointerKey(device)
   const rows: string[] = []
   for (const { key, value } of state.tree.scan(new Uint8Array(0))) {
@@ -209,8 +209,4 @@ export function flip(bytes: Uint8Array, at = 0): Uint8Array {
   const out = bytes.slice()
   out[at] = (out[at] as number) ^ 1
   return out
-}
-
-export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return equalBytes(a, b)
 }

@@ -11,16 +11,7 @@ import { cosignatureVerifier, cosignedMessage, cosigner, timestampOf } from '../
 import { EMPTY_LOG_ROOT } from '../../engine/log/merkle.js'
 import { formatNote, formatVerifierKey, NOTE_ALGORITHM, noteKeyId, parseNote, parseVerifierKey, signNote, verifyNote } from '../../engine/log/note.js'
 import { crypto } from './crypto.js'
-
-function codeOf(run: () => unknown): string {
-  try {
-    run()
-  } catch (error) {
-    if (isSealError(error)) return error.code
-    throw error
-  }
-  return 'no error'
-}
+import { codeOf } from '../outcomes.js'
 
 const seed = (n: number): Uint8Array => new Uint8Array(32).fill(n)
 const logKey = crypto.signer(seed(1))

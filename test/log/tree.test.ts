@@ -1,25 +1,15 @@
 import { describe, expect, test } from 'vitest'
 import { Reader, Writer } from '../../engine/codec/canonical.js'
-import { isSealError } from '../../engine/errors.js'
 import { appendLeaf, EMPTY_FRONTIER, type Frontier, frontierRoot, peakCount, readFrontier, writeFrontier } from '../../engine/log/frontier.js'
 import { EMPTY_LOG_ROOT, verifyConsistency, verifyInclusion } from '../../engine/log/merkle.js'
 import { referenceConsistency, referenceInclusion, referenceRoot } from '../../engine/log/reference.js'
 import { LogTree } from '../../engine/log/tree.js'
 import { crypto, leavesOf } from './crypto.js'
+import { codeOf } from '../outcomes.js'
 
 const COUNT = 64
 const leaves = leavesOf(COUNT + 1)
 const roots = leaves.map((_, size) => referenceRoot(crypto, leaves.slice(0, size)))
-
-function codeOf(run: () => unknown): string {
-  try {
-    run()
-  } catch (error) {
-    if (isSealError(error)) return error.code
-    throw error
-  }
-  return 'no error'
-}
 
 function treeOf(count: number, from?: Frontier): LogTree {
   const tree = new LogTree(crypto, from)

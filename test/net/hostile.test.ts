@@ -18,6 +18,7 @@ import { connectionPair, type Dial } from '../../net/transport.js'
 import { createTable, optionsOf, put, rows, taskTable } from '../space/rim-support.js'
 import { backup, logIn, stateOf, through, type Middle } from './hostile.js'
 import { bodies, crypto, founder, invited, joiner, startSync, stopAll, testRelay, until, type TestPeer, type TestRelay } from './support.js'
+import { alertsOf } from '../outcomes.js'
 
 const peers: TestPeer[] = []
 const keep = (peer: TestPeer): TestPeer => {
@@ -25,11 +26,6 @@ const keep = (peer: TestPeer): TestPeer => {
   return peer
 }
 afterEach(() => stopAll(peers))
-const alertsOf = (space: Space): Alert[] => {
-  const alerts: Alert[] = []
-  space.on('alert', (alert) => alerts.push(alert))
-  return alerts
-}
 const say = async ({ space }: TestPeer, key: number, text: string): Promise<unknown> => (await space.commit(rows(put('insert', 1, BigInt(key), 0n, text)), space.current)).settled
 const same = (a: Space, b: Space): boolean => Buffer.compare(a.head.stateRoot, b.head.stateRoot) === 0 && a.head.size === b.head.size
 

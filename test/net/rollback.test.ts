@@ -6,12 +6,13 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { createSpace, joinSpace, memoryStore, openSpace, type Alert, type SealedSpace, type StoreLocation } from '../../index.js'
+import { createSpace, joinSpace, memoryStore, openSpace, type SealedSpace, type StoreLocation } from '../../index.js'
 import { audit } from '../../engine/space/audit.js'
 import { fileStore } from '../../engine/store/file/file.js'
 import { fileRelayStore, startRelay, type RunningRelay } from '../../net/server.js'
 import { run } from '../cli/support.js'
 import { crypto, until } from './support.js'
+import { alertsOf } from '../outcomes.js'
 
 const cleanup: (() => unknown)[] = []
 afterEach(async () => { for (const each of cleanup.splice(0).reverse()) await each() })
@@ -53,11 +54,6 @@ const keep = (space: SealedSpace): SealedSpace => {
 const titles = async (space: SealedSpace): Promise<unknown> => (await space.query('SELECT id, title FROM task ORDER BY id')).rows.map(({ id, title }) => `${String(id)} ${String(title)}`)
 const add = (space: SealedSpace, id: number, title: string): Promise<unknown> => space.sql`INSERT INTO task (id, title) VALUES (${id}, ${title})`
 const inStep = (...spaces: readonly SealedSpace[]): Promise<void> => until(() => spaces.every(({ pending, head, writable }) => writable && pending === 0 && Buffer.from(head.stateRoot).equals(spaces[0]?.head.stateRoot as Uint8Array)), 'in step')
-const alertsOf = (space: SealedSpace): Alert[] => {
-  const alerts: Alert[] = []
-  space.on('alert', (alert) => alerts.push(alert))
-  return alerts
-}
 
 interface Crew { readonly ada: SealedSpace; readonly bob: SealedSpace; readonly carl: SealedSpace; readonly eve: SealedSpace; readonly bobs: StoreLocation }
 

@@ -3,9 +3,10 @@ import { createSpace, openSpace } from '../../engine/space/open.js'
 import type { Space } from '../../engine/space/space.js'
 import { memoryStore } from '../../engine/store/memory.js'
 import type { StoreLocation } from '../../engine/store/store.js'
-import { isSealError } from '../../engine/errors.js'
 import { Database } from '../../query/database.js'
 import { optionsOf } from '../space/rim-support.js'
+
+export { codeOfLater as codeOf } from '../outcomes.js'
 
 export interface Opened { readonly db: Database; readonly space: Space; readonly location: StoreLocation; close(): Promise<void> }
 
@@ -36,13 +37,4 @@ export async function contents(db: Database): Promise<unknown> {
     tables[String(name)] = rows.map((row) => row.map((value) => (typeof value === 'bigint' ? `${value}n` : value))).sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
   }
   return { schema, tables }
-}
-
-export async function codeOf(work: Promise<unknown>): Promise<string> {
-  try {
-    await work
-  } catch (error) {
-    return isSealError(error) ? error.code : `not a SealError: ${String(error)}`
-  }
-  return 'no error'
 }

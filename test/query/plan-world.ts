@@ -17,7 +17,7 @@ import { type Sqlite } from '../../query/sqlite.js'
 import { quoteName } from '../../query/sqlite/names.js'
 import { type BuiltSchema, type Random } from './plan-support.js'
 
-export const POOL: readonly SqlValue[] = [
+const POOL: readonly SqlValue[] = [
   null, 0n, 1n, 2n, 3n, -1n, 1.5, 2.5, -0.5, 'a', 'A', 'a ', 'b', 'B', '', '1', '2.0', '1.5', ' 1', 'x\0y', new Uint8Array([0x61]), new Uint8Array(0), 9007199254740993n, 9007199254740992, 1e300,
 ]
 

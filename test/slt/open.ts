@@ -19,7 +19,7 @@ const initSqlJs = ((): NonNullable<SqliteOptions['initSqlJs']> => {
   return fresh
 })()
 
-export async function openTestDatabase(): Promise<{ readonly db: Database; close(): Promise<void> }> {
+async function openTestDatabase(): Promise<{ readonly db: Database; close(): Promise<void> }> {
   const crypto = await loadProvider()
   const space = await createSpace(await memoryStore().open(), { crypto, random: (length) => new Uint8Array(randomBytes(length)), now: () => Date.now() })
   const db = await Database.open(space, { sqlite: { initSqlJs } })

@@ -13,17 +13,13 @@ import { pointerKey } from '../../engine/state/keys.js'
 import { decodePointer } from '../../engine/state/roster.js'
 import { memoryStore } from '../../engine/store/memory.js'
 import type { StoreLocation } from '../../engine/store/store.js'
-import { codeOf, createTable, crypto, optionsOf, put, rows, taskTable } from './rim-support.js'
+import { createTable, crypto, optionsOf, put, rows, taskTable } from './rim-support.js'
 import { Sequencer } from './sequencer.js'
+import { alertsOf, codeOf } from '../outcomes.js'
 
 const open: Space[] = []
 afterEach(async () => { for (const space of open.splice(0)) await space.close() })
 const insert = (space: Space, key: number): ReturnType<Space['commit']> => space.commit(rows(put('insert', 1, BigInt(key), 0n, `row ${key}`)), space.current)
-const alertsOf = (space: Space): Alert[] => {
-  const alerts: Alert[] = []
-  space.on('alert', (alert) => alerts.push(alert))
-  return alerts
-}
 const tick = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20))
 interface Trio { readonly ada: Space; readonly bob: Space; readonly carl: Space; readonly relay: Sequencer; readonly home: StoreLocation }
 
@@ -49,7 +45,7 @@ function signed(by: Space, base: Head): Uint8Array {
 }
 
 /** bob builds on a history that is not this one, then on this one. */
-async function caught(seed: string): Promise<Trio & { readonly evidence: Uint8Array; readonly alerts: Alert[] }> {
+async function caught(seed: string): Promise<Trio & { readonly evidence: Uint8Array; readonly alerts: readonly Alert[] }> {
   const all = await trio(seed)
   const { ada, bob, relay } = all
   const alerts = alertsOf(ada)
@@ -98,7 +94,7 @@ describe('a device that signs for two histories', () => {
     for (let at = 0; at < evidence.length; at++) {
       const changed = evidence.slice()
       changed[at] = (changed[at] as number) ^ (1 << (at % 8))
-      expect(codeOf(() => verifyDeviceEvidence(crypto, changed)), `byte ${at}`).not.toBe('accepted')
+      expect(codeOf(() => verifyDeviceEvidence(crypto, changed)), `byte ${at}`).not.toBe('no error')
     }
     for (const length of [0, 1, evidence.length - 1]) expect(codeOf(() => verifyDeviceEvidence(crypto, evidence.slice(0, length)))).toBe('bad-encoding')
     const other = await trio('bytes of another')
@@ -125,18 +121,18 @@ describe('what is no evidence against a device', () => {
     expect(verdict({ device: ada.me.device })).toBe('bad-signature')
     expect(verdict({ spaceId: new Uint8Array(32) })).toBe('bad-signature')
     const lying = { smaller: signed(bob, { ...early, logRoot: new Uint8Array(32) }) }
-    expect(verdict(lying)).toBe('accepted')
+    expect(verdict(lying)).toBe('no error')
     expect(verdict({ ...lying, proof: good.proof.slice(1) })).toBe('bad-proof')
     expect(verdict({ ...lying, root: new Uint8Array(32) })).toBe('bad-proof')
     const states = { smaller: two, larger: signed(bob, { ...bob.head, stateRoot: new Uint8Array(32) }), root: bob.head.logRoot, proof: [] }
-    expect(verdict(states)).toBe('accepted')
+    expect(verdict(states)).toBe('no error')
     expect(verdict({ ...states, proof: [new Uint8Array(32)] })).toBe('bad-proof')
     // It verifies, but the key is not that device's here.
     const eve = crypto.signer(new Uint8Array(32).fill(3))
     const framed = [early, { ...early, logRoot: new Uint8Array(32) }].map((base) =>
       buildRecord(bob.env, { signer: eve, base, device: ada.me.device, devicePrev: new Uint8Array(32), epoch: 1, time: 0 }, [{ op: 'delete', table: 1, rowKey: new Uint8Array(1) }])) as [Uint8Array, Uint8Array]
     const frame = encodeDeviceEvidence({ spaceId: ada.id, device: ada.me.device, publicKey: eve.publicKey, smaller: framed[0], larger: framed[1], root: new Uint8Array(32), proof: [] })
-    expect(codeOf(() => verifyDeviceEvidence(crypto, frame))).toBe('accepted')
+    expect(codeOf(() => verifyDeviceEvidence(crypto, frame))).toBe('no error')
     const told = alertsOf(ada)
     await expect(ada.observeEvidence(frame)).rejects.toMatchObject({ code: 'bad-proof' })
     expect(told).toEqual([])

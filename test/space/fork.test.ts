@@ -5,7 +5,6 @@ import { invite, rotate } from '../../engine/space/acts.js'
 import { audit } from '../../engine/space/audit.js'
 import { verifyEvidence } from '../../engine/space/evidence.js'
 import { createSpace, openSpace } from '../../engine/space/open.js'
-import type { Alert } from '../../engine/space/port.js'
 import type { Space } from '../../engine/space/space.js'
 import { memoryStore } from '../../engine/store/memory.js'
 import type { Store, StoreLocation } from '../../engine/store/store.js'
@@ -15,6 +14,7 @@ import { pointerKey } from '../../engine/state/keys.js'
 import { decodePointer } from '../../engine/state/roster.js'
 import { createTable, crypto, optionsOf, put, rows, taskTable } from './rim-support.js'
 import { Sequencer } from './sequencer.js'
+import { alertsOf, codeOfLater } from '../outcomes.js'
 
 const open: Space[] = []
 afterEach(async () => { for (const space of open.splice(0)) await space.close() })
@@ -23,12 +23,6 @@ const keep = <T extends Space>(space: T): T => {
   return space
 }
 const bodies = (space: Space): string[] => [...space.current.rows(1)].map((row) => new TextDecoder().decode((row as { body: Uint8Array }).body))
-const codeOf = (work: Promise<unknown>): Promise<unknown> => work.then(() => 'done', (error: unknown) => (isSealError(error) ? error.code : error))
-const alertsOf = (space: Space): Alert[] => {
-  const alerts: Alert[] = []
-  space.on('alert', (alert) => alerts.push(alert))
-  return alerts
-}
 const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 async function couple(seed: string): Promise<{ ada: Space; bob: Space; relay: Sequencer; at: Record<'ada' | 'bob', StoreLocation> }> {
@@ -73,7 +67,7 @@ describe('a fork by the relay', () => {
       expect(await small.observeEvidence(evidence as Uint8Array)).toBe(false)
       for (const space of [ada, bob]) {
         expect(space.writable).toBe(false)
-        expect(await codeOf(insert(space, 500, 'more'))).toBe('read-only')
+        expect(await codeOfLater(insert(space, 500, 'more'))).toBe('read-only')
         expect(bodies(space)).toHaveLength(space === ada ? mine : theirs)
       }
       expect(alerts.map(({ code }) => code)).toEqual(['fork'])
@@ -131,7 +125,7 @@ describe('a fork by the relay', () => {
       await relay.settle(ada)
       await other.settle(bob)
       const claim = { root: other.follower.log.root(ada.head.size), proof: other.follower.log.consistencyProof(ada.head.size, other.head.size) }
-      expect(await codeOf(ada.observe(other.note(), { ...claim, root: ada.head.logRoot }))).toBe('fork')
+      expect(await codeOfLater(ada.observe(other.note(), { ...claim, root: ada.head.logRoot }))).toBe('fork')
       expect([ada.writable, ada.evidence.length]).toEqual([true, 0])
       expect(await ada.observe(other.note(), claim)).toBe('fork')
       expect(verifyEvidence(crypto, ada.evidence[0] as Uint8Array)).toMatchObject({ spaceId: ada.id, sizes: [ada.head.size, other.head.size] })
@@ -153,9 +147,9 @@ describe('a fork by the relay', () => {
     const proof = relay.follower.log.consistencyProof(ada.head.size, relay.head.size)
     const root = ada.head.logRoot
     expect(await ada.observe(relay.note(), { root, proof })).toBe('ahead')
-    expect(await codeOf(ada.observe(relay.note(), { root, proof: proof.slice(1) }))).toBe('fork')
-    expect(await codeOf(ada.observe(relay.note(), { root: root.map((byte) => byte ^ 1), proof }))).toBe('fork')
-    expect(await codeOf(ada.observe(new Sequencer(relay.records, new Uint8Array(32).fill(8)).note()))).toBe('bad-signature')
+    expect(await codeOfLater(ada.observe(relay.note(), { root, proof: proof.slice(1) }))).toBe('fork')
+    expect(await codeOfLater(ada.observe(relay.note(), { root: root.map((byte) => byte ^ 1), proof }))).toBe('fork')
+    expect(await codeOfLater(ada.observe(new Sequencer(relay.records, new Uint8Array(32).fill(8)).note()))).toBe('bad-signature')
     expect([ada.writable, ada.evidence.length]).toEqual([true, 0])
   })
 
@@ -170,11 +164,11 @@ describe('a fork by the relay', () => {
     const records = relay.records.slice(from)
     const swapped = [...records].reverse()
     for (const [wrong, note] of [[records.slice(0, -1), relay.note()], [swapped, relay.note()], [records, relay.note({ ...relay.head, stateRoot: new Uint8Array(32) })], [[...records, records[0] as Uint8Array], relay.note()]] as const) {
-      expect(await codeOf(ada.receive(from, wrong, note))).toBe('bad-checkpoint')
+      expect(await codeOfLater(ada.receive(from, wrong, note))).toBe('bad-checkpoint')
       expect(ada.head).toEqual(head)
       expect(ada.store.size).toBe(head.size)
     }
-    expect(await codeOf(ada.receive(from + 1, records, relay.note()))).toBe('bad-argument')
+    expect(await codeOfLater(ada.receive(from + 1, records, relay.note()))).toBe('bad-argument')
     expect(ada.stats.versions).toBe(versions)
     await relay.deliver(ada)
     expect(bodies(ada)).toEqual(['one', 'two'])
@@ -311,7 +305,7 @@ describe('writes that were refused', () => {
   it('an act of the group that another one overtakes ends in an error, not in waiting', async () => {
     const { ada, bob, relay } = await couple('overtaken')
     const mine = rotate(bob)
-    const outcome = codeOf(mine)
+    const outcome = codeOfLater(mine)
     await tick()
     expect(bob.outbox()).toHaveLength(1)
     await relay.during(ada, rotate(ada))

@@ -4,21 +4,16 @@ import { buildRotate } from '../../engine/group/build-epoch.js'
 import { invite, repairIfNeeded } from '../../engine/space/acts.js'
 import { audit } from '../../engine/space/audit.js'
 import { createSpace, openSpace } from '../../engine/space/open.js'
-import type { Alert } from '../../engine/space/port.js'
 import type { Space } from '../../engine/space/space.js'
 import { memoryStore } from '../../engine/store/memory.js'
 import { createTable, crypto, optionsOf, put, rows, taskTable } from './rim-support.js'
 import { Sequencer } from './sequencer.js'
+import { alertsOf } from '../outcomes.js'
 
 const open: Space[] = []
 afterEach(async () => { for (const space of open.splice(0)) await space.close() })
 const insert = (space: Space, key: number, body: string): ReturnType<Space['commit']> => space.commit(rows(put('insert', 1, BigInt(key), 0n, body)), space.current)
 const bodies = (space: Space): string[] => [...space.current.rows(1)].map((row) => ('body' in row ? new TextDecoder().decode(row.body) : `unopened: ${row.reason}`))
-const alertsOf = (space: Space): Alert[] => {
-  const alerts: Alert[] = []
-  space.on('alert', (alert) => alerts.push(alert))
-  return alerts
-}
 
 describe('a link that lies', () => {
   it('names its author to those who were there, keeps the past from newcomers, and is mended for them once', async () => {

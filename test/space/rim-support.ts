@@ -1,6 +1,5 @@
 /** Real spaces for tests: real crypto, a seeded source of randomness, a clock that is told. */
 import { loadProvider } from '../../engine/crypto/load.js'
-import { isSealError } from '../../engine/errors.js'
 import type { SpaceOptions } from '../../engine/space/space.js'
 import type { CatalogObject, Draft, RowChange, RowView, View } from '../../engine/space/types.js'
 
@@ -46,13 +45,3 @@ export function countOf(view: View): number {
   return row === undefined ? 0 : Number((row as RowView).plain[0])
 }
 
-/** With what code it is refused, or `accepted`. */
-export function codeOf(work: () => unknown): string {
-  try {
-    work()
-  } catch (error) {
-    if (isSealError(error)) return error.code
-    throw error
-  }
-  return 'accepted'
-}

@@ -18,11 +18,11 @@ import { memoryStore } from '../../engine/store/memory.js'
 import type { StoreLocation } from '../../engine/store/store.js'
 import { createTable, crypto, optionsOf, put, rows, taskTable } from './rim-support.js'
 import { Sequencer } from './sequencer.js'
+import { codeOfLater } from '../outcomes.js'
 
 const open: Space[] = []
 afterEach(async () => { for (const space of open.splice(0)) await space.close() })
 const bodies = (space: Space): string[] => [...space.current.rows(1)].map((row) => new TextDecoder().decode((row as { body: Uint8Array }).body)).sort()
-const codeOf = (work: Promise<unknown>): Promise<unknown> => work.then(() => 'done', (error: unknown) => (isSealError(error) ? error.code : error))
 const insert = (space: Space, key: number, body: string): ReturnType<Space['commit']> => space.commit(rows(put('insert', 1, BigInt(key), 0n, body)), space.current)
 
 interface Crew { readonly relay: Sequencer; readonly at: Map<Space, StoreLocation>; readonly ada: Space; readonly bob: Space; readonly carl: Space; readonly dora: Space }
@@ -79,7 +79,7 @@ describe('a relay that lost entries and went on', () => {
       await now.deliver(space)
       expect([space.writable, space.evidence.length]).toEqual([false, 1])
       // Nobody has accepted anything yet.
-      expect(await codeOf(space.resume(await branchFor(now, space)))).toBe('fork')
+      expect(await codeOfLater(space.resume(await branchFor(now, space)))).toBe('fork')
       expect(bodies(space)).toContain('bob, lost')
     }
     // carl hears of the fork from the others, too.
@@ -170,7 +170,7 @@ describe('a relay that lost entries and went on', () => {
     const lostNote = relay.note()
     await now.during(ada, acceptRollback(ada, await branchFor(now, ada)))
     // By now the relay has more than bob: no evidence yet, only records that lead elsewhere.
-    expect(await codeOf(now.deliver(bob))).toBe('bad-checkpoint')
+    expect(await codeOfLater(now.deliver(bob))).toBe('bad-checkpoint')
     await bob.resume(await branchFor(now, bob))
     expect(await bob.observeEvidence(old)).toBe(false)
     expect(await bob.observe(lostNote)).toBe('behind')
@@ -204,13 +204,13 @@ describe('an acceptance that does not count', () => {
     await expect(bob.acceptRollback(await branchFor(now, bob))).rejects.toMatchObject({ code: 'rejected', facts: { code: 'role' } })
     expect([bob.head, bob.evidence.length, bob.writable]).toEqual([before, 1, false])
     const branch = await branchFor(now, ada)
-    expect(await codeOf(ada.acceptRollback({ ...branch, records: branch.records.slice(1) }))).toBe('bad-checkpoint')
-    expect(await codeOf(ada.acceptRollback({ ...branch, from: 0 }))).toBe('bad-argument')
+    expect(await codeOfLater(ada.acceptRollback({ ...branch, records: branch.records.slice(1) }))).toBe('bad-checkpoint')
+    expect(await codeOfLater(ada.acceptRollback({ ...branch, from: 0 }))).toBe('bad-argument')
     const forger = new Sequencer(now.records, new Uint8Array(32).fill(8))
-    expect(await codeOf(ada.acceptRollback({ ...branch, note: forger.note() }))).toBe('bad-signature')
-    expect(await codeOf(ada.acceptRollback({ ...branch, note: now.note({ ...now.head, stateRoot: new Uint8Array(32) }) }))).toBe('bad-checkpoint')
+    expect(await codeOfLater(ada.acceptRollback({ ...branch, note: forger.note() }))).toBe('bad-signature')
+    expect(await codeOfLater(ada.acceptRollback({ ...branch, note: now.note({ ...now.head, stateRoot: new Uint8Array(32) }) }))).toBe('bad-checkpoint')
     const same = now.copy(branch.from)
-    expect(await codeOf(ada.acceptRollback(await branchFor(same, ada)))).toBe('bad-argument')
+    expect(await codeOfLater(ada.acceptRollback(await branchFor(same, ada)))).toBe('bad-argument')
     expect(ada.writable).toBe(true)
   })
 
@@ -229,7 +229,7 @@ describe('an acceptance that does not count', () => {
     await now.during(dora, acceptRollback(dora, await branchFor(now, dora)))
     for (const space of [ada, bob]) {
       const { head } = space
-      expect(await codeOf(space.resume(await branchFor(now, space)))).toBe('fork')
+      expect(await codeOfLater(space.resume(await branchFor(now, space)))).toBe('fork')
       expect([space.head, bodies(space)]).toEqual([head, ['before', 'dora’s']])
     }
   })

@@ -95,7 +95,7 @@ export function hashOf(node: ProofNode): Uint8Array {
   }
 }
 
-export function countOf(node: ProofNode): number {
+function countOf(node: ProofNode): number {
   return node.t === 'closed' ? node.count : node.t === 'inner' ? countOf(node.left) + countOf(node.right) : 1
 }
 

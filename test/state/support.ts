@@ -1,6 +1,6 @@
 /** Keys and trees for the tests of the state tree. */
 import * as fc from 'fast-check'
-import { compareBytes, concatBytes, decodeHex } from '../../engine/codec/bytes.js'
+import { compareBytes, concatBytes } from '../../engine/codec/bytes.js'
 import { nodeProvider } from '../../engine/crypto/node.js'
 import { withKernels } from '../../engine/crypto/with-kernels.js'
 import type { Row } from '../../engine/state/read.js'
@@ -9,13 +9,7 @@ import type { Version } from '../../engine/state/view.js'
 
 export const hash = withKernels(nodeProvider)
 
-export const hex = decodeHex
 export const bytes = (...values: number[]) => Uint8Array.from(values)
-
-/** A key that is prefix-free among its like: every byte doubled but the last, as 00 closes it. */
-export function closed(...values: number[]): Uint8Array {
-  return Uint8Array.from([...values.map((value) => (value % 255) + 1), 0])
-}
 
 /** A seeded stream of unsigned 32-bit numbers (mulberry32). */
 export function random(seed: number): () => number {
