@@ -3,7 +3,7 @@ import { Writer } from '../codec/canonical.js'
 import { EMPTY_BYTES } from '../codec/bytes.js'
 import { SealError } from '../errors.js'
 import { type Label, labelled, LABELS } from './labels.js'
-import type { Argon2Cost, Derivation } from './provider.js'
+import type { Derivation } from './provider.js'
 
 export const SECRET_LENGTH = 32
 
@@ -31,11 +31,3 @@ export function deriveEpochSecrets(crypto: Derivation, secret: Uint8Array, space
 export function deriveTableKey(crypto: Derivation, data: Uint8Array, table: number): Uint8Array {
   return deriveSecret(crypto, data, LABELS.tableData, new Writer().varint(table).finish())
 }
-
-/** The key that a store is sealed under, from what a person types. Costs what `cost` says; keep salt and cost beside the store. */
-export function derivePassphraseKey(crypto: Derivation, passphrase: Uint8Array, salt: Uint8Array, cost: Argon2Cost = DEFAULT_ARGON2_COST): Uint8Array {
-  return deriveSecret(crypto, crypto.argon2id(passphrase, salt, cost, SECRET_LENGTH), LABELS.storePassphrase)
-}
-
-/** The second recommendation of RFC 9106 §4, at one lane. */
-export const DEFAULT_ARGON2_COST: Argon2Cost = { memoryKib: 64 * 1024, passes: 3 }

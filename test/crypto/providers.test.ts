@@ -5,7 +5,7 @@ import { build } from 'esbuild'
 import { describe, expect, it } from 'vitest'
 import { concatBytes, encodeHex } from '../../engine/codec/bytes.js'
 import { blindToken, deriveBlindKey } from '../../engine/crypto/blind.js'
-import { deriveEpochSecrets, derivePassphraseKey, deriveSecret, deriveTableKey } from '../../engine/crypto/kdf.js'
+import { deriveEpochSecrets, deriveSecret, deriveTableKey } from '../../engine/crypto/kdf.js'
 import { hashLabelled, LABELS } from '../../engine/crypto/labels.js'
 import { loadProvider } from '../../engine/crypto/load.js'
 import type { CryptoProvider } from '../../engine/crypto/provider.js'
@@ -79,7 +79,6 @@ describe.each(ALL_PROVIDERS)('provider %s', (_, crypto) => {
     expect(derive(72, 2)).not.toBe(derive(64, 2))
     for (const [memoryKib, passes] of [[7, 1], [64, 0], [2 ** 22, 1], [64.5, 1]] as const) expect(() => derive(memoryKib, passes)).toThrowError(bad)
     expect(() => crypto.argon2id(utf8('pass'), new Uint8Array(8), { memoryKib: 64, passes: 1 }, 32)).toThrowError(bad)
-    expect(derivePassphraseKey(crypto, utf8('pass'), new Uint8Array(16), { memoryKib: 16, passes: 1 }).length).toBe(32)
   })
 
   it('refuses wrong lengths alike', () => {
@@ -114,7 +113,7 @@ describe.each(ALL_PROVIDERS)('provider %s', (_, crypto) => {
     expect(deriveSecret(crypto, secret, LABELS.tableData, Uint8Array.of(7))).toEqual(expected)
     expect(deriveTableKey(crypto, secret, 7)).toEqual(expected)
     expect(deriveTableKey(crypto, secret, 8)).not.toEqual(expected)
-    expect(deriveSecret(crypto, secret, LABELS.fileData, Uint8Array.of(7))).not.toEqual(expected)
+    expect(deriveSecret(crypto, secret, LABELS.presenceData, Uint8Array.of(7))).not.toEqual(expected)
     expect(() => deriveSecret(crypto, random(16), LABELS.tableData)).toThrowError(bad)
     const space = random(32)
     const { data, link } = deriveEpochSecrets(crypto, secret, space, 1)

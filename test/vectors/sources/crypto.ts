@@ -3,7 +3,7 @@ import { concatBytes, encodeHex, encodeUtf8 } from '../../../engine/codec/bytes.
 import { encodeSealContext, sealValue } from '../../../engine/crypto/aead.js'
 import { blindToken, deriveBlindKey } from '../../../engine/crypto/blind.js'
 import { sealKeyBox } from '../../../engine/crypto/hpke.js'
-import { deriveEpochSecrets, derivePassphraseKey, deriveTableKey } from '../../../engine/crypto/kdf.js'
+import { deriveEpochSecrets, deriveTableKey } from '../../../engine/crypto/kdf.js'
 import { hashLabelled, LABELS } from '../../../engine/crypto/labels.js'
 import { nobleProvider as crypto } from '../../../engine/crypto/noble.js'
 import { encodeScalar, GROUP_ORDER, littleEndian } from '../../../engine/crypto/scalar.js'
@@ -69,7 +69,7 @@ function derivation(): Json {
     link: encodeHex(link),
     table: 5,
     tableKey: encodeHex(deriveTableKey(crypto, data, 5)),
-    passphrase: { text: 'correct horse', salt: encodeHex(fill(3, 16)), memoryKib: 64, passes: 2, key: encodeHex(derivePassphraseKey(crypto, text('correct horse'), fill(3, 16), { memoryKib: 64, passes: 2 })) },
+    passphrase: { text: 'correct horse', salt: encodeHex(fill(3, 16)), memoryKib: 64, passes: 2, key: encodeHex(crypto.argon2id(text('correct horse'), fill(3, 16), { memoryKib: 64, passes: 2 }, 32)) },
     blinding: {
       secret: encodeHex(fill(4)),
       value: encodeHex(text('value')),

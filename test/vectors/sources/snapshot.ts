@@ -1,12 +1,12 @@
 /** Snapshots for newcomers (PROTOCOL.md §9.5): a manifest and its chunks, cut finely; what they open; and ones that are refused. */
 import { encodeHex } from '../../../engine/codec/bytes.js'
-import { isSealError } from '../../../engine/errors.js'
 import type { HeldState } from '../../../engine/space/follower.js'
 import { encodeManifest } from '../../../engine/space/snapshot-manifest.js'
 import { SnapshotReader, SnapshotSource } from '../../../engine/space/snapshot-chunks.js'
 import { live } from '../../space/random-world.js'
 import { crypto } from '../../space/world.js'
 import { type Json, type VectorSource } from '../registry.js'
+import { codeOf } from './codec.js'
 
 export const source: VectorSource = { name: 'snapshot', build }
 
@@ -39,12 +39,3 @@ function build(): Json {
   }
 }
 
-function codeOf(work: () => void): string {
-  try {
-    work()
-  } catch (error) {
-    if (isSealError(error)) return error.code
-    throw error
-  }
-  throw new Error('A vector of what is refused was accepted.')
-}
