@@ -21,7 +21,7 @@ export interface Judged extends Figure {
   readonly verdict: 'pass' | 'miss' | ''
 }
 
-export const BARS: readonly Bar[] = [
+const BARS: readonly Bar[] = [
   { figure: 'point proof, 100k rows', atMost: 1024 },
   { figure: 'point proof, 1M rows', atMost: 1229 },
   { figure: 'proof of 100 rows, over the rows', atMost: 2048 },

@@ -24,6 +24,7 @@ import {
 } from './sql-api.js'
 import { savepoints, TransactionSql } from './transaction.js'
 import { splitStatements } from './sql/parse.js'
+import { quoteText } from './sqlite/names.js'
 import { openSqlite, type SqliteModule, type SqliteOptions } from './sqlite.js'
 import { type QuarantinedRow } from './materialise.js'
 import { toResultValue, type Parameters, type ParameterValue } from './values.js'
@@ -132,7 +133,7 @@ export class Database implements Sql {
     if (key !== undefined && values.length !== columns.length) throw new SealError('bad-argument', `Expected a key of ${columns.length} values, found ${values.length}.`, { expected: columns.length, found: values.length })
     const where = key === undefined ? '' : ` WHERE ${columns.map(({ name, collation }) => `${name} IS ? COLLATE ${collation}`).join(' AND ')}`
     const { rows } = await this.query<Omit<RowVersion, 'row'> & { readonly _entry: number; readonly _operation: RowVersion['operation']; readonly _member: number | null; readonly _device: number | null }>(
-      `SELECT * FROM sealdb_history('${table.replaceAll("'", "''")}')${where} ORDER BY _entry`, values)
+      `SELECT * FROM sealdb_history(${quoteText(table)})${where} ORDER BY _entry`, values)
     return rows.map(({ _entry, _operation, _member, _device, ...row }) => ({ entry: _entry, operation: _operation, member: _member, device: _device, row: row as T }))
   }
 

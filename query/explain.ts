@@ -6,6 +6,7 @@ import { type SqlValue } from '../engine/codec/value.js'
 import { type ObjectId, type RowRange, type View } from '../engine/space/types.js'
 import { isTable, type Schema, type SchemaObject } from './catalog.js'
 import { type Ranges } from './plan.js'
+import { quoteText } from './sqlite/names.js'
 
 export const EXPLAIN_COLUMNS = ['table', 'range', 'rows', 'proof_bytes', 'relay_learns'] as const
 
@@ -60,5 +61,5 @@ function learns({ data }: SchemaObject, range: RowRange): string {
 function print(value: SqlValue): string {
   if (value === null) return 'NULL'
   if (value instanceof Uint8Array) return `blob of ${value.length} bytes`
-  return typeof value === 'string' ? `'${value.replaceAll("'", "''")}'` : String(value)
+  return typeof value === 'string' ? quoteText(value) : String(value)
 }

@@ -9,6 +9,7 @@ import { policyName, type PolicyTable } from './policies.js'
 import { type BinaryOperator, type CreatePolicy, type Expr, NO_SPAN } from './sql/ast.js'
 import { makeName, sameName } from './sql/names.js'
 import { printExpr, printStatement } from './sql/print.js'
+import { quoteText } from './sqlite/names.js'
 
 /** A row of `sealdb_policies`. */
 export interface PolicyDescription {
@@ -123,7 +124,7 @@ const call = (name: string, args: readonly Expr[]): Expr =>
 
 function literal(value: SqlValue): Expr {
   if (value === null) return { kind: 'literal', span: NO_SPAN, type: 'null', raw: 'NULL' }
-  if (typeof value === 'string') return { kind: 'literal', span: NO_SPAN, type: 'text', raw: `'${value.replaceAll("'", "''")}'` }
+  if (typeof value === 'string') return { kind: 'literal', span: NO_SPAN, type: 'text', raw: quoteText(value) }
   if (value instanceof Uint8Array) return { kind: 'literal', span: NO_SPAN, type: 'blob', raw: `x'${encodeHex(value)}'` }
   const negative = value < 0
   const digits = typeof value === 'bigint' ? String(negative ? -value : value) : realText(Math.abs(value))

@@ -31,8 +31,8 @@ export interface Rewritten {
   readonly dropsParameter: boolean
 }
 
-export const RELATIONS = ['sealdb_members', 'sealdb_devices', 'sealdb_log', 'sealdb_policies', 'sealdb_quarantine', 'sealdb_migrations', 'sealdb_columns'] as const
-export const PROVENANCE = ['row_author', 'row_creator', 'row_device', 'row_version'] as const
+const RELATIONS = ['sealdb_members', 'sealdb_devices', 'sealdb_log', 'sealdb_policies', 'sealdb_quarantine', 'sealdb_migrations', 'sealdb_columns'] as const
+const PROVENANCE = ['row_author', 'row_creator', 'row_device', 'row_version'] as const
 
 /** Schema that holds the relations, and those that hold past states. */
 export const RELATION_SCHEMA = 'sealdb'

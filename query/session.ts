@@ -30,6 +30,7 @@ import { foldName } from './sql/names.js'
 import { findAll } from './sql/visit.js'
 import { CONSTRAINT_FOREIGNKEY, type Sqlite, type SqliteModule, type Statement } from './sqlite.js'
 import { type TableForm } from './sqlite/form.js'
+import { quoteName } from './sqlite/names.js'
 import { toResultValue, type Parameters, type SqlValue } from './values.js'
 import { draftOf } from './write.js'
 
@@ -243,14 +244,14 @@ export class Session {
 
   savepoint(name: string): void {
     const open = this.#transaction()
-    this.db.exec(`SAVEPOINT ${quote(name)}`)
+    this.db.exec(`SAVEPOINT ${quoteName(name)}`)
     open.savepoints.push({ name: foldName(name), schema: open.schema, loaded: open.loaded.length })
   }
 
   /** True if the transaction's first savepoint was released. */
   release(name: string): boolean {
     const open = this.#transaction()
-    this.db.exec(`RELEASE ${quote(name)}`)
+    this.db.exec(`RELEASE ${quoteName(name)}`)
     const at = open.savepoints.findLastIndex((savepoint) => savepoint.name === foldName(name))
     open.savepoints.splice(Math.max(at, 0))
     return at === 0
@@ -258,7 +259,7 @@ export class Session {
 
   rollbackTo(name: string): void {
     const open = this.#transaction()
-    this.db.exec(`ROLLBACK TO ${quote(name)}`)
+    this.db.exec(`ROLLBACK TO ${quoteName(name)}`)
     const at = open.savepoints.findLastIndex((savepoint) => savepoint.name === foldName(name))
     const savepoint = open.savepoints[at]
     if (savepoint === undefined) return
@@ -557,8 +558,4 @@ function nothing<Row>(view: View): Outcome<Row> {
 function toNumber(rowid: bigint): number | bigint {
   const number = Number(rowid)
   return Number.isSafeInteger(number) ? number : rowid
-}
-
-function quote(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
 }

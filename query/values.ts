@@ -47,7 +47,7 @@ export function toResultValue(value: SqlValue): ResultValue {
 }
 
 /** Bind one parameter (from 1). As `statement.bindAt(index, toSqlValue(value))`, without the detour by bigint. */
-export function bindValue(statement: Statement, index: number, value: unknown): void {
+function bindValue(statement: Statement, index: number, value: unknown): void {
   if (typeof value === 'number' && Number.isSafeInteger(value)) statement.bindInteger(index, value)
   else if (typeof value === 'string') statement.bindText(index, value)
   else statement.bindAt(index, toSqlValue(value))

@@ -2,11 +2,11 @@
 import type { Database as SqlJs } from 'sql.js'
 import type { SealedSpace } from 'sealdb'
 
-export const SCHEMA = [
+const SCHEMA = [
   'CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT NOT NULL)',
   'CREATE TABLE task (id INTEGER PRIMARY KEY, title TEXT NOT NULL, hours INTEGER, owner INTEGER, note TEXT)',
 ] as const
-export const PEOPLE = 100
+const PEOPLE = 100
 export const INSERT_TASK = 'INSERT INTO task VALUES (?, ?, ?, ?, ?)'
 const INSERT_PERSON = 'INSERT INTO person VALUES (?, ?)'
 const NOTE = 'Some words on how it is to be done, who knows about it, and why it can not wait. '.repeat(2)

@@ -43,7 +43,7 @@ async function singles(name: string, fsync: 'always' | 'never', times: number): 
 }
 
 /** On a file store in a directory of its own, gone afterwards. */
-export async function withSpace<T>(fsync: 'always' | 'never', use: (space: SealedSpace, directory: string) => Promise<T>): Promise<T> {
+async function withSpace<T>(fsync: 'always' | 'never', use: (space: SealedSpace, directory: string) => Promise<T>): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'sealdb-bench-'))
   try {
     const space = await createSpace({ store: fileStore(directory, { fsync }), offline: true })

@@ -6,8 +6,8 @@ import { decodeCanonical, encodeCanonical } from '../codec/canonical.js'
 import { graveKey, MAX_ID } from '../state/keys.js'
 import { type OpContext, requireOr, type StateReader } from '../state/context.js'
 
-export const HOLDERS = ['device', 'invitation'] as const
-export const KEY_USES = ['signing', 'agreement'] as const
+const HOLDERS = ['device', 'invitation'] as const
+const KEY_USES = ['signing', 'agreement'] as const
 
 export interface Grave {
   readonly holder: (typeof HOLDERS)[number]

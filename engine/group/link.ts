@@ -17,7 +17,7 @@ import { MAX_INVITATION_LINK_LENGTH } from '../limits.js'
 import { MAX_ID } from '../state/keys.js'
 
 /** Where a link points if nobody gives a page: no scheme that a browser would send anywhere. */
-export const DEFAULT_LINK_PAGE = 'sealdb:join'
+const DEFAULT_LINK_PAGE = 'sealdb:join'
 const VERSION = 1
 const CHECK_LENGTH = 4
 const MAX_URL_LENGTH = 2_048

@@ -17,7 +17,7 @@ import type { ProfileSubject } from './ops/profile.js'
 /** Names belong to no table: their key is derived for table 0. */
 export const NAMES_TABLE = 0
 /** Bytes of UTF-8 that a name may have. */
-export const MAX_NAME_TEXT = MAX_NAME_LENGTH - SEALED_OVERHEAD
+const MAX_NAME_TEXT = MAX_NAME_LENGTH - SEALED_OVERHEAD
 
 export interface NamePlace {
   readonly spaceId: Uint8Array

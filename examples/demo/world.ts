@@ -5,7 +5,7 @@ import type { SealedSpace } from 'sealdb'
 
 interface City { readonly cityId: number; readonly name: string; readonly country: string; readonly population: number; readonly loc: { readonly coordinates: readonly [number, number] } }
 
-export const SCHEMA = `
+const SCHEMA = `
   CREATE TABLE country (code TEXT PRIMARY KEY, name TEXT NOT NULL, capital TEXT, continent TEXT NOT NULL);
   CREATE TABLE city (id INTEGER PRIMARY KEY, name TEXT NOT NULL, country TEXT NOT NULL, population INTEGER NOT NULL, lat REAL NOT NULL, lon REAL NOT NULL);
   CREATE TABLE visit (

@@ -9,7 +9,7 @@ import { meant } from './nearest.js'
 import { createOutput, escapeControls, toJson, type Output } from './output.js'
 import { readVersion } from './version.js'
 
-export const EXIT = { ok: 0, no: 1, usage: 2, failed: 3 } as const
+const EXIT = { ok: 0, no: 1, usage: 2, failed: 3 } as const
 
 export async function runCli(argv: readonly string[], around: Surroundings): Promise<number> {
   const output = createOutput(around, argv.includes('--json'))

@@ -39,7 +39,7 @@ export interface Invocation {
 }
 
 /** Options that every command has. */
-export const COMMON: Readonly<Record<string, OptionSpec>> = {
+const COMMON: Readonly<Record<string, OptionSpec>> = {
   json: { type: 'boolean', help: 'print JSON' },
   help: { type: 'boolean', short: 'h', help: 'show this help' },
 }

@@ -57,18 +57,18 @@ export function printSelect(select: Select): string {
 export const printWith = (ctes: With | null): string =>
   ctes === null ? '' : words('WITH', ctes.recursive && 'RECURSIVE', list(ctes.ctes, printCte))
 
-export const printCte = ({ name, columns, materialized, select }: Cte): string => words(
+const printCte = ({ name, columns, materialized, select }: Cte): string => words(
   printName(name), bracketed(columns, printName), 'AS', materialized === false && 'NOT', materialized !== null && 'MATERIALIZED',
   `(${printSelect(select)})`)
 
-export const printCore = (core: SelectCore): string => words(
+const printCore = (core: SelectCore): string => words(
   'SELECT', upper(core.quantifier), list(core.columns, printResult),
   core.from !== null && `FROM ${printFrom(core.from)}`, printWhere(core.where),
   core.groupBy.length > 0 && `GROUP BY ${list(core.groupBy, printExpr)}`,
   core.having !== null && `HAVING ${printExpr(core.having)}`,
   core.windows.length > 0 && `WINDOW ${list(core.windows, ({ name, window }) => `${printName(name)} AS ${printWindow(window)}`)}`)
 
-export const printValues = (values: Values): string => `VALUES ${list(values.rows, printRow)}`
+const printValues = (values: Values): string => `VALUES ${list(values.rows, printRow)}`
 const printRow = (row: Row): string => `(${list(row.items, printExpr)})`
 
 export const printResult = (column: ResultColumn | Star): string => column.kind === 'star'
@@ -76,10 +76,10 @@ export const printResult = (column: ResultColumn | Star): string => column.kind 
   : words(printExpr(column.expr), printAlias(column.alias))
 
 export const printWhere = (where: Expr | null): string => where === null ? '' : `WHERE ${printExpr(where)}`
-export const printOrderBy = (terms: readonly OrderTerm[]): string => terms.length === 0 ? '' : `ORDER BY ${list(terms, printOrderTerm)}`
+const printOrderBy = (terms: readonly OrderTerm[]): string => terms.length === 0 ? '' : `ORDER BY ${list(terms, printOrderTerm)}`
 export const printOrderTerm = ({ expr, direction, nulls }: OrderTerm): string =>
   words(printExpr(expr), upper(direction), nulls !== null && `NULLS ${upper(nulls)}`)
-export function printLimit(limit: Limit | null): string {
+function printLimit(limit: Limit | null): string {
   if (limit === null) return ''
   const { count, offset, comma } = limit
   if (offset === null) return `LIMIT ${printExpr(count)}`
@@ -88,13 +88,13 @@ export function printLimit(limit: Limit | null): string {
 
 export const printFrom = ({ first, joins }: From): string => printSource(first) + joins.map(printJoin).join('')
 
-export function printJoin({ natural, type, source, on, using }: Join): string {
+function printJoin({ natural, type, source, on, using }: Join): string {
   const joined = words(type === 'comma' ? ',' : words(natural && 'NATURAL', type !== 'inner' && upper(type), 'JOIN'), printSource(source),
     on !== null && `ON ${printExpr(on)}`, using.length > 0 && `USING ${bracketed(using, printName)}`)
   return type === 'comma' ? joined : ` ${joined}`
 }
 
-export function printSource(source: Source): string {
+function printSource(source: Source): string {
   switch (source.kind) {
     case 'table': return printTable(source)
     case 'derived': return words(`(${printSelect(source.select)})`, printAlias(source.alias))
@@ -106,17 +106,17 @@ export const printTable = ({ schema, name, args, asOf, alias, index }: TableRef)
   dotted(schema, name) + (args === null ? '' : `(${list(args, printExpr)})`),
   asOf !== null && `AS OF ${printExpr(asOf)}`, printAlias(alias), index !== null && printIndexHint(index))
 
-export const printIndexHint = ({ name }: IndexHint): string => name === null ? 'NOT INDEXED' : `INDEXED BY ${printName(name)}`
+const printIndexHint = ({ name }: IndexHint): string => name === null ? 'NOT INDEXED' : `INDEXED BY ${printName(name)}`
 
-export const printWindow = ({ base, partitionBy, orderBy, frame }: WindowSpec): string => `(${words(
+const printWindow = ({ base, partitionBy, orderBy, frame }: WindowSpec): string => `(${words(
   base !== null && printName(base), partitionBy.length > 0 && `PARTITION BY ${list(partitionBy, printExpr)}`,
   printOrderBy(orderBy), frame !== null && printFrame(frame))})`
 
-export const printFrame = ({ unit, from, to, exclude }: Frame): string => words(
+const printFrame = ({ unit, from, to, exclude }: Frame): string => words(
   upper(unit), to === null ? printBound(from) : `BETWEEN ${printBound(from)} AND ${printBound(to)}`, exclude !== null && `EXCLUDE ${upper(exclude)}`)
 
 /** An offset that begins with UNBOUNDED or CURRENT would be taken for the keyword, as would one that ends the BETWEEN. */
-export const printBound = ({ type, offset }: FrameBound): string => offset === null ? upper(type) : `(${printExpr(offset)}) ${upper(type)}`
+const printBound = ({ type, offset }: FrameBound): string => offset === null ? upper(type) : `(${printExpr(offset)}) ${upper(type)}`
 
 export const printTypeName = ({ words: names, sizes }: TypeName): string => names.map(printName).join(' ') + bracketed(sizes, printSigned)
 export const printSigned = ({ sign, value }: SignedNumber): string => sign + value.raw

@@ -22,7 +22,7 @@ export function printCreateTable(table: CreateTable): string {
 export const printColumnDef = ({ name, type, constraints }: ColumnDef): string =>
   words(printName(name), type !== null && printTypeName(type), ...constraints.map(printColumnConstraint))
 
-export const printColumnConstraint = (c: ColumnConstraint): string => words(constraintName(c.name), columnConstraintBody(c))
+const printColumnConstraint = (c: ColumnConstraint): string => words(constraintName(c.name), columnConstraintBody(c))
 
 function columnConstraintBody(c: ColumnConstraint): string {
   switch (c.kind) {
@@ -64,16 +64,16 @@ function printDefault(value: Expr): string {
   return plain ? printExpr(value) : `(${printExpr(value)})`
 }
 
-export const printReferences = ({ table, columns, actions }: References): string =>
+const printReferences = ({ table, columns, actions }: References): string =>
   words('REFERENCES', printName(table), bracketed(columns, printName), ...actions.map(printReferenceAction))
 
-export const printReferenceAction = ({ on, action, match }: ReferenceAction): string =>
+const printReferenceAction = ({ on, action, match }: ReferenceAction): string =>
   match !== null ? `MATCH ${printName(match)}` : `ON ${on.toUpperCase()} ${(action ?? 'no action').toUpperCase()}`
 
 const printDeferral = ({ not, initially }: Deferral): string =>
   words(not && 'NOT', 'DEFERRABLE', initially !== null && `INITIALLY ${initially.toUpperCase()}`)
 const constraintName = (name: Name | null): string => name === null ? '' : `CONSTRAINT ${printName(name)}`
-export const onConflict = (conflict: Resolution | null): string => conflict === null ? '' : `ON CONFLICT ${conflict.toUpperCase()}`
+const onConflict = (conflict: Resolution | null): string => conflict === null ? '' : `ON CONFLICT ${conflict.toUpperCase()}`
 
 export const printCreateIndex = (index: CreateIndex): string => words(
   'CREATE', index.unique && 'UNIQUE', 'INDEX', unlessExists(index.ifNotExists), printQualified(index.name), 'ON', printName(index.table),

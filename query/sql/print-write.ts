@@ -19,11 +19,11 @@ export function printWrite(statement: Insert | Update | Delete): string {
   }
 }
 
-export const printUpsert = ({ columns, columnsWhere, set, where }: Upsert): string => words(
+const printUpsert = ({ columns, columnsWhere, set, where }: Upsert): string => words(
   'ON CONFLICT', bracketed(columns, printOrderTerm), printWhere(columnsWhere), 'DO',
   set.length === 0 ? 'NOTHING' : words('UPDATE SET', list(set, printAssignment), printWhere(where)))
 
-export const printAssignment = ({ row, columns, value }: Assignment): string =>
+const printAssignment = ({ row, columns, value }: Assignment): string =>
   `${row ? bracketed(columns, printName) : columns.map(printName).join()} = ${printExpr(value)}`
 
 const or = (resolution: Resolution | null): string => resolution === null ? '' : `OR ${resolution.toUpperCase()}`

@@ -43,10 +43,6 @@ export class Database {
     this.exec('PRAGMA temp_store = MEMORY')
   }
 
-  get closed(): boolean {
-    return this.#pointer === 0
-  }
-
   /** The first statement of `sql`. Throws `sql-error` (facts.offset), `bad-argument` if there is none or anything but space and comments follows. */
   prepare(sql: string): Statement {
     const { statement, tail } = this.prepareFirst(sql)

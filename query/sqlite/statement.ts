@@ -187,12 +187,6 @@ export class Statement {
     return this.#read(i, true)
   }
 
-  /** Column `i` (from 0) of the current row, as users see it. Text that isn't UTF-8 has U+FFFD. */
-  resultValue(i: number): ResultValue {
-    this.#onRow()
-    return this.#read(i, false)
-  }
-
   /** Ready to run again with the same values. Ends the statement's read or write. */
   reset(): void {
     if (this.#state === 'ready') {

@@ -16,7 +16,7 @@ import { blindingLength } from '../history.js'
 import { encodePair } from '../pairs.js'
 
 export const FIRST_EPOCH = 1
-export const FIRST_MEMBER = 1
+const FIRST_MEMBER = 1
 export const FIRST_DEVICE = 1
 export const FIRST_GENERATION = 1
 

@@ -11,7 +11,7 @@ import { countName, sealedNameFor } from '../live.js'
 import { isAdmin, roleNow } from '../roles.js'
 import { readDevice, readMember } from '../roster.js'
 
-export const PROFILE_SUBJECTS = ['member', 'device'] as const
+const PROFILE_SUBJECTS = ['member', 'device'] as const
 export type ProfileSubject = (typeof PROFILE_SUBJECTS)[number]
 
 export interface ProfileOp {
