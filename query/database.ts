@@ -22,7 +22,7 @@ import {
   type ExportOptions, type PastSql, type PreparedStatement, type QueryOptions, type RawResult, type Result, type RowVersion, type Sql, type SqlSpace,
   type TransactionOptions, WAIT,
 } from './sql-api.js'
-import { savepoints, TransactionSql } from './transaction.js'
+import { failedHalfWay, savepoints, TransactionSql } from './transaction.js'
 import { splitStatements } from './sql/parse.js'
 import { quoteText } from './sqlite/names.js'
 import { openSqlite, type SqliteModule, type SqliteOptions } from './sqlite.js'
@@ -297,9 +297,15 @@ export class Database implements Sql {
     if (prepared.kind === 'control') return this.#control(prepared)
     if (prepared.kind === 'nothing') return this.#nothing()
     if (session.inTransaction) {
-      const outcome = this.#inText(() => run(prepared))
-      this.#recorded?.push({ text: prepared.text, parameters })
-      return outcome
+      let failed = true
+      try {
+        const outcome = this.#inText(() => run(prepared))
+        failed = false
+        return outcome
+      } finally {
+        if (!failed) this.#recorded?.push({ text: prepared.text, parameters })
+        else if (session.inTransaction && failedHalfWay(session, prepared)) this.#recorded?.push({ text: prepared.text, parameters, failed })
+      }
     }
     if (prepared.kind === 'read') {
       session.sync()
@@ -322,7 +328,7 @@ export class Database implements Sql {
       outcome = run()
     } catch (error) {
       // What the statement did before it failed stays only where OR FAIL says so: SQLite has undone the rest.
-      if (!session.wasRolledBack()) await this.#commitOrRollBack(statements)
+      if (!session.wasRolledBack()) await this.#commitOrRollBack(statements.map((statement) => ({ ...statement, failed: true })))
       throw error
     }
     return { outcome, committed: await this.#commitOrRollBack(statements) }
@@ -344,21 +350,54 @@ export class Database implements Sql {
 
   #rerunOf(statements: readonly Replayed[]): Rerun {
     const attempt = async (): Promise<Committed | undefined> => {
+      const session = this.#session
       this.#refuseNesting()
-      return (await this.#autocommit(statements, () => {
-        for (const statement of statements) if (!this.#again(statement)) return
-      })).committed
+      await this.#provideAgain(statements)
+      session.begin()
+      try {
+        for (const statement of statements) if (!(await this.#again(statement))) break
+      } catch (error) {
+        // As the first time: a transaction that fails has done nothing, a statement by itself what OR FAIL left of it.
+        if (!session.wasRolledBack()) {
+          if (statements.length === 1) await this.#commitOrRollBack(statements)
+          else session.rollback()
+        }
+        throw error
+      }
+      return this.#commitOrRollBack(statements)
     }
     return { texts: statements.map(({ text }) => text), run: (landed) => this.#attemptUnless(landed, attempt) }
   }
 
+  /** Past states can't be brought in within a transaction, so those that its statements read come before it. */
+  async #provideAgain(statements: readonly Replayed[]): Promise<void> {
+    for (const { text, parameters } of statements) {
+      const prepared = fromReplayed({ text, parameters }) === undefined ? this.#session.prepare(text) : undefined
+      if (prepared?.special !== true) continue
+      try {
+        await this.#session.provide(prepared, parameters)
+      } catch (error) {
+        // A table that the transaction itself makes is not there yet: when its turn comes it is asked again.
+        if (!isSealError(error) || error.family !== 'usage') throw error
+      }
+    }
+  }
+
   /** One statement of a transaction that is executed again; false if the rest has been done. */
-  #again(statement: Replayed): boolean {
+  async #again(statement: Replayed): Promise<boolean> {
     const note = fromReplayed(statement)
     if (note !== undefined) return this.#session.note(note)
     const prepared = this.#session.prepare(statement.text)
+    if (prepared.special) await this.#session.provide(prepared, statement.parameters)
     if (prepared.kind === 'control') savepoints(this.#session, prepared.ast)
-    else this.#session.run(prepared, statement.parameters)
+    else {
+      try {
+        this.#session.run(prepared, statement.parameters)
+      } catch (error) {
+        // As it did the first time, when whoever ran it went on.
+        if (statement.failed !== true || !isSealError(error, 'sql-error') || !this.#session.inTransaction) throw error
+      }
+    }
     return true
   }
 

@@ -51,13 +51,18 @@ export class TransactionSql implements Sql {
     try {
       outcome = prepared.kind === 'control' ? savepoints(this.#session, prepared.ast) : run(prepared)
     } catch (error) {
-      this.#session.wasRolledBack()
+      if (!this.#session.wasRolledBack() && failedHalfWay(this.#session, prepared)) this.recorded.push({ text, parameters, failed: true })
       throw error
     }
-    // What failed did nothing and is not to be done again. (Under OR FAIL it may have: those who catch that are on their own after a restart.)
+    // What failed did nothing, but for OR FAIL, and is not to be done again.
     if (prepared.kind !== 'read') this.recorded.push({ text, parameters })
     return outcome
   }
+}
+
+/** What a statement that has just failed did before that is there still: SQLite counts its changes, and counts none of one that it has undone. */
+export function failedHalfWay(session: Session, { kind }: Prepared): boolean {
+  return kind !== 'read' && kind !== 'control' && session.db.changes > 0
 }
 
 /** Savepoints are the closure's own; the transaction is not its to end. */

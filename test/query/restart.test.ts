@@ -91,3 +91,68 @@ test('another migration under the same version, and a row that has no place any 
   expect(lost).toEqual([])
   await db.close()
 })
+
+test('a transaction that fails half way on the new state does nothing at all', async () => {
+  const { ada, bob } = await afterRestart(COUNTER, async ({ db }) => {
+    await db.exec("BEGIN; UPDATE c SET n = n + 1 WHERE id = 1; INSERT INTO c VALUES (7, 0, 'bob'); COMMIT")
+    await db.batch(["UPDATE c SET n = n + 10 WHERE id = 2", "INSERT INTO c VALUES (8, 0, 'eight')"])
+  }, async ({ db }) => {
+    await db.exec("INSERT INTO c VALUES (7, 0, 'ada'); UPDATE c SET n = 1000")
+  })
+  await until(() => bob.lost.length === 1, 'bob is told')
+  await expectEqual(ada, bob)
+  expect((await bob.db.queryRaw('SELECT * FROM c ORDER BY id')).rows).toEqual([[1n, 1000n, null], [2n, 1010n, null], [7n, 1000n, 'ada'], [8n, 0n, 'eight']])
+  expect(bob.lost).toMatchObject([{ error: { code: 'sql-error' }, texts: ['UPDATE c SET n = n + 1 WHERE id = 1', "INSERT INTO c VALUES (7, 0, 'bob')"] }])
+})
+
+test('so does one of BEGIN and COMMIT that is executed again in the same session', async () => {
+  const { ada, bob } = await two(COUNTER)
+  await bob.sync.stop()
+  await bob.db.exec("BEGIN; UPDATE c SET n = n + 1 WHERE id = 1; INSERT INTO c VALUES (7, 0, 'bob'); COMMIT")
+  await ada.db.exec("INSERT INTO c VALUES (7, 0, 'ada'); UPDATE c SET n = 1000")
+  await until(() => ada.space.outbox().length === 0, 'ada is first')
+  bob.sync.start()
+  await until(() => bob.lost.length === 1, 'bob is told')
+  await expectEqual(ada, bob)
+  expect((await bob.db.queryRaw('SELECT * FROM c ORDER BY id')).rows).toEqual([[1n, 1000n, null], [2n, 1000n, null], [7n, 1000n, 'ada']])
+})
+
+test('past states and relations that a write reads, also within a transaction', async () => {
+  const { ada, bob } = await afterRestart(COUNTER, async ({ db, space }) => {
+    const { size } = space.head
+    await db.query(`INSERT INTO c SELECT id + 100, n, 'past' FROM c AS OF ${size}`)
+    await db.queryRaw(`SELECT 1 FROM c AS OF ${size}`) // within a transaction it must have been read before
+    await db.transaction(async (tx) => {
+      await tx.query('UPDATE c SET n = n + 1 WHERE id = 1')
+      await tx.query(`INSERT INTO c SELECT id + 200, n, 'past' FROM c AS OF ${size}`)
+      await tx.query('INSERT INTO c SELECT 300 + id, 0, role FROM sealdb_members')
+    })
+  }, async ({ db }) => {
+    await db.exec('UPDATE c SET n = 1000 WHERE id = 1; INSERT INTO c VALUES (5, 5, NULL)')
+  })
+  await expectEqual(ada, bob)
+  expect(bob.lost).toEqual([])
+  expect((await bob.db.queryRaw('SELECT * FROM c ORDER BY id')).rows).toEqual([
+    [1n, 1001n, null], [2n, 0n, null], [5n, 5n, null], [101n, 0n, 'past'], [102n, 0n, 'past'], [201n, 0n, 'past'], [202n, 0n, 'past'], [301n, 0n, 'owner'], [302n, 0n, 'admin'],
+  ])
+})
+
+test('what OR FAIL left of a statement whose error was caught, in a closure and in text', async () => {
+  const failing = 'INSERT OR FAIL INTO c VALUES (?, 0, NULL), (1, 0, NULL), (99, 0, NULL)'
+  const { ada, bob } = await afterRestart(COUNTER, async ({ db }) => {
+    await db.transaction(async (tx) => {
+      await tx.query('UPDATE c SET n = n + 1 WHERE id = 1')
+      await expect(tx.query(failing, [20])).rejects.toMatchObject({ code: 'sql-error' })
+      await expect(tx.query('INSERT INTO c VALUES (21, 0, NULL), (1, 0, NULL)')).rejects.toMatchObject({ code: 'sql-error' }) // all of it undone
+    })
+    await db.exec('BEGIN; UPDATE c SET n = n + 1 WHERE id = 2')
+    await expect(db.query(failing, [30])).rejects.toMatchObject({ code: 'sql-error' })
+    await db.exec('COMMIT')
+    await expect(db.query(failing, [40])).rejects.toMatchObject({ code: 'sql-error' })
+  }, async ({ db }) => {
+    await db.exec('UPDATE c SET n = 1000')
+  })
+  await expectEqual(ada, bob)
+  expect((await bob.db.queryRaw('SELECT id, n FROM c ORDER BY id')).rows).toEqual([[1n, 1001n], [2n, 1001n], [20n, 0n], [30n, 0n], [40n, 0n]])
+  expect(bob.lost).toEqual([])
+})
