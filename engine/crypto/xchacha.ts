@@ -19,6 +19,6 @@ export function xchachaFrom(core: Pick<Ciphers, 'chachaSeal' | 'chachaOpen' | 'h
 /** The last 8 of 24 nonce bytes after 4 zero bytes: what ChaCha20-Poly1305 uses under the HChaCha20 subkey. */
 export function innerNonce(nonce24: Uint8Array): Uint8Array {
   const out = new Uint8Array(12)
-  out.set(nonce24.subarray(16, 24), 4)
+  for (let i = 4; i < 12; i++) out[i] = nonce24[12 + i] as number
   return out
 }

@@ -143,13 +143,18 @@ export class Arena {
 
   /** A copy: released memory serves other records. */
   value(leaf: Ref): Uint8Array {
+    return this.valueView(leaf).slice()
+  }
+
+  /** The same, not a copy: to be used before anything is released. */
+  valueView(leaf: Ref): Uint8Array {
     const record = this.#word(leaf, 2)
     const start = this.#records.startOf(record) + this.bit(leaf)
-    return this.#records.bytesOf(record).slice(start, start + this.#word(leaf, 3))
+    return this.#records.bytesOf(record).subarray(start, start + this.#word(leaf, 3))
   }
 
   valueHash(leaf: Ref): Uint8Array {
-    return this.kind(leaf) === BARE ? this.value(leaf) : this.#hash.sha256(this.value(leaf))
+    return this.kind(leaf) === BARE ? this.value(leaf) : this.#hash.sha256(this.valueView(leaf))
   }
 
   /** The first node that is not an inner one on the way of a key's bits: a leaf or a closed node. */
@@ -318,13 +323,15 @@ export class Arena {
     const length = this.kind(ref) === INNER ? this.writeInner(ref, scratchWords, 0) : this.writeLeaf(ref, scratch, 0)
     const message = (messages[length] ??= scratch.subarray(0, length))
     if (this.kind(ref) === LEAF) {
-      const record = this.#word(ref, 2)
-      const start = this.#records.startOf(record) + this.bit(ref)
-      this.#hash.sha256Into(this.#records.bytesOf(record), start, start + this.#word(ref, 3), scratch, length - HASH_LENGTH)
+      this.hashValue(ref, scratch, length - HASH_LENGTH)
       this.hashes++
     }
     this.#hash.sha256Into(message, 0, length, this.#bytesOf(ref), (ref & 4095) * WORDS * 4 + HASH_AT)
     this.#noteHash(ref)
+  }
+
+  hashValue(leaf: Ref, to: Uint8Array, at: number): void {
+    this.#hash.sha256Into(this.valueView(leaf), 0, this.valueLength(leaf), to, at)
   }
 
   /** Takes the hash of a node from 8 words, in the machine's order. */
@@ -366,11 +373,8 @@ export class Arena {
 
   /** The value of a leaf to `to` at `at`; returns its length. */
   writeValue(ref: Ref, to: Uint8Array, at: number): number {
-    const length = this.#word(ref, 3)
-    const record = this.#word(ref, 2)
-    const start = this.#records.startOf(record) + this.bit(ref)
-    to.set(this.#records.bytesOf(record).subarray(start, start + length), at)
-    return length
+    to.set(this.valueView(ref), at)
+    return this.#word(ref, 3)
   }
 
   /** The same of a leaf; but for a bare one, the hash of its value is still to be filled in at the end. */

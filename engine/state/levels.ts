@@ -9,9 +9,10 @@ export const hashLevels: HashMany = (nodes, lanes, root) => {
   const inner: Ref[] = []
   const leaves: Ref[] = []
   const visit = (ref: Ref): void => {
-    if (nodes.kind(ref) === INNER) inner.push(ref)
-    else if (nodes.valueLength(ref) > lanes.longest) nodes.hashOne(ref)
-    else leaves.push(ref)
+    const kind = nodes.kind(ref)
+    if (kind === INNER) inner.push(ref)
+    else if (kind === LEAF) leaves.push(ref)
+    else nodes.hashOne(ref)
   }
   const starts: number[] = []
   visit(root)
@@ -47,24 +48,24 @@ function hashInner(nodes: Arena, lanes: HashLanes, refs: readonly Ref[], from: n
 }
 
 function hashLeaves(nodes: Arena, lanes: HashLanes, refs: readonly Ref[], from: number, count: number): void {
+  const { stride, longest, words, digests } = lanes
   lengths.fill(0)
-  let values = 0
+  let long = 0
   for (let lane = 0; lane < count; lane++) {
     const ref = refs[from + lane] as Ref
-    if (nodes.kind(ref) !== LEAF) continue
-    lengths[lane] = nodes.writeValue(ref, lanes.bytes, lane * lanes.stride)
-    values++
+    if (nodes.valueLength(ref) > longest) long++
+    else lengths[lane] = nodes.writeValue(ref, lanes.bytes, lane * stride)
   }
-  if (values > 0) run(lanes)
-  nodes.hashes += values
+  if (long < count) run(lanes)
   for (let lane = 0; lane < count; lane++) {
     const ref = refs[from + lane] as Ref
-    const length = nodes.writeLeaf(ref, lanes.bytes, lane * lanes.stride)
+    const length = nodes.writeLeaf(ref, lanes.bytes, lane * stride)
+    const at = lane * stride + length - HASH_LENGTH
     lengths[lane] = length
-    if (nodes.kind(ref) !== LEAF) continue
-    const at = lane * lanes.stride + length - HASH_LENGTH
-    for (let i = 0; i < 8; i++) lanes.words.setUint32(at + 4 * i, lanes.digests[8 * lane + i] as number, true)
+    if (nodes.valueLength(ref) > longest) nodes.hashValue(ref, lanes.bytes, at)
+    else for (let i = 0; i < 8; i++) words.setUint32(at + 4 * i, digests[8 * lane + i] as number, true)
   }
+  nodes.hashes += count
   finish(nodes, lanes, refs, from, count)
 }
 

@@ -40,7 +40,7 @@ export function encodeProof(nodes: Arena, root: Ref, trace: Trace): Uint8Array {
       const shared = sharedLength(lastKey, key)
       const hasValue = trace.values.has(ref)
       out.varint(hasValue ? LEAF_TAG : BARE_TAG).varint(shared).bytes(key.subarray(shared))
-      if (hasValue) out.bytes(nodes.value(ref))
+      if (hasValue) out.bytes(nodes.valueView(ref))
       else out.raw(nodes.valueHash(ref))
       lastKey = key
       spelledOut += shared
