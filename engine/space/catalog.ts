@@ -3,7 +3,7 @@
  * table's shape keep its rows meaningful. Names, column names and DDL text are sealed; opening them is rows.ts' and view.ts' matter.
  */
 import { equalBytes } from '../codec/bytes.js'
-import { decodeCanonical, encodeCanonical, type Reader, type Writer } from '../codec/canonical.js'
+import { decodeCanonical, encodeCanonical, Reader, type Writer } from '../codec/canonical.js'
 import { type SqlValue } from '../codec/value.js'
 import { MAX_INDEXES, MAX_PLAIN_COLUMNS, MAX_POLICIES } from '../limits.js'
 import { Reject, requireOr } from '../state/context.js'
@@ -67,6 +67,15 @@ export function decodeObject(bytes: Uint8Array): ObjectRecord {
     const nameToken = r.fixed(TOKEN_LENGTH).slice()
     return { version, device, creator, generation, epoch, nameToken, ...readPublicObject(r), sealed: r.copyBytes(bytes.length) }
   })
+}
+
+/** Only the parent: a drop asks every object, whatever is sealed in it. */
+export function parentOf(bytes: Uint8Array): number | undefined {
+  const r = new Reader(bytes)
+  for (let i = 0; i < 5; i++) r.varint()
+  r.fixed(TOKEN_LENGTH)
+  r.u8()
+  return r.optional((x) => x.varint(MAX_ID))
 }
 
 export function writePublicObject(w: Writer, object: PublicObject): void {
