@@ -9,9 +9,10 @@ import type { AddressInfo } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { MAX_FRAME_LENGTH } from '../engine/limits.js'
 import { createJudge, type Verify } from './relay/judge.js'
-import { Relay, type RelayOptions } from './relay/relay.js'
+import { DEFAULT_LIMITS, Relay, type RelayOptions } from './relay/relay.js'
 import { memoryRelayStore } from './relay/stores/memory.js'
 import type { RelayStore } from './relay/store.js'
+import { Unfinished } from './unfinished.js'
 import { wrapSocket } from './ws-node.js'
 
 export { memoryRelayStore } from './relay/stores/memory.js'
@@ -71,9 +72,11 @@ export async function startRelay(options: ServerOptions = {}): Promise<RunningRe
     server, perMessageDeflate: false, maxPayload: MAX_FRAME_LENGTH,
     verifyClient: ({ req }, decide) => decide(EXTENSIONS.test(req.headers['sec-websocket-extensions'] ?? 'none'), 400),
   })
+  const unfinished = new Unfinished(options.limits?.maxUnfinishedTotal ?? DEFAULT_LIMITS.maxUnfinishedTotal, () => relay.metrics.count('flood'))
   sockets.on('error', () => undefined) // the HTTP server's own, passed on: `listen` below is told of it
   sockets.on('connection', (socket, request) => {
     watchPulse(socket)
+    unfinished.watch(socket, request.socket)
     relay.accept(wrapSocket(socket, request.socket.remoteAddress ?? 'unknown'))
   })
   const beat = setInterval(() => {

@@ -49,6 +49,8 @@ export interface RelayLimits extends SessionLimits {
   readonly creates: Rate
   /** Bytes of requests in work, all connections together. */
   readonly maxInWorkTotal: number
+  /** Bytes of frames that have begun and not ended, all connections together; on sockets only. */
+  readonly maxUnfinishedTotal: number
   /** Spaces that nobody listens to are let go of beyond so many in memory. */
   readonly maxIdleRooms: number
   /** … or beyond so many bytes of memory, those least lately asked for first. */
@@ -71,6 +73,7 @@ export const DEFAULT_LIMITS: RelayLimits = {
   connects: { perSecond: 100, burst: 2_000 },
   creates: { perSecond: 1, burst: 1_000 },
   maxInWorkTotal: 512 * 1024 * 1024,
+  maxUnfinishedTotal: 512 * 1024 * 1024,
   maxIdleRooms: 100,
   maxIdleBytes: 256 * 1024 * 1024,
   images: { entries: 2_000, bytes: 8 * 1024 * 1024 },

@@ -291,6 +291,26 @@ describe('bad behaviour', () => {
     await (await say(ada, 1, 'served')).settled
   })
 
+  it('frames that never end are bounded, for all together: whoever holds most is cut off, and nobody else', async () => {
+    const relay = await serve({ limits: { maxUnfinishedTotal: 4_000_000 } })
+    const ada = await found(relay, 'Ada')
+    await (await say(ada, 1, 'x'.repeat(1_000_000))).settled
+    const idle = Array.from({ length: 6 }, () => new WebSocket(relay.url))
+    await Promise.all(idle.map((socket) => new Promise((resolve) => socket.once('open', resolve))))
+    const ended: number[] = []
+    idle.forEach((socket, i) => socket.once('close', () => ended.push(i)))
+    // None has proved a key. The fourth holds most when there is too much.
+    for (const [i, length] of [900_000, 900_000, 900_000, 1_500_000].entries()) idle[i]?.send(new Uint8Array(length), { fin: false })
+    await until(() => ended.length === 1, 'one is cut off')
+    expect(ended).toEqual([3])
+    for (const i of [4, 5]) idle[i]?.send(new Uint8Array(300_000), { fin: false })
+    // Whole frames, however many, are no part of it.
+    for (let i = 0; i < 8; i++) await (await say(ada, 10 + i, 'y'.repeat(300_000))).settled
+    expect(ended).toEqual([3])
+    expect(relay.relay.metrics.get('flood')).toBe(1)
+    for (const socket of idle) socket.terminate()
+  })
+
   const raw = fileURLToPath(new URL('../../../shared/tools/ws-raw.mjs', import.meta.url))
   it.runIf(existsSync(raw))('every case of RFC 6455 from a raw socket', async () => {
     const relay = await serve()
