@@ -5,14 +5,14 @@
 import { randomBytes } from 'node:crypto'
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { MAX_FRAME_LENGTH } from '../engine/limits.js'
 import { createJudge, type Verify } from './relay/judge.js'
 import { DEFAULT_LIMITS, Relay, type RelayOptions } from './relay/relay.js'
 import { memoryRelayStore } from './relay/stores/memory.js'
 import type { RelayStore } from './relay/store.js'
-import { Unfinished } from './unfinished.js'
+import { Unfinished, type Share } from './unfinished.js'
 import { wrapSocket } from './ws-node.js'
 
 export { memoryRelayStore } from './relay/stores/memory.js'
@@ -72,11 +72,14 @@ export async function startRelay(options: ServerOptions = {}): Promise<RunningRe
     server, perMessageDeflate: false, maxPayload: MAX_FRAME_LENGTH,
     verifyClient: ({ req }, decide) => decide(EXTENSIONS.test(req.headers['sec-websocket-extensions'] ?? 'none'), 400),
   })
-  const unfinished = new Unfinished(options.limits?.maxUnfinishedTotal ?? DEFAULT_LIMITS.maxUnfinishedTotal, () => relay.metrics.count('flood'))
+  const unfinished = new Unfinished(options.limits?.maxUnfinishedTotal ?? DEFAULT_LIMITS.maxUnfinishedTotal)
   sockets.on('error', () => undefined) // the HTTP server's own, passed on: `listen` below is told of it
   sockets.on('connection', (socket, request) => {
     watchPulse(socket)
-    unfinished.watch(socket, request.socket)
+    watchFrames(socket, request.socket, unfinished.share(() => {
+      relay.metrics.count('flood')
+      socket.terminate()
+    }))
     relay.accept(wrapSocket(socket, request.socket.remoteAddress ?? 'unknown'))
   })
   const beat = setInterval(() => {
@@ -125,6 +128,14 @@ function watchPulse(socket: WebSocket): void {
 function checkPulse(socket: WebSocket): void {
   if (!alive.delete(socket)) return socket.terminate()
   socket.ping()
+}
+
+function watchFrames(socket: WebSocket, below: Socket, share: Share): void {
+  // Before `ws`, which may find a frame's end in these very bytes.
+  below.prependListener('data', (chunk: Buffer) => share.came(chunk.length))
+  socket.on('message', (data) => share.ended(Array.isArray(data) ? data.reduce((sum, piece) => sum + piece.length, 0) : data.byteLength))
+  for (const control of ['ping', 'pong'] as const) socket.on(control, (data) => share.ended(data.length))
+  socket.on('close', () => share.gone())
 }
 
 function answer(relay: Relay, request: IncomingMessage, response: ServerResponse): void {

@@ -1,54 +1,57 @@
 /**
- * Bytes of frames that have begun and not ended, of all sockets of a server together. A frame may be as long as the longest entry, and nobody need prove a key to
- * begin one; so beyond a bound whoever holds most is cut off. Node only.
+ * Bytes of frames that have begun and not ended, of all connections of a server together. A frame may be as long as the longest entry, and nobody need prove a key
+ * to begin one; so beyond a bound whoever holds most is cut off.
  */
-import type { Socket } from 'node:net'
-import type { RawData, WebSocket } from 'ws'
+interface Holder { held: number; last: number; readonly cut: () => void }
+
+/** One connection's share. */
+export interface Share {
+  /** Bytes have come. To be told before what they end. */
+  came(bytes: number): void
+  /** A frame of that many bytes has ended. */
+  ended(bytes: number): void
+  /** The connection has. */
+  gone(): void
+}
 
 export class Unfinished {
   readonly #most: number
-  readonly #held = new Map<WebSocket, number>()
-  readonly #onCut: () => void
+  readonly #holders = new Set<Holder>()
   #total = 0
 
-  constructor(most: number, onCut: () => void) {
+  constructor(most: number) {
     this.#most = most
-    this.#onCut = onCut
   }
 
-  watch(socket: WebSocket, below: Socket): void {
-    let last = 0
-    // Before `ws`, which may find the frame's end in these very bytes.
-    below.prependListener('data', (chunk: Buffer) => {
-      last = chunk.length
-      this.#set(socket, (this.#held.get(socket) ?? 0) + last)
-      if (this.#total > this.#most) this.#cut()
-    })
-    // What is left after a frame came with its end.
-    const ended = (length: number): void => this.#set(socket, Math.min(Math.max(0, (this.#held.get(socket) ?? 0) - length), last))
-    socket.on('message', (data: RawData) => ended(lengthOf(data)))
-    for (const control of ['ping', 'pong'] as const) socket.on(control, (data: Buffer) => ended(data.length))
-    socket.on('close', () => {
-      this.#set(socket, 0)
-      this.#held.delete(socket)
-    })
+  /** `cut` ends the connection. */
+  share(cut: () => void): Share {
+    const holder: Holder = { held: 0, last: 0, cut }
+    this.#holders.add(holder)
+    return {
+      came: (bytes) => {
+        holder.last = bytes
+        this.#set(holder, holder.held + bytes)
+        if (this.#total > this.#most) this.#cut()
+      },
+      // What is left after a frame came with its end; heads of frames are not counted one by one.
+      ended: (bytes) => this.#set(holder, Math.min(Math.max(0, holder.held - bytes), holder.last)),
+      gone: () => {
+        this.#set(holder, 0)
+        this.#holders.delete(holder)
+      },
+    }
   }
 
-  #set(socket: WebSocket, held: number): void {
-    this.#total += held - (this.#held.get(socket) ?? 0)
-    this.#held.set(socket, held)
+  #set(holder: Holder, held: number): void {
+    this.#total += held - holder.held
+    holder.held = held
   }
 
   #cut(): void {
-    let largest: WebSocket | undefined
-    for (const [socket, held] of this.#held) if (largest === undefined || held > (this.#held.get(largest) ?? 0)) largest = socket
-    if (largest === undefined) return
+    const [first, ...others] = this.#holders
+    if (first === undefined) return
+    const largest = others.reduce((most, holder) => (holder.held > most.held ? holder : most), first)
     this.#set(largest, 0)
-    this.#onCut()
-    largest.terminate()
+    largest.cut()
   }
-}
-
-function lengthOf(data: RawData): number {
-  return Array.isArray(data) ? data.reduce((sum, piece) => sum + piece.length, 0) : data instanceof ArrayBuffer ? data.byteLength : data.length
 }
