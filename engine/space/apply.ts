@@ -28,6 +28,8 @@ export interface Applied {
   readonly verdict: Verdict
   /** The entry's leaf hash. */
   readonly hash: Uint8Array
+  /** What was applied. */
+  readonly entry?: Entry
 }
 
 export interface ApplyOptions {
@@ -55,7 +57,7 @@ export function applyWith(env: ApplyEnv, state: SpaceState, record: Uint8Array, 
   const head = headOf(env, state)
   const outcome = judge(env, state, head, record, hash, rule)
   const tree = outcome.tree ?? state.tree.apply([ringEdit(env, head)])
-  return { state: { tree, log: appendLeaf(env.crypto, state.log, hash) }, verdict: outcome.verdict, hash }
+  return { state: { tree, log: appendLeaf(env.crypto, state.log, hash) }, verdict: outcome.verdict, hash, ...(outcome.entry !== undefined && { entry: outcome.entry }) }
 }
 
 export function headOf(env: ApplyEnv, state: SpaceState): Head {
@@ -83,6 +85,7 @@ export function isKnownHead(env: ApplyEnv, tree: StateReader, head: Head, base: 
 interface Outcome {
   readonly verdict: Verdict
   readonly tree?: StateView
+  readonly entry?: Entry
 }
 
 function judge(env: ApplyEnv, state: SpaceState, head: Head, record: Uint8Array, hash: Uint8Array, rule: SignatureRule): Outcome {
@@ -105,7 +108,7 @@ function judge(env: ApplyEnv, state: SpaceState, head: Head, record: Uint8Array,
     key: pointerKey(entry.device),
     value: encodePointer({ hash, index: head.size, rejected }),
   })
-  if (refusal === undefined) return { verdict: { kind: 'applied' }, tree: run.finish([ringEdit(env, head), moved(false)]) }
+  if (refusal === undefined) return { verdict: { kind: 'applied' }, tree: run.finish([ringEdit(env, head), moved(false)]), entry }
   run.discard()
   return { verdict: { kind: 'rejected', ...refusal }, tree: state.tree.apply([ringEdit(env, head), moved(true)]) }
 }
@@ -161,7 +164,7 @@ function admit(env: ApplyEnv, state: SpaceState, head: Head, decoded: Extract<De
   }
   const more = [ringEdit(env, head), { key: pointerKey(device), value: encodePointer({ hash, index: head.size, rejected: false }) }]
   if (head.size === 0) more.push({ key: protocolKey(), value: encodeProtocol(PROTOCOL_VERSION) })
-  return { verdict: { kind: 'applied' }, tree: run.finish(more) }
+  return { verdict: { kind: 'applied' }, tree: run.finish(more), entry }
 }
 
 /** The genesis is the entry whose hash the space's id is. */

@@ -13,7 +13,7 @@ import type { ApplyEnv } from '../state/context.js'
 import { StateTree } from '../state/tree.js'
 import type { StateView as TreeView, Version } from '../state/view.js'
 import { type Applied, applyWith, headOf, type SpaceState } from './apply.js'
-import { spaceIdOf } from './entry.js'
+import { type Entry, spaceIdOf } from './entry.js'
 import type { Head, Verdict } from './types.js'
 
 /** A state of a tree's version, to be released once by whoever got it. */
@@ -25,6 +25,8 @@ export type SignatureTrust = 'check' | 'trusted' | { readonly goodUnder: Uint8Ar
 export interface Followed {
   readonly verdict: Verdict
   readonly hash: Uint8Array
+  /** What was applied. */
+  readonly entry?: Entry
 }
 
 export class Follower {
@@ -95,7 +97,7 @@ export class Follower {
     if (this.#recent.length > 2 * RING_SIZE) this.#recent = this.#recent.slice(-RING_SIZE)
     this.#log.append(applied.hash)
     this.#move(next)
-    return { verdict: applied.verdict, hash: applied.hash }
+    return applied
   }
 
   /** A claim on the present state of its own, for views and marks. */

@@ -19,7 +19,7 @@ import { checkpointSigner, formatStateLine, originOfSpace, signCheckpoint } from
 import { AnchorStates } from '../../engine/space/anchors.js'
 import { verifyAside } from '../../engine/space/aside.js'
 import { decodeRecord, entryHash } from '../../engine/space/entry.js'
-import { Follower, type HeldState, type SignatureTrust } from '../../engine/space/follower.js'
+import { type Followed, Follower, type HeldState, type SignatureTrust } from '../../engine/space/follower.js'
 import { verifyHandshake } from '../../engine/space/handshake.js'
 import type { Head, Verdict } from '../../engine/space/types.js'
 import { IMAGE_VERSION, imageHead, LITTLE_ENDIAN, readImage, snapshotSeal, type SnapshotSeal, writeImage } from '../../engine/space/snapshot-image.js'
@@ -106,7 +106,7 @@ class FollowerLedger implements Ledger {
     const outcome = this.#follower.judge(record, trustOf(aside))
     if (this.#takes(outcome.verdict, restored)) {
       this.#follower.adopt(outcome)
-      this.#moved(record, outcome.verdict)
+      this.#moved(outcome)
       return { kind: 'taken' }
     }
     ;(outcome.state as HeldState).tree.release()
@@ -114,7 +114,7 @@ class FollowerLedger implements Ledger {
   }
 
   follow(record: Uint8Array, aside?: Aside): void {
-    this.#moved(record, this.#follower.follow(record, trustOf(aside)).verdict)
+    this.#moved(this.#follower.follow(record, trustOf(aside)))
   }
 
   mark(): LedgerMark {
@@ -245,12 +245,15 @@ class FollowerLedger implements Ledger {
     return { publicKey: device.signing, served: false, until: stateRoot && this.headAt(size, stateRoot) }
   }
 
-  /** The head has moved over `record`. */
-  #moved(record: Uint8Array, verdict: Verdict): void {
-    this.#devices.clear()
-    this.#anchors.followed()
-    const decoded = verdict.kind === 'applied' ? decodeRecord(record) : undefined
-    if (decoded?.kind === 'entry' && decoded.entry.ops.some(({ op }) => op === 'member.remove' || op === 'device.remove')) this.#partings.set(this.head.size, this.head.stateRoot)
+  /** The head has moved over that. */
+  #moved({ entry }: Followed): void {
+    if (this.#devices.size > 0) this.#devices.clear()
+    if (entry === undefined) return
+    for (const { op } of entry.ops) {
+      if (op === 'insert' || op === 'update' || op === 'delete') continue // almost all there are
+      if (op === 'invite.create') this.#anchors.followed()
+      if (op === 'member.remove' || op === 'device.remove') this.#partings.set(this.head.size, this.head.stateRoot)
+    }
   }
 
   #takes(verdict: Verdict, restored: boolean): boolean {
