@@ -206,6 +206,28 @@ describe.runIf(postgres)('relays on one PostgreSQL', () => {
     for (const { record } of stored) for (const secret of ['row 0/', 'table:task', 'task', 'Ada', 'Member']) expect(record.includes(secret)).toBe(false)
   })
 })
+describe.runIf(postgres)('relays on one PostgreSQL that never look by themselves', () => {
+  it('push to who only listens what the other process has stored, in order, each once', async () => {
+    const poll = ['--postgres', postgres?.url ?? '', '--poll', '2000000000']
+    const [one, two] = [await relayProcess(poll), await relayProcess(poll)]
+    const [ada] = await crowd(netOf(() => [one.url]), 1) as [TestPeer]
+    const { rpc, name, nonce } = await greet(dialNode, two.url, ada.space.id)
+    let next = (await rpc.call({ kind: 'auth', ...ada.space.signChallenge(name, nonce) }, 'welcome')).size
+    const pushed: string[] = []
+    rpc.onPush = (message) => {
+      if (message.kind !== 'entries') return
+      expect(message.from).toBe(next)
+      next += message.records.length
+      for (const record of message.records) pushed.push(Buffer.from(record).toString('hex'))
+    }
+    const from = next
+    await writeAll([ada], 30, () => Promise.resolve())
+    await until(() => ada.space.outbox().length === 0 && next === ada.space.head.size, 'all was pushed')
+    expect(next - from).toBe(30)
+    expect(pushed).toEqual((await ada.space.records(from, next)).map((record) => Buffer.from(record).toString('hex')))
+    rpc.close()
+  })
+})
 describe.runIf(postgres)('sealdb relay --postgres', () => {
   it('runs, serves a space, and ends when told; another process has the same name, key and entries', async () => {
     const data = ['relay', '--postgres', postgres?.url ?? '', '--port', '0', '--json', '--name', 'relay.test']
