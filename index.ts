@@ -12,6 +12,7 @@ import { isSealError, SealError } from './engine/errors.js'
 import { parseLink } from './engine/group/link.js'
 import * as acts from './engine/space/acts.js'
 import { Duties } from './engine/space/duties.js'
+import type { HistoryReport } from './engine/space/audit-history.js'
 import { joinSpace as joinEngineSpace, signInvitationChallenge } from './engine/space/join.js'
 import { createSpace as createEngineSpace, openSpace as openEngineSpace, type Profile } from './engine/space/open.js'
 import type { Resumed } from './engine/space/change-branch.js'
@@ -20,6 +21,7 @@ import { Snapshots } from './engine/space/snapshot.js'
 import type { Space, SpaceOptions } from './engine/space/space.js'
 import type { DeviceView, Head, MemberId, MemberView, Role, SettleState } from './engine/space/types.js'
 import type { Store, StoreLocation } from './engine/store/store.js'
+import { auditFromRelay, type AuditOptions } from './net/audit.js'
 import { fetchBranch } from './net/branch.js'
 import { greet } from './net/client.js'
 import { joinChannel } from './net/join.js'
@@ -32,10 +34,12 @@ import { discloseRows, prove, type DisclosedTable } from './query/receipts.js'
 import type { ParameterValue } from './query/values.js'
 
 export { SealError, isSealError, type ErrorCode, type ErrorFamily } from './engine/errors.js'
+export type { HistoryReport } from './engine/space/audit-history.js'
 export type { Resumed } from './engine/space/change-branch.js'
 export type { Alert } from './engine/space/port.js'
 export type { DeviceView, Head, MemberView, Role, SettleState } from './engine/space/types.js'
 export type { StoreLocation } from './engine/store/store.js'
+export type { AuditOptions } from './net/audit.js'
 export type { SyncState } from './net/sync.js'
 export type { ReceiptTrust, VerifiedReceipt } from './engine/space/receipt.js'
 export type { DisclosedRow, DisclosedTable } from './query/receipts.js'
@@ -341,6 +345,14 @@ export class SealedSpace implements AsyncDisposable {
       }
     }
     return acts.acceptRollback(this.engine, branch)
+  }
+
+  /**
+   * Judge every entry from the first, every signature included, in the background: who joined from a snapshot takes nobody's word for it afterwards.
+   * Entries that are not held here are asked of the relay, and not kept. `unsound` raises the alert `tampered`, too.
+   */
+  auditHistory(options: AuditOptions = {}): Promise<HistoryReport> {
+    return auditFromRelay(this.engine, this.#parts.dial, options)
   }
 
   get connection(): SyncState {
