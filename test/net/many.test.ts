@@ -66,12 +66,13 @@ function netOf(urls: () => readonly string[]): Net {
   }
 }
 
-async function crowd(net: Net, count: number): Promise<TestPeer[]> {
+/** Founded by `name`: of one name, one and the same space, as its randomness is. */
+async function crowd(net: Net, count: number, name = 'Ada'): Promise<TestPeer[]> {
   const location = memoryStore()
-  const space = await createSpace(await location.open(), optionsOf('Ada'), { name: 'Ada' })
-  const { rpc, name, publicKey } = await greet(net.dial, '', space.id)
+  const space = await createSpace(await location.open(), optionsOf(name), { name })
+  const { rpc, name: relayName, publicKey } = await greet(net.dial, '', space.id)
   rpc.close()
-  await attachRelay(space, { url: 'ws://relay.test', name, publicKey })
+  await attachRelay(space, { url: 'ws://relay.test', name: relayName, publicKey })
   const ada = { space, sync: startSync(space, net.dial, 'Ada'), location }
   peers.push(ada)
   await (await space.commit(createTable(taskTable(1), 'table:task'), space.current)).settled
@@ -210,7 +211,7 @@ describe.runIf(postgres)('relays on one PostgreSQL that never look by themselves
   it('push to who only listens what the other process has stored, in order, each once', async () => {
     const poll = ['--postgres', postgres?.url ?? '', '--poll', '2000000000']
     const [one, two] = [await relayProcess(poll), await relayProcess(poll)]
-    const [ada] = await crowd(netOf(() => [one.url]), 1) as [TestPeer]
+    const [ada] = await crowd(netOf(() => [one.url]), 1, 'Ada of the listeners') as [TestPeer]
     const { rpc, name, nonce } = await greet(dialNode, two.url, ada.space.id)
     let next = (await rpc.call({ kind: 'auth', ...ada.space.signChallenge(name, nonce) }, 'welcome')).size
     const pushed: string[] = []
