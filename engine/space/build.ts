@@ -29,8 +29,9 @@ export interface Workbench {
   readonly role: MemberRole
   readonly secrets: Secrets
   readonly random: (length: number) => Uint8Array
-  /** From `nonceSource`, of who writes many drafts. */
+  /** Of who writes many drafts: from `nonceSource`, and what seals rows, with `secrets`. */
   readonly nonce?: () => Uint8Array
+  readonly sealer?: RowSealer
 }
 
 /** The chain that a record joins. */
@@ -84,7 +85,7 @@ export class DraftBuilder {
   constructor(bench: Workbench, draft: Draft) {
     this.bench = bench
     this.draft = draft
-    this.sealer = new RowSealer(bench.env, bench.secrets)
+    this.sealer = bench.sealer ?? new RowSealer(bench.env, bench.secrets)
     const meta = metaOf(bench.state)
     this.epoch = meta.epoch
     this.generation = meta.generation

@@ -21,7 +21,7 @@ import { Others } from './others.js'
 import { Outbox, type Puts } from './outbox.js'
 import { NAMES } from './persist.js'
 import type { Alert, Me, SpaceEvents } from './port.js'
-import { nonceSource } from './seal-row.js'
+import { nonceSource, RowSealer } from './seal-row.js'
 import { snapshotSeal, type SnapshotSeal } from './snapshot-image.js'
 import { Standing } from './standing.js'
 import type { DeviceId, Head } from './types.js'
@@ -70,6 +70,7 @@ export class SpaceCore {
   readonly standing = new Standing()
   readonly views: Views
   readonly nonce: () => Uint8Array
+  readonly sealer: RowSealer
   #snapshotSeal: SnapshotSeal | undefined
   /** What is asked several times of one verified state. */
   #facts: Facts | undefined
@@ -86,6 +87,7 @@ export class SpaceCore {
     this.others = new Others(device)
     this.outbox = new Outbox(options.crypto, (index) => this.others.seenBy(index))
     this.views = new Views(follower, keyring)
+    this.sealer = new RowSealer(follower.env, keyring)
     for (const alert of alerts) this.alert(alert)
   }
 

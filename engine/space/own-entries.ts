@@ -38,7 +38,7 @@ export class OwnEntries {
       if (view !== core.views.current) throw new SealError('stale-view', 'The space moved on while this transaction was running; run it again on the new state.')
       const { role } = core.me
       if (role === undefined) throw readOnly('removed')
-      const bench = { env: core.env, state: core.views.current.held.tree, device: core.device, role, secrets: core.keyring, random: core.options.random, nonce: core.nonce }
+      const bench = { env: core.env, state: core.views.current.held.tree, device: core.device, role, secrets: core.keyring, random: core.options.random, nonce: core.nonce, sealer: core.sealer }
       const { ops, reads } = buildDraft(bench, draft)
       return this.#write(ops, reads, draft.replay)
     })

@@ -11,7 +11,7 @@
  *     secret/outbox/<n>  pending entries in order, each with query's replay bytes
  *     secret/refused/<n> entries that were refused, until they were executed again (outbox.ts)
  */
-import { Reader, Writer } from '../codec/canonical.js'
+import { encodeCanonical, Reader, Writer } from '../codec/canonical.js'
 import { SealError } from '../errors.js'
 import { MAX_ENTRY_LENGTH, MAX_VALUE_LENGTH } from '../limits.js'
 import { MAX_ID } from '../state/keys.js'
@@ -38,7 +38,7 @@ export interface RefusedItem extends OutboxItem {
 }
 
 export function encodeHead(head: Head): Uint8Array {
-  return new Writer(80).varint(head.size).fixed(head.logRoot, 32).fixed(head.stateRoot, 32).finish()
+  return encodeCanonical(head, (w, h) => void w.varint(h.size).fixed(h.logRoot, 32).fixed(h.stateRoot, 32))
 }
 
 export function decodeHead(bytes: Uint8Array): Head {
