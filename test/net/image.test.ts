@@ -221,6 +221,30 @@ describe('a relay that starts', () => {
     expect([forked.replays(), forked.events]).toEqual([1, ['image-refused']])
   }, 120_000)
 
+  it('goes on where an image can’t be written, tells of it, and tries again later', async () => {
+    const store = memoryRelayStore()
+    let failures = 2
+    const failing: RelayStore = { ...store, open: async (space) => {
+      const log = await store.open(space)
+      if (!log) return undefined
+      const write = log.writeSnapshot.bind(log)
+      log.writeSnapshot = (meta, chunks) => (failures-- > 0 ? Promise.reject(new Error('no space left')) : write(meta, chunks))
+      return log
+    } }
+    const relay = await relayOn(failing, often)
+    const ada = await founder(relay, 'image full')
+    peers.push(ada)
+    await (await ada.space.commit(createTable(taskTable(1), 'table:task'), ada.space.current)).settled
+    for (let i = 0; i < 60; i++) await say(ada.space, i)
+    await until(() => failures < 0, 'tried again')
+    await ada.sync.stop()
+    await relay.relay.drain()
+    expect(relay.events).toEqual(['image-failed', 'image-failed'])
+    const again = await relayOn(store, never)
+    await proved(again, ada.space)
+    expect([again.replays(), again.events]).toEqual([0, []])
+  })
+
   it('lets go of spaces that take too much memory, those least lately asked for first, and takes them up from their images', async () => {
     const store = memoryRelayStore()
     const relay = await relayOn(store, { ...often, maxIdleBytes: 450_000 })

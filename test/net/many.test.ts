@@ -39,14 +39,16 @@ const fresh = (): string => {
 }
 
 /** A relay in a process of its own. */
-async function relayProcess(args: readonly string[]): Promise<{ readonly url: string; readonly port: number; readonly child: ChildProcess }> {
+async function relayProcess(args: readonly string[]): Promise<{ readonly url: string; readonly port: number; readonly child: ChildProcess; events(): readonly string[] }> {
   const child = spawn(process.execPath, ['--import', 'tsx', fileURLToPath(new URL('./relay-process.ts', import.meta.url)), ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
   children.push(child)
   const port = await new Promise<number>((resolve, reject) => {
     child.stdout.once('data', (data: Buffer) => resolve(Number(data.toString().trim())))
     child.once('exit', (code) => reject(new Error(`the relay ended with ${code}`)))
   })
-  return { url: `ws://127.0.0.1:${port}`, port, child }
+  let said = ''
+  child.stdout.on('data', (data: Buffer) => { said += data.toString() })
+  return { url: `ws://127.0.0.1:${port}`, port, child, events: () => said.split('\n').filter((line) => line !== '') }
 }
 
 interface Net { readonly dial: Dial; readonly open: Set<Connection> }
@@ -186,8 +188,9 @@ describe.runIf(postgres)('relays on one PostgreSQL', () => {
   const url = postgres?.url ?? ''
 
   it('two processes, clients on both, one of them killed −9 and replaced: one order, everybody hears of everything', async () => {
-    let one = await relayProcess(['--postgres', url])
-    const two = await relayProcess(['--postgres', url])
+    // Each writes images as often as it can, over the other's.
+    let one = await relayProcess(['--postgres', url, '--images', '3'])
+    const two = await relayProcess(['--postgres', url, '--images', '3'])
     const net = netOf(() => [one.url, two.url])
     const all = await crowd(net, 4)
     const acknowledged = acknowledgements(all)
@@ -195,12 +198,14 @@ describe.runIf(postgres)('relays on one PostgreSQL', () => {
       await new Promise((resolve) => setTimeout(resolve, random(20)))
       if (round !== Math.floor(EACH / 2)) return
       one.child.kill('SIGKILL')
-      one = await relayProcess(['--postgres', url, '--port', String(one.port)])
+      one = await relayProcess(['--postgres', url, '--images', '3', '--port', String(one.port)])
     })
     await audit(all, written)
     expectAllIn(all, acknowledged, written.length)
     const client = new pg.Client({ connectionString: url })
     await client.connect()
+    expect((await client.query('SELECT 1 FROM sealdb_image WHERE part = 0')).rows).toHaveLength(1)
+    expect([...one.events(), ...two.events()].filter((event) => event !== 'image-failed')).toEqual([])
     const { rows: stored } = await client.query<{ idx: string; record: Buffer }>('SELECT idx, record FROM sealdb_record ORDER BY idx')
     await client.end()
     expect(stored.map(({ idx }) => Number(idx))).toEqual(Array.from({ length: (all[0] as TestPeer).space.head.size }, (_, i) => i))
