@@ -47,6 +47,7 @@ export type { Imported, ImportOptions, Migrated, Migration }
 export { memoryStore } from './engine/store/memory.js'
 export { loadProvider } from './engine/crypto/load.js'
 
+/** What every space of this process is opened with. */
 export interface OpenOptions {
   /** Where this device keeps the space: `fileStore(directory)` in Node, `indexedDbStore(name)` in browsers, `memoryStore()` for tests. */
   readonly store: StoreLocation
@@ -61,6 +62,7 @@ export interface OpenOptions {
   readonly unsafe?: { readonly random?: (length: number) => Uint8Array; readonly now?: () => number; readonly dial?: Dial }
 }
 
+/** What a new space begins with. */
 export interface CreateOptions extends OpenOptions {
   /** Address of the relay, `ws://…` or `wss://…`. Without one the space is this device's alone until `attachRelay`. */
   readonly relay?: string
@@ -88,13 +90,25 @@ export async function createSpace(options: CreateOptions): Promise<SealedSpace> 
   })
 }
 
-/** Open the space that a store holds. */
+/**
+ * Open the space that a store holds. What is stored is checked on the way. Throws `bad-argument` if it holds none, `store-locked` if it is open
+ * elsewhere, `store-sealed` without its passphrase, `store-corrupt` for damage.
+ *
+ * @example
+ * const space = await openSpace({ store, onProgress: (done) => console.error(`${done} entries`) })
+ */
 export async function openSpace(options: OpenOptions): Promise<SealedSpace> {
   const parts = await partsOf(options)
   return onStore(options.store, async (store) => SealedSpace.assemble(await openEngineSpace(store, parts.space), options, parts))
 }
 
-/** Join by an invitation link. Everything that the relay shows is checked against the inviter's word in the link. */
+/**
+ * Join by an invitation link. Everything that the relay shows is checked against the inviter's word in the link. Throws `bad-link` for what is
+ * none, `relay-refused` if the invitation is not open any more, `disconnected` if the relay can't be reached; hostile codes if it lies.
+ *
+ * @example
+ * const bob = await joinSpace(link, { store: memoryStore(), profile: { name: 'Bob' } })
+ */
 export async function joinSpace(link: string, options: OpenOptions & { readonly profile?: Profile }): Promise<SealedSpace> {
   const parts = await partsOf(options)
   const parsed = parseLink(parts.space.crypto, link)
@@ -160,7 +174,14 @@ function fillRandom(bytes: Uint8Array<ArrayBuffer>): Uint8Array {
   return bytes
 }
 
-/** A space, open. SQL, members and history; synchronised with its relay in the background. */
+/**
+ * A space, open. SQL, members and history; synchronised with its relay in the background.
+ *
+ * @example
+ * space.on('alert', ({ code, message }) => console.error(code, message))
+ * await space.sql`INSERT INTO task (title) VALUES (${'ship it'})`
+ * await space.settled()
+ */
 export class SealedSpace implements AsyncDisposable {
   /** SQL on the space: `query`, `exec`, `prepare`, `transaction`, `live` and more; the usual ones are below as well. */
   readonly db: Database
@@ -198,12 +219,14 @@ export class SealedSpace implements AsyncDisposable {
     this.#stops.push(engine.on('change', ({ verified }) => { if (verified) this.#afterChange() }))
   }
 
+  /** What `createSpace`, `openSpace` and `joinSpace` end with. */
   static async assemble(engine: Space, options: OpenOptions, parts: Parts): Promise<SealedSpace> {
     const space = new SealedSpace(engine, await Database.open(engine, options.database), options, parts)
     if (options.offline !== true && engine.relay !== undefined) space.connect()
     return space
   }
 
+  // SQL: each as `Database` documents it.
   readonly query: Database['query']
   readonly exec: Database['exec']
   readonly prepare: Database['prepare']
@@ -238,9 +261,11 @@ export class SealedSpace implements AsyncDisposable {
   get head(): Head {
     return this.engine.head
   }
+  /** Everybody who is or was in the space, by id; current ones are not `removed`. */
   get members(): readonly MemberView[] {
     return this.engine.current.members()
   }
+  /** Every device that is or was, by id. */
   get devices(): readonly DeviceView[] {
     return this.engine.current.devices()
   }
@@ -263,6 +288,7 @@ export class SealedSpace implements AsyncDisposable {
   inviteDevice(options?: Parameters<typeof acts.inviteDevice>[1]): Promise<string> {
     return acts.inviteDevice(this.engine, options)
   }
+  /** End an invitation before it was used up: admins, and who made it. */
   revokeInvitation(invitation: number): Promise<void> {
     return acts.revokeInvitation(this.engine, invitation)
   }
@@ -270,15 +296,19 @@ export class SealedSpace implements AsyncDisposable {
   remove(member: MemberId): Promise<{ readonly endedInvitations: readonly number[] }> {
     return acts.remove(this.engine, { members: [member] })
   }
+  /** Remove one device of a member, and start the epoch that keeps it out: one that was lost. */
   removeDevice(device: number): Promise<{ readonly endedInvitations: readonly number[] }> {
     return acts.remove(this.engine, { devices: [device] })
   }
+  /** Admins only, and of roles up to their own. Throws `rejected` (role). */
   setRole(member: MemberId, role: Role): Promise<void> {
     return acts.setRole(this.engine, member, role)
   }
+  /** Names that the other members see; the relay does not. */
   setProfile(profile: Profile): Promise<void> {
     return acts.setProfile(this.engine, profile)
   }
+  /** Leave the space with all devices. The next member who writes starts the epoch that keeps them out. */
   leave(): Promise<void> {
     return acts.leave(this.engine)
   }
@@ -355,6 +385,7 @@ export class SealedSpace implements AsyncDisposable {
     return auditFromRelay(this.engine, this.#parts.dial, options)
   }
 
+  /** How far `connect` has come. */
   get connection(): SyncState {
     return this.#state
   }
@@ -383,8 +414,11 @@ export class SealedSpace implements AsyncDisposable {
     })
   }
 
+  /** The relay or another device did what it must not, with evidence where there is any. Returns what stops the listening. */
   on(event: 'alert', listener: (alert: Alert) => void): () => void
+  /** The connection changed; `error` is why it ended. */
   on(event: 'state', listener: (state: SyncState, error?: SealError) => void): () => void
+  /** An entry of this device, by its hash, came further. */
   on(event: 'settle', listener: (detail: { readonly hash: Uint8Array; readonly state: SettleState }) => void): () => void
   on(event: 'alert' | 'state' | 'settle', listener: (...details: never[]) => void): () => void {
     if (event !== 'state') return this.engine.on(event as 'alert' | 'settle', listener as (detail: SpaceEvents['alert' | 'settle']) => void)

@@ -61,14 +61,18 @@ export const ERROR_CODES = {
   'invariant': 'bug',
 } as const satisfies Record<string, ErrorFamily>
 
+/** Stable; see the table above. */
 export type ErrorCode = keyof typeof ERROR_CODES
 
 /** Small plain facts about an error. Never secrets, never sealed values. */
 export type ErrorFacts = Readonly<Record<string, string | number | bigint | boolean | null | undefined>>
 
 /**
+ * What everything here throws. Act on `family` or `code`; `message` is for people.
+ *
  * @example
- * try { decode(bytes) } catch (error) { if (isSealError(error, 'bad-encoding')) report(error.facts) }
+ * const error = new SealError('conflict', 'Somebody was first.', { attempts: 8 })
+ * console.log(error.family, error.facts.attempts) // retry 8
  */
 export class SealError extends Error {
   override readonly name = 'SealError'
@@ -83,7 +87,12 @@ export class SealError extends Error {
   }
 }
 
-/** True if `error` is a SealError (with that code, if one is given). */
+/**
+ * True if `error` is a SealError (with that code, if one is given).
+ *
+ * @example
+ * await space.exec('SELCT 1').catch((error) => { if (!isSealError(error, 'sql-syntax')) throw error })
+ */
 export function isSealError(error: unknown, code?: ErrorCode): error is SealError {
   return error instanceof SealError && (code === undefined || error.code === code)
 }

@@ -20,6 +20,7 @@ export { fileRelayStore } from './relay/stores/file.js'
 export { postgresRelayStore } from './relay/stores/postgres.js'
 export type { RelayStore } from './relay/store.js'
 
+/** What a relay is started with; everything has a default. */
 export interface ServerOptions extends Partial<Pick<RelayOptions, 'limits' | 'unsafeSkipRelayAuth' | 'log'>> {
   /** Default: in memory. */
   readonly store?: RelayStore
@@ -43,6 +44,7 @@ const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 const EXTENSION = `${TOKEN}(?:[ \\t]*;[ \\t]*${TOKEN}(?:[ \\t]*=[ \\t]*(?:${TOKEN}|"${TOKEN}"))?)*`
 const EXTENSIONS = new RegExp(`^[ \\t]*${EXTENSION}(?:[ \\t]*,[ \\t]*${EXTENSION})*[ \\t]*$`)
 
+/** A relay that listens. */
 export interface RunningRelay {
   readonly url: string
   readonly port: number
@@ -52,8 +54,10 @@ export interface RunningRelay {
 }
 
 /**
+ * Start a relay and wait until it listens. Rejects with Node's error if the port is taken.
+ *
  * @example
- * const relay = await startRelay({ port: 7700 })
+ * const relay = await startRelay({ port: 7700, store: fileRelayStore('./relay') })
  * // … clients connect to relay.url …
  * await relay.close()
  */

@@ -12,6 +12,7 @@ import { PresenceChannel } from './presence.js'
 import type { Rpc } from './rpc.js'
 import type { Dial } from './transport.js'
 
+/** `online`: in step with the relay's head. `offline`: between two attempts. `stopped`: there will be none. */
 export type SyncState = 'offline' | 'connecting' | 'online' | 'stopped'
 
 export interface SyncOptions {

@@ -96,6 +96,13 @@ export class Database implements Sql {
     return this.#session.mirror.quarantined()
   }
 
+  /**
+   * A statement to be run many times. Throws `sql-syntax` at once.
+   *
+   * @example
+   * const title = db.prepare('SELECT title FROM task WHERE id = ?')
+   * console.log(await title.get([1]), await title.get([2]))
+   */
   prepare<T = ObjectRow>(text: string): PreparedStatement<T> {
     const session = this.#session
     session.prepare(text)
@@ -137,7 +144,13 @@ export class Database implements Sql {
     return rows.map(({ _entry, _operation, _member, _device, ...row }) => ({ entry: _entry, operation: _operation, member: _member, device: _device, row: row as T }))
   }
 
-  /** Queries on the state after so many entries of the log, verified. */
+  /**
+   * Queries on the state after so many entries of the log, verified.
+   *
+   * @example
+   * const before = db.at(3)
+   * const { rows } = await before.sql`SELECT * FROM task`
+   */
   at(size: number): PastSql {
     const query = <T = ObjectRow>(text: string, parameters?: Parameters, options?: QueryOptions): Promise<Result<T>> => this.query<T>(text, parameters, { ...options, at: size })
     return {
@@ -153,7 +166,7 @@ export class Database implements Sql {
    * (`onLost`) when the log shows that another member was first.
    *
    * @example
-   * await db.migrate([{ version: 1, up: 'CREATE TABLE task (id INTEGER PRIMARY KEY, title TEXT NOT NULL)' }])
+   * await db.migrate([{ version: 1, up: 'CREATE TABLE tag (name TEXT PRIMARY KEY)' }])
    */
   async migrate(migrations: readonly Migration[]): Promise<Migrated> {
     const notes = await notesOf(migrations)
@@ -189,6 +202,9 @@ export class Database implements Sql {
   /**
    * Bring in a plain SQLite file: its tables become sealed ones, in one transaction or, of many rows, a few. What can't be shared is left out and named.
    * Throws, and leaves nothing behind, for a name that is taken and for a row that does not fit its table.
+   *
+   * @example
+   * const { tables, rows, refused } = await db.import(await readFile('other.db'))
    */
   async import(bytes: Uint8Array, options: ImportOptions = {}): Promise<Imported> {
     const file = this.#sqlite.fromFile(bytes)
@@ -248,7 +264,12 @@ export class Database implements Sql {
     })
   }
 
-  /** Several statements in one transaction. */
+  /**
+   * Several statements in one transaction.
+   *
+   * @example
+   * await db.batch(['DELETE FROM task WHERE done', { text: 'INSERT INTO task (title) VALUES (?)', parameters: ['next'] }])
+   */
   batch(statements: readonly (string | { readonly text: string; readonly parameters?: Parameters })[], options: TransactionOptions = {}): Promise<Result[]> {
     return this.transaction(async (tx) => {
       const results: Result[] = []

@@ -9,10 +9,13 @@ import type { Database } from './database.js'
 import type { RawResult, Sql } from './sql-api.js'
 import { toResultValue, type ParameterValue, type ResultValue } from './values.js'
 
+/** What Drizzle wants of a statement. */
 export type DrizzleMethod = 'run' | 'all' | 'values' | 'get'
 /** Rows as lists of values; for `get` the first row itself, undefined if there is none. */
 export interface DrizzleRows { rows: ResultValue[][] }
+/** The first argument of Drizzle's `drizzle`. */
 export type DrizzleCallback = (sql: string, parameters: readonly unknown[], method: DrizzleMethod) => Promise<DrizzleRows>
+/** The second, for `db.batch`. */
 export type DrizzleBatch = (batch: readonly { readonly sql: string; readonly params: readonly unknown[]; readonly method: DrizzleMethod }[]) => Promise<DrizzleRows[]>
 
 /**

@@ -18,6 +18,7 @@ import { type Sql } from './sql-api.js'
 import { type Replayed } from './replay.js'
 import { type Write } from './rerun.js'
 
+/** A numbered change of the schema. */
 export interface Migration {
   /** A whole number from 1; ascending in the list. Numbers may be left out. */
   readonly version: number
@@ -27,6 +28,7 @@ export interface Migration {
   readonly up: string | ((tx: Sql) => Promise<void>)
 }
 
+/** What a call of `migrate` found and did. */
 export interface Migrated {
   /** The greatest version that is done. 0 if there is none. */
   readonly version: number

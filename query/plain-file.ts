@@ -11,6 +11,7 @@ import { describeTable } from './sqlite/form.js'
 import { quoteName } from './sqlite/names.js'
 import { type SqlValue } from './values.js'
 
+/** How a plain file is brought in. */
 export interface ImportOptions {
   /** Told after each transaction. */
   readonly onProgress?: (progress: ImportProgress) => void
@@ -25,6 +26,7 @@ export interface ImportProgress {
   readonly total: number
 }
 
+/** What came of it. */
 export interface Imported {
   readonly tables: readonly string[]
   readonly rows: number

@@ -19,6 +19,7 @@ import { printStatement } from './sql/print.js'
 import { openSqlite } from './sqlite.js'
 import { toResultValue, type Parameters, type ResultValue, type SqlValue } from './values.js'
 
+/** A row that a receipt opens, and whose it is. */
 export interface DisclosedRow {
   /** By column name. */
   readonly values: Readonly<Record<string, ResultValue>>
@@ -29,6 +30,7 @@ export interface DisclosedRow {
   readonly version: number
 }
 
+/** What a receipt opens, by name. */
 export interface DisclosedTable {
   readonly table: string
   /** The table's definition as SQLite has it. */

@@ -63,15 +63,32 @@ export type PastSql = Pick<Sql, 'query' | 'queryRaw' | 'sql'>
 
 /** What runs SQL: a database, or a transaction in it. */
 export interface Sql {
+  /**
+   * One statement. Throws `sql-syntax`, `sql-error`, `unsupported-sql`; `rejected` if a policy or role does not allow the write; `conflict` if others
+   * kept changing what it read.
+   *
+   * @example
+   * const { rows } = await db.query('SELECT title FROM task WHERE id = ?', [1])
+   */
   query<T = ObjectRow>(text: string, parameters?: Parameters, options?: QueryOptions): Promise<Result<T>>
+  /** As `query`, with exact values in lists. */
   queryRaw(text: string, parameters?: Parameters, options?: QueryOptions): Promise<RawResult>
   /** A script. Its statements run one by one; those before a failing one have run. */
   exec(script: string): Promise<void>
+  /**
+   * One statement as a template: values are bound, never pasted in.
+   *
+   * @example
+   * await db.sql`UPDATE task SET done = TRUE WHERE title = ${'ship it'}`
+   */
   sql<T = ObjectRow>(text: TemplateStringsArray, ...values: ParameterValue[]): Promise<Result<T>>
 }
 
+/** A text that was parsed once. */
 export interface PreparedStatement<T = ObjectRow> {
+  /** Every row. */
   all(parameters?: Parameters): Promise<T[]>
+  /** The first row. */
   get(parameters?: Parameters): Promise<T | undefined>
   run(parameters?: Parameters): Promise<Result<T>>
   /**

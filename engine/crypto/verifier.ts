@@ -12,6 +12,7 @@ import type { VerifierCrypto } from './provider.js'
 // The package's only way of being given a synchronous hash.
 hashes.sha512 = sha512
 
+/** The cryptography that the verifier's functions take: the reference, in JavaScript alone. */
 export const nobleVerifier: VerifierCrypto = {
   ...nobleHash,
   ...nobleCiphers,

@@ -118,6 +118,7 @@ export function checkpointSigner(hash: Sha256, name: string, signer: Signer): No
   return { name, keyId: noteKeyId(hash, name, NOTE_ALGORITHM.ed25519, signer.publicKey), sign: (text) => signer.sign(text) }
 }
 
+/** What checks a relay's signature on checkpoints: `name` and its Ed25519 `publicKey`, as the space pins them. */
 export function checkpointVerifier(crypto: Sha256 & Pick<Signatures, 'verifyEd25519'>, name: string, publicKey: Uint8Array): NoteVerifier {
   const keyId = noteKeyId(crypto, name, NOTE_ALGORITHM.ed25519, publicKey)
   return { name, keyId, verify: (text, signature) => crypto.verifyEd25519(signature, text, publicKey) }

@@ -49,6 +49,7 @@ export interface VerifiedReceipt {
   readonly rows: readonly ReceiptRow[]
   readonly [verified]: 'receipt'
 }
+/** A device whose signed entry stands behind a receipt; `trusted` if the verifier said so, or believes the founder and it is that. */
 export interface Voucher {
   readonly device: number
   readonly member: number
@@ -57,6 +58,7 @@ export interface Voucher {
   readonly founder: boolean
   readonly trusted: boolean
 }
+/** A row that a receipt proves, opened. */
 export interface ReceiptRow extends RowContent {
   readonly rowKey: Uint8Array
   readonly plain: RowRecord['plain']

@@ -12,6 +12,7 @@ export interface Head {
   readonly stateRoot: Uint8Array
 }
 
+/** What a member may do, most first: writers write rows, admins also admit and remove up to their own role, owners everything. */
 export type Role = 'owner' | 'admin' | 'writer' | 'reader'
 
 /** Ids are small integers in order of admission (members and devices from 1) or of creation (tables and other catalog objects from 1). */
@@ -182,7 +183,9 @@ export interface View {
   retain(): View
   release(): void
 }
+/** A member as the state has it. `admittedAt`: index of the entry. `name` is undefined if there is none or it does not open here. */
 export interface MemberView { readonly id: MemberId; readonly role: Role; readonly name: string | undefined; readonly removed: boolean; readonly admittedAt: number }
+/** A device likewise. `lastIndex`: of its latest entry. */
 export interface DeviceView { readonly id: DeviceId; readonly member: MemberId; readonly name: string | undefined; readonly removed: boolean; readonly admittedAt: number; readonly lastIndex: number }
 
 /** How far a commit has come. Each is a proof, never somebody's word. */

@@ -16,9 +16,12 @@ import { Snapshots } from './indexeddb/snapshot.js'
 import { createSealing, isSecret, randomBytes, type Sealing, type SealingChoice, toSealingOptions, unlockSealing } from './sealing.js'
 import type { Batch, Store, StoreLocation } from './store.js'
 
+/** Under what the store's secrets are sealed. */
 export type IndexedDbStoreOptions = SealingChoice
 
 /**
+ * A store in the browser's IndexedDB, of one tab at a time.
+ *
  * @example
  * const space = await createSpace({ store: indexedDbStore('team'), relay, profile })
  */

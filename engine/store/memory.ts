@@ -7,6 +7,8 @@ import { type Bounds, checkBatch, checkChunk, checkRange, EMPTY_BOUNDS } from '.
 import type { Batch, Store, StoredSnapshot, StoreLocation } from './store.js'
 
 /**
+ * A store in memory: for tests, and for what may be gone when the process ends. Opened again, it holds what it held.
+ *
  * @example
  * const store = await memoryStore().open()
  */

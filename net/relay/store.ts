@@ -4,6 +4,7 @@
  */
 import type { StoredSnapshot } from '../../engine/store/store.js'
 
+/** What a relay keeps: `memoryRelayStore`, `fileRelayStore`, `postgresRelayStore`, or your own. */
 export interface RelayStore {
   /** Ids of the spaces that have records. */
   spaces(): Promise<readonly Uint8Array[]>

@@ -4,7 +4,6 @@ import { createRequire } from 'node:module'
 export interface PlainDatabase {
   exec(sql: string): { readonly columns: string[]; readonly values: (null | number | string | Uint8Array)[][] }[]
   export(): Uint8Array
-  close(): void
 }
 export interface PlainSqlite { readonly Database: new (bytes?: Uint8Array) => PlainDatabase }
 

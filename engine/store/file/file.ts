@@ -26,6 +26,7 @@ import { readSnapshotFile, SNAPSHOT, writeSnapshotFile } from './snapshot.js'
 import { encodeCheckpoint } from './writer.js'
 import { checkRange, EMPTY_BOUNDS } from '../batch.js'
 
+/** How a directory is written, and under what its secrets are sealed. */
 export interface FileStoreOptions extends SealingChoice {
   /** `always` (default): a commit resolves when the disk has it. `never`: when the operating system has it. */
   readonly fsync?: 'always' | 'never'
@@ -33,17 +34,21 @@ export interface FileStoreOptions extends SealingChoice {
   readonly segmentLength?: number
 }
 
+/** A directory, open. */
 export interface FileStore extends Store {
   /** What opening had to cut off, if anything. */
   readonly torn: TornTail | undefined
 }
 
+/** A directory, to be opened. */
 export interface FileStoreLocation extends StoreLocation {
   /** Throws `store-locked`, `store-corrupt`, `store-sealed`, `store-failed`, `unsupported-version`. */
   open(): Promise<FileStore>
 }
 
 /**
+ * A store in a directory, of one process at a time (Node). Every commit is durable before it resolves.
+ *
  * @example
  * await using store = await fileStore('./team', { passphrase }).open()
  */

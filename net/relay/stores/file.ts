@@ -15,6 +15,7 @@ import type { RelayLog, RelayStore } from '../store.js'
 /** Most records fetched from a segment in one read while looking for as many as fit. */
 const READ_AHEAD = 256
 
+/** What a relay keeps, in a directory, of one process at a time. Nothing is acknowledged before the disk has it (`fsync`). */
 export function fileRelayStore(directory: string, options: Partial<FileStoreOptions> = {}): RelayStore {
   const spacesDirectory = join(directory, 'spaces')
   mkdirSync(spacesDirectory, { recursive: true, mode: 0o700 })

@@ -10,6 +10,7 @@ interface Shared {
   image?: { readonly meta: Uint8Array; readonly chunks: readonly Uint8Array[] }
 }
 
+/** What a relay keeps, in memory: gone with the process. */
 export function memoryRelayStore(): RelayStore {
   const spaces = new Map<string, Shared>()
   const values = new Map<string, Uint8Array>()
