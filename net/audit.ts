@@ -7,6 +7,7 @@ import { greet } from './client.js'
 import type { Rpc } from './rpc.js'
 import type { Dial } from './transport.js'
 
+/** How the history is judged in the background. */
 export interface AuditOptions {
   readonly onProgress?: (entries: number, of: number) => void
   readonly signal?: AbortSignal

@@ -106,7 +106,7 @@ test.each(examples.map(({ place }, i) => [place, i] as const))('the example at %
 
 test('every public name is documented, and every public function and class has an example', () => {
   const { options } = ts.parseJsonConfigFileContent(ts.readConfigFile('tsconfig.json', ts.sys.readFile).config, ts.sys, '.')
-  const program = ts.createProgram(ENTRIES, options)
+  const program = ts.createProgram(ENTRIES, { ...options, noLib: true, types: [] }) // names and comments only
   const checker = program.getTypeChecker()
   const missing: string[] = []
   for (const entry of ENTRIES) {

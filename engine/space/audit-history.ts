@@ -21,6 +21,7 @@ export interface AuditedHistory {
   records(from: number, to: number): Promise<readonly Uint8Array[]>
 }
 
+/** What judging the whole history came to. */
 export interface HistoryReport {
   /** `sound`: the rules lead from the first entry to this head, state and all. `unsound`: to another state; whoever vouched for it lied. */
   readonly kind: 'sound' | 'unsound'
