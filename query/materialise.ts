@@ -324,7 +324,9 @@ export class Mirror {
     if (object === undefined || object.name === SEQUENCE) return
     const binding = this.binding(object)
     const images: Image[] = []
+    const worth = next.count(table) / 2 + 1_000
     for (const change of next.changes(before, table)) {
+      if (images.length > worth) return this.#refill(loaded, binding, table, next)
       loaded.unopened.delete(encodeHex(change.rowKey))
       const image = change.row && this.#imageOf(binding, loaded, change.row)
       if (image !== undefined) images.push(image)
@@ -336,6 +338,18 @@ export class Mirror {
     this.#target = next
     try {
       loaded.images.apply(images)
+    } finally {
+      this.#target = undefined
+    }
+  }
+
+  /** So much has changed, as after a re-blinding, that all rows anew are less work. */
+  #refill(loaded: Loaded, binding: Binding, table: ObjectId, next: View): void {
+    loaded.unopened.clear()
+    loaded.images.clear()
+    this.#target = next
+    try {
+      loaded.images.load(this.#images(binding, loaded, next.rows(table)))
     } finally {
       this.#target = undefined
     }

@@ -91,7 +91,7 @@ class StepBuilder extends DraftBuilder {
     for (const { id, older, record } of tables) {
       const { rows, indexes } = blindedPrefixes(id, record, older)
       // Rows under an older key bring their unique tokens along; in a table with a plain key only those are old.
-      const keys = rows ? keysOf(state, rows) : indexes.flatMap((prefix) => [...state.scan(prefix, prefixEnd(prefix))].map((entry) => rowStateKey(id, entry.value)))
+      const keys = rows ? keysOf(state, rows) : rowsOf(state, id, indexes)
       const done = new Set<string>()
       for (const key of keys) {
         if (ops.length >= limit || bytes > MAX_STEP_BYTES) break
@@ -120,6 +120,11 @@ class StepBuilder extends DraftBuilder {
     }
     return newKey ? { ...reseal, op: 'rekey', rowKey, newKey } : reseal
   }
+}
+
+/** State keys of the rows that index entries name. */
+function* rowsOf(state: StateReader, table: number, prefixes: readonly Uint8Array[]): IterableIterator<Uint8Array> {
+  for (const prefix of prefixes) for (const { value } of state.scan(prefix, prefixEnd(prefix))) yield rowStateKey(table, value)
 }
 
 function* keysOf(state: StateReader, prefix: Uint8Array): IterableIterator<Uint8Array> {

@@ -12,6 +12,7 @@ import { objectKey, pointerKey, prefixEnd, rowPrefix, rowStateKey } from '../sta
 import type { Recorded } from '../state/record.js'
 import type { StateTree } from '../state/tree.js'
 import { isSealError, SealError } from '../errors.js'
+import { olderGeneration } from './blinded.js'
 import { decodeObjectOf, type ObjectRecord } from './catalog.js'
 import type { HeldState } from './follower.js'
 import { catalogTag, countRows, freedRow, readCatalog, readRow, readRows, readTable, rowKeyOf, tableTag, type UnopenedObject } from './rows.js'
@@ -100,13 +101,15 @@ export class SpaceView implements View {
     }
     const lo = rowPrefix(table)
     const hi = prefixEnd(lo)
+    // Else no row was kept out for another, and none can be free now.
+    const wasReblinding = olderGeneration(older.held.tree, older.#table(table)) !== undefined
     const versions = [older.held.tree.state.version, this.held.tree.state.version] as const
     for (const change of this.#parts.states.diff(...versions, { lo, ...(hi && { hi }) })) {
       const rowKey = rowKeyOf(change.key)
       const row = change.after === undefined ? undefined : readRow(this.held.tree, this.#sealer, table, rowKey, this.#table(table))
       const before = row === undefined || 'reason' in row ? readRow(older.held.tree, older.#sealer, table, rowKey, older.#table(table)) : undefined
       yield { rowKey, ...(row && { row }), ...(before && { before }) }
-      if (change.before === undefined || change.after !== undefined) continue
+      if (!wasReblinding || change.before === undefined || change.after !== undefined) continue
       const freed = freedRow(this.held.tree, this.#sealer, table, older.#table(table), this.#table(table), change.key, change.before)
       const kept = freed && older.held.tree.get(rowStateKey(table, freed))
       if (kept && equalBytes(kept, this.held.tree.get(rowStateKey(table, freed)) ?? EMPTY_BYTES)) yield { rowKey: freed, row: readRow(this.held.tree, this.#sealer, table, freed, this.#table(table)) as RowView | UnopenedRow }

@@ -91,3 +91,16 @@ test('history calls a row that moved an update by the admin, and log lines count
   expect(await one(bob, 'SELECT max(changes) FROM sealdb_log')).toEqual([[8n]])
   expect(await one(bob, "SELECT row_creator(note), row_author(note) FROM note WHERE id = 'a'")).toEqual([[1n, 1n]])
 })
+
+test('a mirror of which nearly all rows moved is filled anew, with what does not fit kept out as before', async () => {
+  const { ada, bob } = await two('CREATE TABLE big (id INTEGER PRIMARY KEY, v TEXT UNIQUE)')
+  await ada.db.exec("WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 1500) INSERT INTO big SELECT i, 'v' || i FROM c")
+  await expectEqual(ada, bob)
+  const opened = (await bob.db.queryRaw('SELECT count(*), sum(id) FROM big')).rows
+  await reblind(ada.space, { nameOf: nameOfCatalogObject })
+  await inStep(ada, bob)
+  expect((await bob.db.queryRaw('SELECT count(*), sum(id) FROM big')).rows).toEqual(opened)
+  await bob.db.exec("UPDATE big SET v = 'other' WHERE id = 700; INSERT INTO big VALUES (1501, 'v700')")
+  await expectEqual(ada, bob)
+  await expect(ada.db.exec("INSERT INTO big VALUES (1502, 'v1')")).rejects.toMatchObject({ code: 'sql-error' })
+})
