@@ -22,9 +22,12 @@ export async function auditFromRelay(space: Space, dial: Dial, { onProgress, sig
   const source = store.first > 0 ? await connect(space, dial, signal) : undefined
   try {
     const history = { env, head, log, first: store.first, records: (from: number, to: number) => space.records(from, to) }
-    const report = await auditHistory(history, (from) => fetch(source, from), (entries, of) => {
-      if (signal?.aborted) throw new SealError('disconnected', 'The audit was given up.', { entries, of })
-      onProgress?.(entries, of)
+    const report = await auditHistory(history, (from) => fetch(source, from), {
+      onProgress: (entries, of) => {
+        if (signal?.aborted) throw new SealError('disconnected', 'The audit was given up.', { entries, of })
+        onProgress?.(entries, of)
+      },
+      pause: () => new Promise((resolve) => setTimeout(resolve, 0)),
     })
     if (report.kind === 'unsound') {
       space.raise({ code: 'tampered', message: `The entries lead to another state at size ${head.size} than the one verified here: whoever vouched for the state that this device began with vouched for a false one.`, facts: { size: head.size } })

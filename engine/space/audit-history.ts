@@ -31,16 +31,22 @@ export interface HistoryReport {
   readonly ignored: number
 }
 
-/** Entries judged in one go: between two, others have their turn. */
+/** Entries judged in one go. */
 const SLICE = 64
+
+export interface AuditPace {
+  readonly onProgress?: (entries: number, of: number) => void
+  /** Waited for after every few entries, so that others have their turn. */
+  readonly pause?: () => Promise<void>
+}
 
 /**
  * `fetch` gives entries from `from` on, at least one. Throws `bad-genesis` and `bad-proof` for entries that are not those of this log.
  *
  * @example
- * const { kind } = await auditHistory(space, (from) => pull(from), (entries, of) => show(entries / of))
+ * const { kind } = await auditHistory(space, (from) => pull(from), { onProgress: (entries, of) => show(entries / of) })
  */
-export async function auditHistory(history: AuditedHistory, fetch: (from: number) => Promise<readonly Uint8Array[]>, onProgress?: (entries: number, of: number) => void): Promise<HistoryReport> {
+export async function auditHistory(history: AuditedHistory, fetch: (from: number) => Promise<readonly Uint8Array[]>, { onProgress, pause }: AuditPace = {}): Promise<HistoryReport> {
   const { env, head, log, first } = history
   const counts = { applied: 0, rejected: 0, ignored: 0 }
   let follower: Follower | undefined
@@ -59,7 +65,7 @@ export async function auditHistory(history: AuditedHistory, fetch: (from: number
         const trust = await verifyAside(env.crypto, follower.state.tree, slice)
         for (const [i, record] of slice.entries()) counts[follower.follow(record, trust[i] ?? 'check').verdict.kind]++
         onProgress?.(size(), head.size)
-        await new Promise<void>((resolve) => { setTimeout(resolve, 0) })
+        await pause?.()
       }
       if (size() === first && !equalBytes(log.root(first), (follower as Follower).log.root())) throw notOfThisLog(first)
     }
