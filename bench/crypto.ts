@@ -4,6 +4,9 @@
  */
 import { openValue, sealValue } from '../engine/crypto/aead.js'
 import { loadProvider } from '../engine/crypto/load.js'
+import { nobleProvider } from '../engine/crypto/noble.js'
+import { nodeProvider } from '../engine/crypto/node.js'
+import { withKernels } from '../engine/crypto/with-kernels.js'
 import type { CryptoProvider } from '../engine/crypto/provider.js'
 import {
   agreementKey, newEpochSecret, openDelivery, type ProofContext, proveDelivery, proveGrant, type RandomSource, verifyDelivery, verifyGrant,
@@ -20,15 +23,15 @@ export interface BenchSuite {
 
 /** One suite per operation, one case per provider. `counts`: recipients of the deliveries. */
 export async function suites(counts: readonly number[] = [10, 100, 1000]): Promise<readonly BenchSuite[]> {
-  const providers = await Promise.all([loadProvider('noble'), loadProvider('node'), loadProvider('sodium')])
-  const prepared = providers.map((crypto) => ({ crypto, operations: operations(crypto, counts) }))
+  const providers = { 'noble': nobleProvider, 'noble, kernels': withKernels(nobleProvider), 'node, no kernels': nodeProvider, 'node': await loadProvider('node'), 'sodium': await loadProvider('sodium') }
+  const prepared = Object.entries(providers).map(([name, crypto]) => ({ provider: name, operations: operations(crypto, counts) }))
   const names = Object.keys(prepared[0]?.operations ?? {})
   return names.map((name) => ({
     name: `crypto: ${name}`,
-    // Node's group is noble's: timing it twice would say nothing.
+    // Node's group is noble's, and so is that under kernels: timing it again would say nothing.
     cases: prepared
-      .filter(({ crypto }) => crypto.name !== 'node' || !GROUP_ONLY.test(name))
-      .map(({ crypto, operations: of }) => ({ name: crypto.name, run: of[name] as () => unknown })),
+      .filter(({ provider }) => provider === 'noble' || provider === 'sodium' || !GROUP_ONLY.test(name))
+      .map(({ provider, operations: of }) => ({ name: provider, run: of[name] as () => unknown })),
   }))
 }
 
