@@ -50,9 +50,25 @@ function isThere(schema: Schema, read: ReturnType<typeof policyReads>[number]): 
     && (read.index === undefined || other.shape.indexes.some((index) => index.id === read.index))
 }
 
-/** A definition that may look at rows that are there, of any table. */
-export function looksAtRows(ast: Statement): boolean {
-  return ast.kind !== 'create-view' && ast.kind !== 'create-trigger' && ast.kind !== 'create-policy' && ast.kind !== 'drop-policy' && !(ast.kind === 'create-table' && ast.as === null)
+/**
+ * Of which table a definition may look at rows that are there: those of one that somebody has made slow to load must not stand in everybody's way. No expression
+ * of a definition reads another table's; but a DROP cascades where foreign keys are on, and a SELECT reads what it likes.
+ */
+export function rowsLookedAt(ast: Statement, foreignKeys: boolean): string | 'all' | undefined {
+  switch (ast.kind) {
+    case 'create-view': case 'create-trigger': case 'create-policy': case 'drop-policy':
+      return undefined
+    case 'create-table':
+      return ast.as === null ? undefined : 'all'
+    case 'create-index':
+      return ast.table.text
+    case 'alter-table':
+      return ast.name.name.text
+    case 'drop':
+      return foreignKeys && ast.object === 'table' ? 'all' : undefined
+    default:
+      return 'all'
+  }
 }
 
 export function hasAutoincrement(sql: string): boolean {

@@ -146,6 +146,13 @@ export class Mirror {
     return missing
   }
 
+  /** AUTOINCREMENT's counters must be here before a transaction: all of them are compared at its end, and what is missing would count as deleted. */
+  loadSequence(): void {
+    if (this.#sequence?.schema !== this.#schema) this.#sequence = { schema: this.#schema, id: findObject(this.#schema, 'table', SEQUENCE)?.id }
+    if (this.#sequence.id !== undefined) this.load([this.#sequence.id])
+  }
+  #sequence: { readonly schema: Schema; readonly id: ObjectId | undefined } | undefined
+
   /**
    * Fill only these rows of a table that is not loaded; outside of a transaction. False if that is not worth it any more: load it whole.
    */

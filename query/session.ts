@@ -13,7 +13,7 @@ import { type Committed, type ObjectId, type Read, type View } from '../engine/s
 import { Capture } from './capture.js'
 import { findTable, noSuchTable, type Schema } from './catalog.js'
 import { schemaAfter } from './ddl.js'
-import { checkPolicies, hasAutoincrement, looksAtRows, schemaAfterPolicy } from './define.js'
+import { checkPolicies, hasAutoincrement, rowsLookedAt, schemaAfterPolicy } from './define.js'
 import { constants } from './evaluate.js'
 import { EXPLAIN_COLUMNS, explainRanges } from './explain.js'
 import { Functions } from './functions.js'
@@ -174,6 +174,7 @@ export class Session {
   begin(options: { readonly serializable?: boolean } = {}): void {
     if (this.#open !== undefined) throw new SealError('sql-error', 'cannot start a transaction within a transaction', { name: 'SQLITE_ERROR', result: 1 })
     this.sync()
+    this.mirror.loadSequence()
     this.db.begin()
     const { view, schema } = this.mirror
     const firstNew = view.nextObject
@@ -482,10 +483,15 @@ export class Session {
     }
   }
 
-  /** All rows are there: a definition may look at any of them, and ALTER is not to meet our triggers. */
+  /** The rows that a definition may look at are there, and ALTER is not to meet our triggers. */
   #beforeDefinition(prepared: Prepared): void {
     forget(prepared)
-    if (looksAtRows(prepared.ast)) this.#load(this.schema.keys())
+    const looked = rowsLookedAt(prepared.ast, this.db.foreignKeys)
+    if (looked === 'all') this.#load(this.schema.keys())
+    else if (looked !== undefined) {
+      const table = findTable(this.schema, looked)
+      if (table !== undefined) this.#load([table.id])
+    }
     if (prepared.ast.kind === 'alter-table') {
       this.#texts.forgetAll()
       this.#capture.install([])
