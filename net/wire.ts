@@ -39,70 +39,89 @@ function normal(value: unknown): WireValue {
 
 /** Walk the tokens without building anything: one array, one inner level of arrays of bytes, every length within the frame. */
 function scan(frame: Uint8Array): void {
-  let offset = 0
-  let items = 0
-  const need = (count: number): void => {
-    if (frame.length - offset < count) throw bad('is cut short')
-  }
-  const uint = (width: number): number => {
-    need(width)
-    let value = 0
-    for (let i = 0; i < width; i++) value = value * 256 + (frame[offset++] as number)
-    return value
-  }
-  const skip = (length: number): void => {
-    need(length)
-    offset += length
-  }
-  const token = (depth: number): void => {
-    if (++items > MAX_FRAME_ITEMS) throw bad('has too many items')
-    const byte = uint(1)
-    if (byte <= 0x7f) return // positive fixint
-    if (byte >= 0xa0 && byte <= 0xbf) return depth < 2 ? skip(byte & 31) : never('text in a list') // fixstr
-    if (byte >= 0x90 && byte <= 0x9f) return list(byte & 15, depth)
-    switch (byte) {
-      case 0xc0: case 0xc2: case 0xc3: return depth < 2 ? undefined : never('a constant in a list')
-      case 0xc4: return skip(uint(1))
-      case 0xc5: return skip(uint(2))
-      case 0xc6: return skip(uint(4))
-      case 0xcb: return integral(depth)
-      case 0xcc: return depth < 2 ? skip(1) : never('a number in a list')
-      case 0xcd: return depth < 2 ? skip(2) : never('a number in a list')
-      case 0xce: return depth < 2 ? skip(4) : never('a number in a list')
-      case 0xcf: return depth < 2 ? skip(8) : never('a number in a list')
-      case 0xd9: return depth < 2 ? skip(uint(1)) : never('text in a list')
-      case 0xda: return depth < 2 ? skip(uint(2)) : never('text in a list')
-      case 0xdb: return depth < 2 ? skip(uint(4)) : never('text in a list')
-      case 0xdc: return list(uint(2), depth)
-      case 0xdd: return list(uint(4), depth)
-      default: return never('a type that frames do not have')
-    }
-  }
-  const integral = (depth: number): void => {
-    // msgpackr writes integers beyond 32 bits as float64.
-    if (depth >= 2) never('a number in a list')
-    need(8)
-    const value = new DataView(frame.buffer, frame.byteOffset + offset, 8).getFloat64(0)
-    if (!Number.isInteger(value) || value < 0 || value > 2 ** 48) never('a number that is not a count')
-    offset += 8
-  }
-  const list = (length: number, depth: number): void => {
-    if (depth >= 2) never('nested lists')
-    if (length > frame.length - offset) throw bad('claims more items than it has bytes')
-    for (let i = 0; i < length; i++) {
-      const first = frame[offset]
-      if (depth === 1 && (first === undefined || first < 0xc4 || first > 0xc6)) never('a list of something other than bytes')
-      token(depth + 1)
-    }
-  }
-  const never = (what: string): never => {
-    throw bad(`holds ${what}`)
-  }
-  const first = frame[0]
+  const [first] = frame
   if (first === undefined) throw bad('is empty')
   if (!((first >= 0x90 && first <= 0x9f) || first === 0xdc || first === 0xdd)) throw bad('is not an array')
-  token(0)
-  if (offset !== frame.length) throw bad('has bytes left over')
+  new Scan(frame).whole()
+}
+
+/** Depth 0 is the frame's array, 1 what it holds, 2 what a list in it holds: bytes alone. */
+class Scan {
+  readonly #frame: Uint8Array
+  #offset = 0
+  #items = 0
+
+  constructor(frame: Uint8Array) {
+    this.#frame = frame
+  }
+
+  whole(): void {
+    this.#token(0)
+    if (this.#offset !== this.#frame.length) throw bad('has bytes left over')
+  }
+
+  #token(depth: number): void {
+    if (++this.#items > MAX_FRAME_ITEMS) throw bad('has too many items')
+    const byte = this.#uint(1)
+    if (byte <= 0x7f) return // positive fixint
+    if (byte >= 0xa0 && byte <= 0xbf) return this.#field(depth, 'text', byte & 31) // fixstr
+    if (byte >= 0x90 && byte <= 0x9f) return this.#list(byte & 15, depth)
+    switch (byte) {
+      case 0xc0: case 0xc2: case 0xc3: return this.#field(depth, 'a constant', 0)
+      case 0xc4: return void this.#skip(this.#uint(1))
+      case 0xc5: return void this.#skip(this.#uint(2))
+      case 0xc6: return void this.#skip(this.#uint(4))
+      case 0xcb: return this.#integral(depth)
+      case 0xcc: return this.#field(depth, 'a number', 1)
+      case 0xcd: return this.#field(depth, 'a number', 2)
+      case 0xce: return this.#field(depth, 'a number', 4)
+      case 0xcf: return this.#field(depth, 'a number', 8)
+      case 0xd9: return this.#field(depth, 'text', this.#uint(1))
+      case 0xda: return this.#field(depth, 'text', this.#uint(2))
+      case 0xdb: return this.#field(depth, 'text', this.#uint(4))
+      case 0xdc: return this.#list(this.#uint(2), depth)
+      case 0xdd: return this.#list(this.#uint(4), depth)
+      default: throw bad('holds a type that frames do not have')
+    }
+  }
+
+  /** What stands in the frame itself, in no list. */
+  #field(depth: number, what: string, length: number): void {
+    if (depth >= 2) throw bad(`holds ${what} in a list`)
+    this.#skip(length)
+  }
+
+  /** msgpackr writes integers beyond 32 bits as float64. */
+  #integral(depth: number): void {
+    const at = this.#offset
+    this.#field(depth, 'a number', 8)
+    const value = new DataView(this.#frame.buffer, this.#frame.byteOffset + at, 8).getFloat64(0)
+    if (!Number.isInteger(value) || value < 0 || value > 2 ** 48) throw bad('holds a number that is not a count')
+  }
+
+  #list(length: number, depth: number): void {
+    if (depth >= 2) throw bad('holds nested lists')
+    if (length > this.#frame.length - this.#offset) throw bad('claims more items than it has bytes')
+    for (let i = 0; i < length; i++) {
+      const first = this.#frame[this.#offset]
+      if (depth === 1 && (first === undefined || first < 0xc4 || first > 0xc6)) throw bad('holds a list of something other than bytes')
+      this.#token(depth + 1)
+    }
+  }
+
+  #uint(width: number): number {
+    const from = this.#skip(width)
+    let value = 0
+    for (let i = from; i < from + width; i++) value = value * 256 + (this.#frame[i] as number)
+    return value
+  }
+
+  /** Past so many bytes; returns where they begin. */
+  #skip(length: number): number {
+    if (this.#frame.length - this.#offset < length) throw bad('is cut short')
+    this.#offset += length
+    return this.#offset - length
+  }
 }
 
 function bad(how: string): SealError {
