@@ -4,7 +4,7 @@ import { type Head } from '../engine/space/types.js'
 import { compile, type Compiled } from './compile.js'
 import { type Reach } from './reach.js'
 import { type Write } from './rerun.js'
-import { isSpecial, type Rewritten } from './rewrite.js'
+import { isSpecial, readOnly, type Rewritten } from './rewrite.js'
 import { findAll } from './sql/visit.js'
 import { type Statement } from './sqlite.js'
 import { bindNamed, bindPositional, toSqlValue, type Parameters, type ResultValue, type SqlValue } from './values.js'
@@ -42,13 +42,16 @@ export type ObjectRow = Record<string, ResultValue>
 export class PreparedTexts {
   readonly #texts = new Map<string, Prepared>()
 
-  /** Throws `sql-syntax`, `sql-limit`, `unsupported-sql`. */
+  /** Throws `sql-syntax`, `sql-limit`, `unsupported-sql`; `sql-error` for what would change a past state. */
   get(text: string, at: number | undefined): Prepared {
     const name = at === undefined ? text : `${at} ${text}`
     const known = this.#texts.get(name)
     if (known !== undefined) return known
+    const compiled = compile(text)
+    // It would change the present, or its transaction. (Of rows, `rewrite` says so.)
+    if (at !== undefined && ['schema', 'policy', 'control'].includes(compiled.kind)) throw readOnly('a past state')
     const prepared: Prepared = {
-      ...compile(text), at, special: at !== undefined || isSpecial(text), rewritten: undefined, statement: undefined, generation: -1, epoch: -1, reach: undefined, names: undefined,
+      ...compiled, at, special: at !== undefined || isSpecial(text), rewritten: undefined, statement: undefined, generation: -1, epoch: -1, reach: undefined, names: undefined,
     }
     if (this.#texts.size >= MAX_PREPARED) {
       const [oldest] = this.#texts.keys()

@@ -129,7 +129,8 @@ function endOfCall(text: string, { args, name }: TableRef): number {
   return text.indexOf(')', last?.span.end ?? name.span.end) + 1
 }
 
-function readOnly(what: string): SealError {
+/** What may not be written, worded as SQLite words it. */
+export function readOnly(what: string): SealError {
   return new SealError('sql-error', `${what} may not be modified`, { name: 'SQLITE_ERROR', result: 1 })
 }
 

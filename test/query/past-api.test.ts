@@ -37,7 +37,9 @@ describe('history and at', () => {
     expect(await codeOf(db.history('nowhere'))).toBe('sql-error')
     expect(await codeOf(db.at(space.head.size + 1).query('SELECT * FROM loose'))).toMatch(/bad-argument|out-of-scope/)
     const size = space.head.size
-    expect(await codeOf(db.at(size).query('INSERT INTO loose VALUES (3)'))).not.toBe('no error')
+    expect(await codeOf(db.at(size).query('INSERT INTO loose VALUES (3)'))).toBe('sql-error')
+    for (const change of ['CREATE TABLE fresh (v)', 'DROP TABLE loose', 'CREATE POLICY p ON loose FOR DELETE USING (TRUE)', 'BEGIN']) expect(await codeOf(db.at(size).query(change)), change).toBe('sql-error')
+    expect(space.head.size).toBe(size)
     expect(space.head.size).toBe(size)
     await close()
   })
