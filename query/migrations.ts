@@ -60,14 +60,20 @@ export async function notesOf(migrations: readonly Migration[]): Promise<Migrati
   })
 }
 
-/** Those that were done, in the order of their versions. What a member sealed there and is none is left out. */
-export function readMigrations(view: Pick<View, 'catalog'>): MigrationNote[] {
-  const notes = view.catalog.flatMap(({ kind, sealed }) => (kind === 'other' && sealed.length > 0 ? (decodeNote(sealed) ?? []) : []))
+/**
+ * Those that were done, in the order of their versions. What a member sealed there and is none is left out, and what stands under another name: a second note of
+ * a version would be a conflict for every program that starts.
+ */
+export function readMigrations(view: Pick<View, 'catalog' | 'isNamed'>): MigrationNote[] {
+  const notes = view.catalog.flatMap(({ id, kind, sealed }) => {
+    const note = kind === 'other' && sealed.length > 0 ? decodeNote(sealed) : undefined
+    return note !== undefined && view.isNamed(id, nameOf(note)) ? [note] : []
+  })
   return notes.sort((a, b) => a.version - b.version)
 }
 
 /** False if it is to be done. Throws `migration-conflict` if another one was done in its place, or a later one before it. */
-export function isDone(view: Pick<View, 'catalog'>, note: MigrationNote): boolean {
+export function isDone(view: Pick<View, 'catalog' | 'isNamed'>, note: MigrationNote): boolean {
   const done = readMigrations(view)
   const same = done.filter(({ version }) => version === note.version)
   const [found] = same
@@ -95,6 +101,8 @@ export function nameOfCatalogObject(object: CatalogObject): string {
   }
   return nameOfObject(object) ?? own
 }
+
+const nameOf = ({ version }: Pick<MigrationNote, 'version'>): string => `migration:${version}`
 
 export function toReplayed({ version, name, content }: MigrationNote): Replayed {
   return { text: REPLAYED, parameters: [version, name, content] }

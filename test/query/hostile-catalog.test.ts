@@ -134,6 +134,21 @@ test('a CHECK that does not say the same everywhere is left out, and its author 
   expect(brokenOf(ada)).toEqual([{ id: own.id, reason: 'check' }])
 })
 
+test('a second note of a migration, under another name, is none', async () => {
+  const { ada, bob } = await two(SCHEMA)
+  const done = [{ version: 1, up: 'CREATE TABLE task (v)' }]
+  await ada.db.migrate(done)
+  await inStep(ada, bob)
+  const genuine = bob.space.current.catalog.find(({ kind }) => kind === 'other')
+  const note = genuine?.sealed.slice() ?? new Uint8Array()
+  note[note.length - 1] = (note.at(-1) ?? 0) ^ 1
+  const object = { id: bob.space.current.nextObject, kind: 'other' as const, sealed: note }
+  await (await bob.space.commit({ catalog: [{ kind: 'create', object, name: 'another' }], rows: [], reads: [] }, bob.space.current)).settled
+  await inStep(ada, bob)
+  expect(await ada.db.migrate(done)).toEqual({ version: 1, applied: [] })
+  expect((await ada.db.query('SELECT version FROM sealdb_migrations')).rows).toEqual([{ version: 1 }])
+})
+
 test('a table whose columns are not those of its text is nowhere, and nobody inherits it', async () => {
   const { ada, bob } = await two(SCHEMA)
   await bob.db.query('CREATE TABLE own (v)')
