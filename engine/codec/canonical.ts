@@ -12,8 +12,10 @@ import { decodeUtf8, EMPTY_BYTES, encodeUtf8 } from './bytes.js'
 export const INT64_MIN = -(2n ** 63n)
 export const INT64_MAX = 2n ** 63n - 1n
 
-/** Strings up to this many UTF-16 units are tried as ASCII by hand: below it the call into TextEncoder/TextDecoder costs more. */
+/** Strings up to this many UTF-16 units are written as ASCII by hand: below it the call into TextEncoder costs more. */
 export const SHORT_TEXT = 48
+/** The same of reading and TextDecoder. A text put together piece by piece makes as many texts on the way. */
+const SHORT_READ = 8
 /** Up to this many units, any text has less than 2¹⁴ bytes: a length of two. Longer ones are worth an array. */
 const IN_PLACE_TEXT = 4_096
 const encoder = new TextEncoder()
@@ -293,7 +295,7 @@ export class Reader {
   text(max: number): string {
     const length = this.varint(max)
     if (length > this.limit - this.cursor) throw this.truncated(length)
-    if (length <= SHORT_TEXT) {
+    if (length <= SHORT_READ) {
       const ascii = this.shortAscii(length)
       if (ascii !== undefined) return ascii
     }
