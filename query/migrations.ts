@@ -67,7 +67,7 @@ export async function notesOf(migrations: readonly Migration[]): Promise<Migrati
 export function readMigrations(view: Pick<View, 'catalog' | 'isNamed'>): MigrationNote[] {
   const notes = view.catalog.flatMap(({ id, kind, sealed }) => {
     const note = kind === 'other' && sealed.length > 0 ? decodeNote(sealed) : undefined
-    return note !== undefined && view.isNamed(id, nameOf(note)) ? [note] : []
+    return note !== undefined && view.isNamed(id, nameOfNote(note)) ? [note] : []
   })
   return notes.sort((a, b) => a.version - b.version)
 }
@@ -101,8 +101,6 @@ export function nameOfCatalogObject(object: CatalogObject): string {
   }
   return nameOfObject(object) ?? own
 }
-
-const nameOf = ({ version }: Pick<MigrationNote, 'version'>): string => `migration:${version}`
 
 export function toReplayed({ version, name, content }: MigrationNote): Replayed {
   return { text: REPLAYED, parameters: [version, name, content] }

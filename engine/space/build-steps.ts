@@ -71,6 +71,11 @@ class StepBuilder extends DraftBuilder {
     return { ops, stuck }
   }
 
+  /** An object whose author sealed another name than its token's is given that of no object: a re-blinding must not make the lie good. */
+  private genuineName(id: number, record: ObjectRecord, said: string): string {
+    return equalBytes(this.sealer.nameToken(record.generation, said), record.nameToken) ? said : `unnamed:${id}`
+  }
+
   reblind(nameOf: (object: CatalogObject) => string, limit: number): Step {
     const { state } = this.bench
     const ops: Op[] = []
@@ -83,7 +88,7 @@ class StepBuilder extends DraftBuilder {
       if (record.generation >= this.generation || ops.length >= Math.min(limit, MAX_CATALOG_OPS)) continue
       const object = this.sealer.openObject(keyId(key), record)
       if (typeof object === 'string') stuck.push(key)
-      else ops.push({ op: 'reblind-object', id: object.id, nameToken: this.sealer.nameToken(this.generation, nameOf(object)), sealed: this.sealObject(object) })
+      else ops.push({ op: 'reblind-object', id: object.id, nameToken: this.sealer.nameToken(this.generation, this.genuineName(object.id, record, nameOf(object))), sealed: this.sealObject(object) })
     }
     // Catalog first, in entries of its own: rows follow once their table takes keys of the newer generation only.
     if (ops.length > 0) return { ops, stuck }

@@ -8,6 +8,8 @@ import { Database } from '../../query/database.js'
 import { Mirror } from '../../query/materialise.js'
 import { Capture } from '../../query/capture.js'
 import { openSqlite } from '../../query/sqlite.js'
+import { reblind } from '../../engine/space/acts.js'
+import { nameOfCatalogObject } from '../../query/migrations.js'
 import { MAX_DEFINITION_LENGTH } from '../../engine/limits.js'
 import { codeOf, contents } from './database-support.js'
 import { inStep, two, type Peer } from './peers-support.js'
@@ -100,10 +102,15 @@ describe('definitions that reach for what is not theirs', () => {
     const object = toCatalogObject({ ...mine, name: 'salary', table: 'salary', sql: 'CREATE TABLE salary (v)' })
     await (await bob.space.commit({ catalog: [{ kind: 'replace', object, name: 'name:another' }], rows: [], reads: [] }, bob.space.current)).settled
     await inStep(ada, bob)
+    const expected = { schema: [['table', 'before', 'before', 'CREATE TABLE before (v)'], ['table', 'salary', 'salary', 'CREATE TABLE salary (v)']], tables: { before: [], salary: [['100n']] } }
     expect(brokenOf(ada)).toEqual([{ id: mine.id, reason: 'name' }])
-    await expectSame(ada, {
-      schema: [['table', 'before', 'before', 'CREATE TABLE before (v)'], ['table', 'salary', 'salary', 'CREATE TABLE salary (v)']], tables: { before: [], salary: [['100n']] },
-    })
+    await expectSame(ada, expected)
+    // Nor is it given the name when all tokens are made again.
+    await reblind(ada.space, { nameOf: nameOfCatalogObject })
+    await inStep(ada, bob)
+    expect(brokenOf(ada)).toEqual([{ id: mine.id, reason: 'name' }])
+    await expectSame(ada, expected)
+    expect(brokenOf(bob)).toEqual([{ id: mine.id, reason: 'name' }])
   })
 
   test('names and texts that are not what they seem', async () => {
