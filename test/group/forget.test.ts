@@ -11,7 +11,6 @@ import { holdingUpForget, listInvitations, newestEpoch, readDevice, readPairOf }
 import { readEpoch } from '../../engine/group/epochs.js'
 import { deriveEpochSecrets } from '../../engine/crypto/kdf.js'
 import { proveGrant, provePossession, agreementKey, openPair } from '../../engine/crypto/verifiable.js'
-import { SealError } from '../../engine/errors.js'
 import { crypto, flip, type Person, World } from './world.js'
 
 const { world, founder } = World.found(33)
@@ -251,7 +250,7 @@ function expectLocked(keyring: Keyring, forgotten: readonly Uint8Array[], old: P
       }
     }
   }
-  for (const epoch of [1, 2]) expect(() => keyring.dataSecret(epoch)).toThrow(SealError)
+  for (const epoch of [1, 2]) expect(() => keyring.dataSecret(epoch)).toThrow(expect.objectContaining({ code: 'no-secret', facts: { what: 'epoch', number: epoch } }) as Error)
 }
 
 /** Every D and L. */

@@ -210,7 +210,17 @@ describe('joining', () => {
     world.refusedRecord(join({ key: writer.keyring.agreementIn(world.state.tree) }), ignored('repeated-key'))
     world.refusedRecord(join({ key: deriveInvitationKeys(crypto, ticket.secret).agreement, from: world.invite(admin) }), ignored('repeated-key'))
     const identity: AgreementKey = { secret: 0n, publicKey: new Uint8Array(32) }
-    expect(() => join({ key: identity })).toThrow()
+    // Whoever names the identity can prove that they possess it: everything else is as it should be.
+    const signer = crypto.signer(world.random(32))
+    const { spaceId, head: base } = world
+    const keys = deriveInvitationKeys(crypto, ticket.secret)
+    const forged = join({ signer }, (op) => ({
+      ...op,
+      agreement: identity.publicKey,
+      possession: provePossession(crypto, { space: spaceId, kind: 'acceptance', admitter: keys.signer.publicKey, id: ticket.invitation, role: op.role, base }, signer, identity, world.random),
+      acceptance: signBytes(keys.signer, LABELS.acceptance, acceptanceMessage({ spaceId, invitation: ticket.invitation, role: op.role, signing: signer.publicKey, agreement: identity.publicKey, base })),
+    }))
+    world.refusedRecord(forged, ignored('bad-key'))
   })
 
   it('is not replayed: neither at once nor after a removal', () => {

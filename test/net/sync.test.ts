@@ -79,7 +79,7 @@ describe('spaces over a relay', () => {
     await until(inStep(ada, bob), 'in step')
     expect(bodies(bob.space.current, 1)).toEqual(['without Eve'])
     expect(eve.space.head.size).toBeLessThan(ada.space.head.size)
-    expect(() => eve.space.keyring.dataSecret(2)).toThrow()
+    expect(() => eve.space.keyring.dataSecret(2)).toThrow(expect.objectContaining({ code: 'no-secret', facts: { what: 'epoch', number: 2 } }) as Error)
   })
 
   it('a used-up link admits nobody', async () => {

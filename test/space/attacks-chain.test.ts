@@ -74,6 +74,7 @@ describe('8, 10 splice, reorder, skip, repeat', () => {
     expect(apply(world.env, branchA, made, { signature: 'check' }).verdict).toEqual(APPLIED)
     world.mustCommit(ada, { rows: [insert(1, [62n])] })
     expectRejected(world, bob, made, 'base')
+    expectIgnored(world, world.record(bob, rowOps(bob, 63n), { spaceId: new World(2).spaceId }), 'space')
   })
 
   it("a device's entries out of order: the later is ignored, the earlier counts, then the later is rejected or lands", () => {
