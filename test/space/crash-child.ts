@@ -3,26 +3,18 @@
  * `ack n` says that transaction n is acknowledged: it put rows 2n and 2n + 1, the row that counts, and one with a blinded key and value. With `people` in argv[4] it has a relay, in this
  * process, which admits a member before each transaction and removes them after it: `removed m`.
  */
-import { existsSync, writeSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { forget, invite, reblind, refreshIfNeeded, remove, rotate } from '../../engine/space/acts.js'
 import { createSpace, openSpace } from '../../engine/space/open.js'
 import { writeStoredSnapshot } from '../../engine/space/snapshot.js'
 import type { SpaceView } from '../../engine/space/view.js'
 import { fileStore } from '../../engine/store/file/file.js'
 import { memoryStore } from '../../engine/store/memory.js'
+import { say } from '../child-lines.js'
 import { countOf, createTable, optionsOf, put, rows, taskTable } from './rim-support.js'
 import { Sequencer } from './sequencer.js'
 
 const [, , path = '', seed = '', people = ''] = process.argv
-const say = (line: string): void => {
-  for (;;) {
-    try {
-      return void writeSync(1, `${line}\n`)
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error
-    }
-  }
-}
 
 const founded = existsSync(path)
 const store = await fileStore(path, { segmentLength: 40_000 }).open()

@@ -3,17 +3,15 @@
  * space next finds every acknowledged transaction, whole and once, and an audit from entry zero finds nothing (attacks.md 35). SEALDB_KILLS=1000.
  */
 import { spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { buildSync } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { audit } from '../../engine/space/audit.js'
 import { openSpace } from '../../engine/space/open.js'
 import { newestEpoch } from '../../engine/group/roster.js'
 import type { RowRange, RowView } from '../../engine/space/types.js'
 import { fileStore } from '../../engine/store/file/file.js'
+import { bundleChild } from '../child-bundle.js'
 import { countOf, crypto, optionsOf } from './rim-support.js'
 
 const KILLS = Number(process.env['SEALDB_KILLS'] ?? 30)
@@ -22,14 +20,7 @@ const LIVES = 20
 
 let place = ''
 let script = ''
-beforeAll(async () => {
-  place = await mkdtemp(join(tmpdir(), 'sealdb-crash-'))
-  script = join(place, 'child.mjs')
-  const entry = fileURLToPath(new URL('./crash-child.ts', import.meta.url))
-  const alias = { '#default-provider': fileURLToPath(new URL('../../engine/crypto/default-node.ts', import.meta.url)) }
-  const banner = { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" }
-  buildSync({ entryPoints: [entry], bundle: true, platform: 'node', format: 'esm', outfile: script, logLevel: 'error', alias, banner, external: ['libsodium-wrappers-sumo'] })
-})
+beforeAll(async () => { ({ place, script } = await bundleChild('./crash-child.ts', import.meta.url)) })
 afterAll(() => rm(place, { recursive: true }))
 
 /** Transactions acknowledged by a child that is killed some time after it opened, or (`early`) perhaps before. */

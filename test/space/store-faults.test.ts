@@ -150,7 +150,9 @@ describe('files that were changed', () => {
     const files = disk.files()
     let refused = 0
     let recovered = 0
-    const outcome = async (changed: ReadonlyMap<string, Uint8Array>, where: string): Promise<void> => {
+    let unbegun = 0
+    const outcome = async (changed: ReadonlyMap<string, Uint8Array>, name: string, what: string): Promise<void> => {
+      const where = `${name}: ${what}`
       try {
         const store = await fileStoreIn(new SimulatedDisk(changed), OPTIONS).open()
         const opened = await openSpace(store, optionsOf('damaged'))
@@ -163,7 +165,11 @@ describe('files that were changed', () => {
         for (let size = 1; size <= opened.head.size; size += 3) (await opened.at(size)).release()
         await opened.close()
       } catch (error) {
-        if (!isSealError(error) || error.family === 'bug') throw new Error(where, { cause: error })
+        // By the store, which names the place: nothing is left for the space to stumble over.
+        // But a file that is written to may be cut where the space had not begun yet.
+        const before = what.startsWith('cut') && isSealError(error, 'bad-argument') && error.facts['name'] === 'device'
+        if (before) unbegun++
+        else if (!isSealError(error, 'store-corrupt') || error.facts['file'] !== name) throw new Error(where, { cause: error })
         refused++
       }
     }
@@ -172,13 +178,14 @@ describe('files that were changed', () => {
       for (let at = 0; at < bytes.length; at += stride) {
         const flipped = Uint8Array.from(bytes)
         flipped[at] = (flipped[at] as number) ^ (1 << at % 8)
-        await outcome(new Map<string, Uint8Array>([...files, [name, flipped]]), `${name}: flipped at ${at}`)
-        if (at % 3 === 0) await outcome(new Map<string, Uint8Array>([...files, [name, bytes.subarray(0, at)]]), `${name}: cut at ${at}`)
+        await outcome(new Map<string, Uint8Array>([...files, [name, flipped]]), name, `flipped at ${at}`)
+        if (at % 3 === 0) await outcome(new Map<string, Uint8Array>([...files, [name, bytes.subarray(0, at)]]), name, `cut at ${at}`)
       }
-      await outcome(new Map([...files].filter(([other]) => other !== name)), `${name}: gone`)
+      await outcome(new Map([...files].filter(([other]) => other !== name)), name, 'gone')
     }
     expect(refused).toBeGreaterThan(0)
     expect(recovered).toBeGreaterThan(0)
+    expect(unbegun).toBeLessThan(refused / 2)
   })
 
   it('a snapshot that is not what it says is left aside, and told, while the entries are there', async () => {

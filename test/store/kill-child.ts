@@ -2,21 +2,11 @@
  * The process that kill.test.ts kills: opens the store in argv[2], says how it found it, and then commits, snapshots and compacts
  * as fast as it can, acknowledging each commit on stdout once it is durable. Record i holds i; so does the value `head`.
  */
-import { writeSync } from 'node:fs'
 import { fileStore } from '../../engine/store/file/file.js'
+import { say } from '../child-lines.js'
 import { record } from './conformance-data.js'
 
 const store = await fileStore(process.argv[2] ?? '', { segmentLength: 20_000 }).open()
-/** At once and whole, or the parent would not count what was acknowledged. */
-const say = (line: string): void => {
-  for (;;) {
-    try {
-      return void writeSync(1, `${line}\n`)
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error // the pipe is full: try again
-    }
-  }
-}
 const number = (value: number): Uint8Array => new TextEncoder().encode(String(value))
 
 say(`open ${store.first} ${store.size}`)

@@ -3,14 +3,12 @@
  * next finds everything that was acknowledged, nothing twice, and the snapshot whole. SEALDB_KILLS=1000 for the long run.
  */
 import { spawn } from 'node:child_process'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { buildSync } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { decodeUtf8 } from '../../engine/codec/bytes.js'
 import { fileStore } from '../../engine/store/file/file.js'
+import { bundleChild } from '../child-bundle.js'
 import { readChunks, record } from './conformance-data.js'
 
 const KILLS = Number(process.env['SEALDB_KILLS'] ?? 60)
@@ -19,13 +17,7 @@ const STORES = 2
 
 let place = ''
 let script = ''
-beforeAll(async () => {
-  place = await mkdtemp(join(tmpdir(), 'sealdb-kill-'))
-  script = join(place, 'child.mjs')
-  // Bundled once, so that each child starts in 50 ms.
-  const entry = fileURLToPath(new URL('./kill-child.ts', import.meta.url))
-  buildSync({ entryPoints: [entry], bundle: true, platform: 'node', format: 'esm', outfile: script, logLevel: 'error' })
-})
+beforeAll(async () => { ({ place, script } = await bundleChild('./kill-child.ts', import.meta.url)) })
 afterAll(() => rm(place, { recursive: true }))
 
 interface Life {
