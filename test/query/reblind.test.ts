@@ -1,6 +1,7 @@
 /** Re-blinding under SQL: mirrors follow rows to their new keys, statements find them all the while, and history calls it what it is. */
 import { expect, test } from 'vitest'
-import { reblind } from '../../engine/space/acts.js'
+import { readMeta } from '../../engine/group/roster.js'
+import { reblind, remove } from '../../engine/space/acts.js'
 import { nameOfCatalogObject } from '../../query/migrations.js'
 import { contents } from './database-support.js'
 import { expectEqual, inStep, two, type Peer } from './peers-support.js'
@@ -103,4 +104,20 @@ test('a mirror of which nearly all rows moved is filled anew, with what does not
   await bob.db.exec("UPDATE big SET v = 'other' WHERE id = 700; INSERT INTO big VALUES (1501, 'v700')")
   await expectEqual(ada, bob)
   await expect(ada.db.exec("INSERT INTO big VALUES (1502, 'v1')")).rejects.toMatchObject({ code: 'sql-error' })
+})
+
+test('not by a writer; and one that is begun before a removal is followed by another, since who was removed knows its secret', async () => {
+  const { ada, bob } = await two(SCRIPT)
+  await expect(reblind(bob.space, { nameOf: nameOfCatalogObject })).rejects.toMatchObject({ code: 'rejected', facts: { code: 'role', detail: 'reblind' } })
+  await steps(ada, 1)
+  expect(readMeta(ada.space.currentState)).toMatchObject({ generation: 2, firstGeneration: 1 })
+  await remove(ada.space, { members: [bob.space.me.member] })
+  await reblind(ada.space, { nameOf: nameOfCatalogObject })
+  expect(readMeta(ada.space.currentState)).toMatchObject({ generation: 3, firstGeneration: 3 })
+  expect(() => bob.space.keyring.blinding(3)).toThrow(expect.objectContaining({ code: 'no-secret' }) as Error)
+  // One that is whole is enough, whoever was removed before.
+  await steps(ada, 1)
+  await reblind(ada.space, { nameOf: nameOfCatalogObject })
+  expect(readMeta(ada.space.currentState)).toMatchObject({ generation: 4, firstGeneration: 4 })
+  expect(await one(ada, 'SELECT body FROM note ORDER BY id')).toEqual([['A'], ['B'], ['C'], ['G']])
 })
