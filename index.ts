@@ -288,9 +288,10 @@ export class SealedSpace implements AsyncDisposable {
   inviteDevice(options?: Parameters<typeof acts.inviteDevice>[1]): Promise<string> {
     return acts.inviteDevice(this.engine, options)
   }
-  /** End an invitation before it was used up: admins, and who made it. */
-  revokeInvitation(invitation: number): Promise<void> {
-    return acts.revokeInvitation(this.engine, invitation)
+  /** End an invitation, by its link or number, before it was used up: admins, and who made it. */
+  async revokeInvitation(invitation: number | string): Promise<void> {
+    const number = typeof invitation === 'string' ? parseLink(this.#parts.space.crypto, invitation).invitation : invitation
+    return acts.revokeInvitation(this.engine, number)
   }
   /** Remove a member with all devices, and start the epoch that keeps them out. What they could read, they may keep. */
   remove(member: MemberId): Promise<{ readonly endedInvitations: readonly number[] }> {

@@ -6,7 +6,7 @@ import { SealError } from '../errors.js'
 import { buildInvite, buildNameReseals, buildRefresh, buildRole, type BuildContext } from '../group/builders.js'
 import { buildForget, buildLeave, buildRemoval, buildRepairs, buildRotate, mustRotate } from '../group/build-epoch.js'
 import { formatLink } from '../group/link.js'
-import { holdingUpForget, newestEpoch, readDevice, readMeta } from '../group/roster.js'
+import { type GroupReader, holdingUpForget, newestEpoch, readDevice, readMeta } from '../group/roster.js'
 import { buildReseal } from './build-steps.js'
 import type { Branch, Resumed } from './change-branch.js'
 import type { RelayRecord } from './ops/space.js'
@@ -124,15 +124,19 @@ export async function forget(space: Space, options: { readonly onProgress?: (pro
 
 /** After a forget: publish a fresh agreement key, so that the old one, which opens what was forgotten, can be destroyed. */
 export async function refreshIfNeeded(space: Space): Promise<boolean> {
-  const device = readDevice(stateOf(space), space.me.device)
-  const { record } = newestEpoch(stateOf(space))
-  if (device === undefined || device.removedAt !== undefined || device.agreementEpoch >= record.lastForget) return false
-  await settle(space, (context) => {
+  if (!mustRefresh(stateOf(space), space.me.device)) return false
+  return settleUnlessEmpty(space, (context) => {
+    // `forget` and the device's duties may both be here: who comes second finds it done.
+    if (!mustRefresh(context.state, context.device)) return []
     const { op, seed } = buildRefresh(context)
     context.keyring.stageAgreement(seed)
     return [op]
   }, 'with-keyring')
-  return true
+}
+
+function mustRefresh(state: GroupReader, id: DeviceId): boolean {
+  const device = readDevice(state, id)
+  return device !== undefined && device.removedAt === undefined && device.agreementEpoch < newestEpoch(state).record.lastForget
 }
 
 /** Devices that still hold an agreement key from before the latest forget. */
@@ -173,14 +177,14 @@ async function makeLink(space: Space, what: { readonly kind: 'member' | 'device'
 }
 
 /** False if there was nothing to write. */
-async function settleUnlessEmpty(space: Space, build: (context: BuildContext) => Ops): Promise<boolean> {
+async function settleUnlessEmpty(space: Space, build: (context: BuildContext) => Ops, withKeyring?: 'with-keyring'): Promise<boolean> {
   const empty = new SealError('bad-argument', 'Nothing to write.')
   try {
     await settle(space, (context) => {
       const ops = build(context)
       if (ops.length === 0) throw empty
       return ops
-    })
+    }, withKeyring)
     return true
   } catch (error) {
     if (error !== empty) throw error

@@ -1,0 +1,45 @@
+/** What people do with a space, through the public interface: names, roles, invitations that end, epochs, leaving. */
+import { expect, test } from 'vitest'
+import { createSpace, joinSpace, memoryStore } from 'sealdb'
+import { pendingForget } from '../../engine/space/acts.js'
+import { startRelay } from '../../net/server.js'
+import { codeOfLater } from '../outcomes.js'
+import { until } from './support.js'
+
+test('names, roles, a revoked link, a new epoch, forgetting, leaving', async () => {
+  const relay = await startRelay()
+  const ada = await createSpace({ store: memoryStore(), relay: relay.url, profile: { name: 'Ada' } })
+  await ada.exec('CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT)')
+  const bob = await joinSpace(await ada.invite({ role: 'reader' }), { store: memoryStore() })
+  await bob.online()
+
+  await bob.setProfile({ name: 'Bob' })
+  await bob.settled()
+  await until(() => ada.members.some(({ name }) => name === 'Bob'), 'the name arrives')
+
+  expect(await codeOfLater(bob.sql`INSERT INTO note (text) VALUES ('too soon')`)).toBe('rejected')
+  expect(await codeOfLater(bob.setRole(bob.me.id, 'owner'))).toBe('rejected')
+  await ada.setRole(bob.me.id, 'writer')
+  await until(() => bob.me.role === 'writer', 'the role arrives')
+
+  const link = await ada.invite({ role: 'writer' })
+  await ada.revokeInvitation(link)
+  expect(await codeOfLater(joinSpace(link, { store: memoryStore() }))).toBe('relay-refused')
+  expect(await codeOfLater(ada.revokeInvitation('no link'))).toBe('bad-link')
+
+  await ada.rotate()
+  await bob.sql`INSERT INTO note (text) VALUES ('after the rotation')`
+  await bob.settled()
+  await until(() => ada.head.size === bob.head.size, 'in step')
+  await ada.forget()
+  expect((await ada.sql`SELECT text FROM note`).rows).toEqual([{ text: 'after the rotation' }])
+
+  // Bob's device answers a forget with a fresh key; he leaves when that is done.
+  await until(() => bob.head.size === ada.head.size && bob.pending === 0 && pendingForget(ada.engine).length === 0, 'nobody holds what was forgotten')
+  await bob.leave()
+  await until(() => ada.members.find(({ id }) => id === bob.me.id)?.removed === true, 'the leaving arrives')
+  expect(ada.members.map(({ name, role, removed }) => [name, role, removed])).toEqual([['Ada', 'owner', false], ['Bob', 'writer', true]])
+  await bob.close()
+  await ada.close()
+  await relay.close()
+})
