@@ -309,7 +309,7 @@ export class SealedSpace implements AsyncDisposable {
   setProfile(profile: Profile): Promise<void> {
     return acts.setProfile(this.engine, profile)
   }
-  /** Leave the space with all devices. The next member who writes starts the epoch that keeps them out. */
+  /** Leave the space with all devices; resolves when that is in the log. The next member who writes starts the epoch that keeps them out. */
   leave(): Promise<void> {
     return acts.leave(this.engine)
   }

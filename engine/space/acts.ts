@@ -2,7 +2,7 @@
  * What a person does with a space's group: invite, remove, change roles, rotate, forget, leave, attach a relay. Each is one entry (forget:
  * several), built on the state it will be applied to. With a relay, acts whose outcome others must be told of wait until they are in the log.
  */
-import { SealError } from '../errors.js'
+import { isSealError, SealError } from '../errors.js'
 import { buildInvite, buildNameReseals, buildRefresh, buildRole, type BuildContext } from '../group/builders.js'
 import { buildForget, buildLeave, buildRemoval, buildRepairs, buildRotate, mustRotate } from '../group/build-epoch.js'
 import { formatLink } from '../group/link.js'
@@ -57,9 +57,20 @@ export async function remove(space: Space, who: { readonly members?: readonly Me
   return { endedInvitations: ended }
 }
 
-/** Leave, with all devices or with this one. */
+/** How often a leaving is built again because the group changed while it was on its way. */
+const LEAVE_ATTEMPTS = 8
+
+/** Leave, with all devices or with this one. Resolves when it is in the log. */
 export async function leave(space: Space, what: 'member' | 'device' = 'member'): Promise<void> {
-  await space.commitOps((context) => buildLeave(context, what).ops)
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await settle(space, (context) => buildLeave(context, what).ops)
+      return
+    } catch (error) {
+      // Refused at a place in the log: somebody started an epoch first. What is refused before it gets there stays refused.
+      if (!isSealError(error, 'rejected') || error.facts.index === undefined || attempt === LEAVE_ATTEMPTS) throw error
+    }
+  }
 }
 
 /** A new epoch: what is written from now on is sealed under a fresh secret. Heals after a compromise of this device. */

@@ -1,6 +1,6 @@
 /** What a device does by itself and what stops it: a refresh that is tried again, a protocol that it does not know. */
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { forget, invite, pendingForget, refreshIfNeeded, rotate } from '../../engine/space/acts.js'
+import { forget, invite, leave, pendingForget, refreshIfNeeded, rotate } from '../../engine/space/acts.js'
 import { Duties } from '../../engine/space/duties.js'
 import { decodeRecord } from '../../engine/space/entry.js'
 import { createSpace, openSpace } from '../../engine/space/open.js'
@@ -34,6 +34,26 @@ function refreshed(record: Uint8Array | undefined): Uint8Array {
   if (!op || op.op !== 'agreement.refresh') throw new Error('no refresh')
   return op.agreement.slice()
 }
+
+describe('a leaving that was refused', () => {
+  it('is built again until it lands', async () => {
+    const { ada, bob, relay } = await couple('leave')
+    const left = leave(bob)
+    await tick()
+    expect(bob.outbox()).toHaveLength(1)
+    // An epoch begins before it gets there.
+    await relay.during(ada, rotate(ada))
+    await relay.deliver(bob)
+    await relay.during(bob, left)
+    await relay.deliver(ada)
+    expect(ada.current.members().map(({ removed }) => removed)).toEqual([false, true])
+  })
+
+  it('is not tried again where the space says no', async () => {
+    const { ada, relay } = await couple('leave alone')
+    await expect(relay.during(ada, leave(ada))).rejects.toMatchObject({ code: 'rejected', facts: { detail: 'last-owner' } })
+  })
+})
 
 describe('a refresh that was refused', () => {
   it('is tried again with the same key: whichever entry lands, the device has it', async () => {
