@@ -29,9 +29,6 @@ const CHUNK_BYTES = 1024 * 1024
 const MAX_HEAD = 128
 const MAX_SLABS = 2 ** 20
 
-/** The words of nodes are written as they lie. Elsewhere version 2 is written. */
-export const LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1
-
 /** How a device authenticates its own snapshots: XChaCha20-Poly1305 over nothing, with the part as associated data and a nonce used once. */
 export interface SnapshotTags {
   /** Of part `number`; 0 is the meta. */

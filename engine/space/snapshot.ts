@@ -10,7 +10,7 @@
  * (snapshot-image.ts): nothing is hashed or built again.
  */
 import { Reader, Writer } from '../codec/canonical.js'
-import { equalBytes } from '../codec/bytes.js'
+import { equalBytes, LITTLE_ENDIAN } from '../codec/bytes.js'
 import { isSealError, SealError } from '../errors.js'
 import { MAX_KEY_LENGTH, MAX_VALUE_LENGTH } from '../limits.js'
 import { readFrontier, writeFrontier } from '../log/frontier.js'
@@ -22,7 +22,7 @@ import type { Store } from '../store/store.js'
 import { Follower, type HeldState } from './follower.js'
 import { decodeHead, encodeHead } from './persist.js'
 import type { Head, View } from './types.js'
-import { IMAGE_VERSION, LITTLE_ENDIAN, readImage, type SnapshotSeal, type SnapshotTags, writeImage } from './snapshot-image.js'
+import { IMAGE_VERSION, readImage, type SnapshotSeal, type SnapshotTags, writeImage } from './snapshot-image.js'
 import type { SpaceView } from './view.js'
 
 const VERSION = 2

@@ -10,7 +10,7 @@
  *
  * Over 400 lines: allocating, counting and hashing share one layout of words, which nothing else may know.
  */
-import { EMPTY_BYTES, equalBytes } from '../codec/bytes.js'
+import { EMPTY_BYTES, equalBytes, LITTLE_ENDIAN } from '../codec/bytes.js'
 import type { HashLanes, Sha256 } from '../crypto/provider.js'
 import { bitOf, firstDifference, firstPaddedDifference } from './bits.js'
 import { zeroBytes } from './pool.js'
@@ -46,7 +46,6 @@ const EMPTY_TAG = 0x12
 /** What is hashed, for a moment. */
 const scratch = new Uint8Array(1 + 255 + HASH_LENGTH)
 const scratchWords = new DataView(scratch.buffer)
-const LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1
 /** Views of the scratch by length: making one costs a fifth of hashing it. */
 const messages: (Uint8Array | undefined)[] = []
 

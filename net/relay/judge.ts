@@ -8,7 +8,7 @@
  *
  * All three sign the same notes, as they know the same state.
  */
-import { equalBytes } from '../../engine/codec/bytes.js'
+import { equalBytes, LITTLE_ENDIAN } from '../../engine/codec/bytes.js'
 import { Reader, Writer } from '../../engine/codec/canonical.js'
 import { loadProvider } from '../../engine/crypto/load.js'
 import type { CryptoProvider } from '../../engine/crypto/provider.js'
@@ -22,7 +22,7 @@ import { decodeRecord, entryHash } from '../../engine/space/entry.js'
 import { type Followed, Follower, type HeldState, type SignatureTrust } from '../../engine/space/follower.js'
 import { verifyHandshake } from '../../engine/space/handshake.js'
 import type { Head, Verdict } from '../../engine/space/types.js'
-import { IMAGE_VERSION, imageHead, LITTLE_ENDIAN, readImage, snapshotSeal, type SnapshotSeal, writeImage } from '../../engine/space/snapshot-image.js'
+import { IMAGE_VERSION, imageHead, readImage, snapshotSeal, type SnapshotSeal, writeImage } from '../../engine/space/snapshot-image.js'
 import { provePage } from '../../engine/state/pages.js'
 import { readQueries } from '../../engine/state/queries.js'
 import { MAX_PAGE_BYTES, MAX_PAGE_LENGTH, MAX_PAGE_ROWS, MAX_READABLE_HEADS } from '../../engine/limits.js'

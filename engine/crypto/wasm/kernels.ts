@@ -3,6 +3,7 @@
  * or noble, costs. What goes in is copied into one page of memory, and what is secret is wiped from it before a call returns. All is synchronous and
  * nothing calls back: nothing can be entered twice.
  */
+import { equalBytes, LITTLE_ENDIAN } from '../../codec/bytes.js'
 import type { HashLanes } from '../provider.js'
 import { assemble } from './assembler.js'
 import { sealingFunctions, type SealingLayout } from './sealing.js'
@@ -57,7 +58,7 @@ export function loadKernels(): Kernels | undefined {
 }
 
 function instantiate(): Kernels | undefined {
-  if (new Uint8Array(Uint32Array.of(1).buffer)[0] !== 1) return undefined
+  if (!LITTLE_ENDIAN) return undefined
   const code = assemble([...hashFunctions(HASHING, 0), ...sealingFunctions(SEALING, HASH_FUNCTIONS)], 1, new Uint8Array(hashConstants().buffer))
   let exports: Exports
   try {
@@ -95,7 +96,7 @@ function kernelsOf(exports: Exports): Kernels {
   }
   const midstates = (key: Uint8Array): Uint32Array => {
     const known = keptKeys.get(key)
-    if (known !== undefined && isSame(known.key, key)) return known.midstates
+    if (known !== undefined && equalBytes(known.key, key)) return known.midstates
     startKey(key)
     const made = words.slice(keyed / 4, keyed / 4 + 16)
     keptKeys.set(key, { key: key.slice(), midstates: made })
@@ -163,13 +164,6 @@ interface KeptKey {
 
 /** Half of a short HMAC is hashing its key. What is kept goes when the key does, and is as secret. */
 const keptKeys = new WeakMap<Uint8Array, KeptKey>()
-
-/** In a time that depends on the lengths only. */
-function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  let difference = a.length ^ b.length
-  for (let i = 0; i < a.length; i++) difference |= (a[i] as number) ^ (b[i] as number)
-  return difference === 0
-}
 
 /** Short copies are quicker by hand, and those of a whole array need no view. */
 function place(input: Uint8Array, start: number, end: number, memory: Uint8Array, to: number): void {
