@@ -2,15 +2,15 @@
  * What a person does with a space's group: invite, remove, change roles, rotate, forget, leave, attach a relay. Each is one entry (forget:
  * several), built on the state it will be applied to. With a relay, acts whose outcome others must be told of wait until they are in the log.
  */
-import { isSealError, SealError } from '../errors.js'
-import { buildInvite, buildNameReseals, buildRefresh, buildRole, type BuildContext } from '../group/builders.js'
+import { SealError } from '../errors.js'
+import { buildInvite, buildNameReseals, buildRefresh, buildRole } from '../group/builders.js'
 import { buildForget, buildLeave, buildRemoval, buildRepairs, buildRotate, mustRotate } from '../group/build-epoch.js'
 import { formatLink } from '../group/link.js'
 import { type GroupReader, holdingUpForget, newestEpoch, readDevice, readMeta } from '../group/roster.js'
 import { buildReseal } from './build-steps.js'
 import type { Branch, Resumed } from './change-branch.js'
 import type { RelayRecord } from './ops/space.js'
-import { ended, settle, type Ops } from './settle.js'
+import { ended, insist, settle, settleUnlessEmpty, workbenchOf } from './settle.js'
 import type { Space } from './space.js'
 import type { DeviceId, MemberId, Role } from './types.js'
 
@@ -58,19 +58,11 @@ export async function remove(space: Space, who: { readonly members?: readonly Me
 }
 
 /** How often a leaving is built again because the group changed while it was on its way. */
-const LEAVE_ATTEMPTS = 8
+const LEAVE_AGAIN = 7
 
 /** Leave, with all devices or with this one. Resolves when it is in the log. */
 export async function leave(space: Space, what: 'member' | 'device' = 'member'): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      await settle(space, (context) => buildLeave(context, what).ops)
-      return
-    } catch (error) {
-      // Refused at a place in the log: somebody started an epoch first. What is refused before it gets there stays refused.
-      if (!isSealError(error, 'rejected') || error.facts.index === undefined || attempt === LEAVE_ATTEMPTS) throw error
-    }
-  }
+  await insist(() => settle(space, (context) => buildLeave(context, what).ops), LEAVE_AGAIN)
 }
 
 /** A new epoch: what is written from now on is sealed under a fresh secret. Heals after a compromise of this device. */
@@ -109,10 +101,7 @@ export async function forget(space: Space, options: { readonly onProgress?: (pro
     let count = 0
     let stuck = 0
     await settleUnlessEmpty(space, (context) => {
-      const role = space.me.role
-      if (role === undefined) throw new SealError('read-only', 'This device was removed from the space.', { reason: 'removed' })
-      const bench = { env: space.env, state: space.currentState, device: context.device, role, secrets: context.keyring, random: context.random }
-      const reseal = buildReseal(bench, cut, RESEAL_STEP)
+      const reseal = buildReseal(workbenchOf(space, context), cut, RESEAL_STEP)
       const names = buildNameReseals(context, cut)
       stuck = reseal.stuck.length
       count = reseal.ops.length + names.length
@@ -185,22 +174,6 @@ async function makeLink(space: Space, what: { readonly kind: 'member' | 'device'
   const anchor = ('index' in state && space.headAt(state.index + 1)) || head
   const formatted = { spaceId: space.id, ...made, anchor, relay, note: relay && anchor.size === head.size ? note : undefined }
   return formatLink(space.env.crypto, formatted, options.page)
-}
-
-/** False if there was nothing to write. */
-async function settleUnlessEmpty(space: Space, build: (context: BuildContext) => Ops, withKeyring?: 'with-keyring'): Promise<boolean> {
-  const empty = new SealError('bad-argument', 'Nothing to write.')
-  try {
-    await settle(space, (context) => {
-      const ops = build(context)
-      if (ops.length === 0) throw empty
-      return ops
-    }, withKeyring)
-    return true
-  } catch (error) {
-    if (error !== empty) throw error
-    return false
-  }
 }
 
 function stateOf(space: Space): Space['currentState'] {

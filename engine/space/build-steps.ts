@@ -5,10 +5,10 @@
 import { concatBytes, equalBytes } from '../codec/bytes.js'
 import { MAX_CATALOG_OPS } from '../limits.js'
 import { type StateReader } from '../state/context.js'
-import { indexPrefix, KEY_KIND, keyId, prefixEnd, ROW_PREFIX_LENGTH, rowPrefix, rowStateKey } from '../state/keys.js'
+import { indexPrefix, prefixEnd, ROW_PREFIX_LENGTH, rowPrefix, rowStateKey } from '../state/keys.js'
 import { blindedPrefixes, olderGeneration } from './blinded.js'
 import { DraftBuilder, type Table, type Workbench } from './build.js'
-import { decodeObject, type ObjectRecord } from './catalog.js'
+import { decodeObject, type ObjectRecord, storedObjects } from './catalog.js'
 import { type Op } from './ops/index.js'
 import { type RekeyRowOp, type ResealRowOp } from './ops/row.js'
 import { decodeRow, type RowRecord } from './row-record.js'
@@ -46,17 +46,16 @@ class StepBuilder extends DraftBuilder {
     const ops: Op[] = []
     const stuck: Uint8Array[] = []
     let bytes = 0
-    for (const { key, value } of state.scan(Uint8Array.of(KEY_KIND.object), Uint8Array.of(KEY_KIND.object + 1))) {
+    for (const { id, key, value } of storedObjects(state)) {
       const record = decodeObject(value)
       if (ops.length >= limit) break
       if (record.epoch >= cut) continue
-      const object = this.sealer.openObject(keyId(key), record)
+      const object = this.sealer.openObject(id, record)
       if (typeof object === 'string') stuck.push(key)
       else ops.push({ op: 'reseal-object', id: object.id, sealed: this.sealObject(object) })
     }
-    for (const { key, value } of state.scan(Uint8Array.of(KEY_KIND.object), Uint8Array.of(KEY_KIND.object + 1))) {
+    for (const { id, value } of storedObjects(state)) {
       const record = decodeObject(value)
-      const id = keyId(key)
       if (!record.table || ops.length >= limit || liveEpochs(state, id, 1, cut).length === 0) continue
       for (const row of state.scan(rowPrefix(id), prefixEnd(rowPrefix(id)))) {
         if (ops.length >= limit || bytes > MAX_STEP_BYTES) break
@@ -81,12 +80,12 @@ class StepBuilder extends DraftBuilder {
     const ops: Op[] = []
     const stuck: Uint8Array[] = []
     const tables: { id: number; older: number; record: ObjectRecord }[] = []
-    for (const { key, value } of state.scan(Uint8Array.of(KEY_KIND.object), Uint8Array.of(KEY_KIND.object + 1))) {
+    for (const { id, key, value } of storedObjects(state)) {
       const record = decodeObject(value)
       const older = olderGeneration(state, record)
-      if (older !== undefined) tables.push({ id: keyId(key), older, record })
+      if (older !== undefined) tables.push({ id, older, record })
       if (record.generation >= this.generation || ops.length >= Math.min(limit, MAX_CATALOG_OPS)) continue
-      const object = this.sealer.openObject(keyId(key), record)
+      const object = this.sealer.openObject(id, record)
       if (typeof object === 'string') stuck.push(key)
       else ops.push({ op: 'reblind-object', id: object.id, nameToken: this.sealer.nameToken(this.generation, this.genuineName(object.id, record, nameOf(object))), sealed: this.sealObject(object) })
     }

@@ -6,8 +6,8 @@ import { equalBytes } from '../codec/bytes.js'
 import { decodeCanonical, encodeCanonical, Reader, type Writer } from '../codec/canonical.js'
 import { type SqlValue } from '../codec/value.js'
 import { MAX_INDEXES, MAX_PLAIN_COLUMNS, MAX_POLICIES } from '../limits.js'
-import { Reject, requireOr } from '../state/context.js'
-import { MAX_ID, MAX_INDEX_ID, TOKEN_LENGTH } from '../state/keys.js'
+import { Reject, requireOr, type StateReader } from '../state/context.js'
+import { KEY_KIND, keyId, MAX_ID, MAX_INDEX_ID, TOKEN_LENGTH } from '../state/keys.js'
 import { type PublicShape } from './policy.js'
 import { readPolicy, writePolicy } from './policy-codec.js'
 import { type CatalogObject, type IndexShape, type PlainColumn, type PlainType, type PolicyExpression } from './types.js'
@@ -67,6 +67,11 @@ export function decodeObject(bytes: Uint8Array): ObjectRecord {
     const nameToken = r.fixed(TOKEN_LENGTH).slice()
     return { version, device, creator, generation, epoch, nameToken, ...readPublicObject(r), sealed: r.copyBytes(bytes.length) }
   })
+}
+
+/** Every object as it lies in a state, by id: for `decodeObject`, or `parentOf`. */
+export function* storedObjects(state: Pick<StateReader, 'scan'>): IterableIterator<{ readonly id: number; readonly key: Uint8Array; readonly value: Uint8Array }> {
+  for (const { key, value } of state.scan(Uint8Array.of(KEY_KIND.object), Uint8Array.of(KEY_KIND.object + 1))) yield { id: keyId(key), key, value }
 }
 
 /** Only the parent: a drop asks every object, whatever is sealed in it. */

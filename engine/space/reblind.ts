@@ -2,17 +2,16 @@
  * Re-blinding (PROTOCOL.md §8.6): every name, row key and unique token goes over to a new blinding secret, in entries of a bounded size, while everybody goes on reading
  * and writing. What is left to do is in the state: whoever calls next, after a crash or on another admin's device, goes on from there.
  */
-import { isSealError, SealError } from '../errors.js'
+import { SealError } from '../errors.js'
 import { buildRotate } from '../group/build-epoch.js'
 import { FIRST_EPOCH } from '../group/ops/genesis.js'
 import { listDevices, readMeta, type GroupReader } from '../group/roster.js'
 import { readEpoch } from '../group/epochs.js'
 import type { StateReader } from '../state/context.js'
-import { KEY_KIND, keyId } from '../state/keys.js'
 import { countBlinded, olderGeneration } from './blinded.js'
 import { buildReblind, type Step } from './build-steps.js'
-import { decodeObject } from './catalog.js'
-import { settle } from './settle.js'
+import { decodeObject, storedObjects } from './catalog.js'
+import { insist, settle, settleUnlessEmpty, workbenchOf } from './settle.js'
 import type { Space } from './space.js'
 import type { CatalogObject } from './types.js'
 
@@ -49,7 +48,7 @@ export async function reblind(space: Space, options: ReblindOptions): Promise<vo
   await insist(async () => {
     if (readMeta(space.currentState).generation > generation) return // another admin was faster
     await settle(space, (context) => [buildRotate(context, { reblind: true })])
-  })
+  }, MAX_CONFLICTS)
   await moveAll(space, options)
 }
 
@@ -58,9 +57,9 @@ export function reblinding(state: StateReader): { readonly left: number } | unde
   const { generation, firstGeneration } = readMeta(state)
   if (firstGeneration === generation) return undefined
   let left = 0
-  for (const { key, value } of state.scan(Uint8Array.of(KEY_KIND.object), Uint8Array.of(KEY_KIND.object + 1))) {
+  for (const { id, value } of storedObjects(state)) {
     const object = decodeObject(value)
-    left += (object.generation < generation ? 1 : 0) + countBlinded(state, keyId(key), object, olderGeneration(state, object) ?? firstGeneration)
+    left += (object.generation < generation ? 1 : 0) + countBlinded(state, id, object, olderGeneration(state, object) ?? firstGeneration)
   }
   return { left }
 }
@@ -70,7 +69,7 @@ async function moveAll(space: Space, options: ReblindOptions): Promise<void> {
   let size = STEP
   for (;;) {
     options.signal?.throwIfAborted()
-    const { length, stuck } = await insist(() => step(space, options, size), () => { size = Math.max(LEAST_STEP, size >> 1) })
+    const { length, stuck } = await insist(() => step(space, options, size), MAX_CONFLICTS, () => { size = Math.max(LEAST_STEP, size >> 1) })
     if (length === 0 && stuck > 0) {
       throw new SealError('rejected', `${stuck} rows don't open, or share a key with another one: delete them, then go on.`, { code: 'rule', detail: 'stuck', stuck })
     }
@@ -81,41 +80,17 @@ async function moveAll(space: Space, options: ReblindOptions): Promise<void> {
     if (length > 0) continue
     await insist(async () => {
       if (reblinding(space.currentState) !== undefined) await settle(space, (context) => [buildRotate(context, { dropOldBlinding: true })])
-    })
+    }, MAX_CONFLICTS)
     return
   }
 }
 
 /** One entry; how many ops it had. */
 async function step(space: Space, { nameOf }: ReblindOptions, size: number): Promise<{ readonly length: number; readonly stuck: number }> {
-  const nothing = new SealError('bad-argument', 'Nothing to move.')
   let made: Step = { ops: [], stuck: [] }
-  try {
-    await settle(space, (context) => {
-      const { role } = space.me
-      if (role === undefined) throw new SealError('read-only', 'This device was removed from the space.', { reason: 'removed' })
-      made = buildReblind({ env: space.env, state: space.currentState, device: context.device, role, secrets: context.keyring, random: context.random }, nameOf, size)
-      if (made.ops.length === 0) throw nothing
-      return made.ops
-    })
-  } catch (error) {
-    if (error !== nothing) throw error
-  }
+  await settleUnlessEmpty(space, (context) => (made = buildReblind(workbenchOf(space, context), nameOf, size)).ops)
   return { length: made.ops.length, stuck: made.stuck.length }
 }
-
-/** Again, on the state as it is by then, whenever others were faster. */
-async function insist<T>(work: () => Promise<T>, onConflict?: () => void): Promise<T> {
-  for (let conflicts = 0; ; conflicts++) {
-    try {
-      return await work()
-    } catch (error) {
-      if (!isSealError(error, 'rejected') || !RACES.has(String(error.facts['code'])) || conflicts === MAX_CONFLICTS) throw error
-      onConflict?.()
-    }
-  }
-}
-const RACES: ReadonlySet<string> = new Set(['conflict', 'chain', 'base', 'epoch', 'device-prev'])
 
 /** Somebody who was removed was given the newest blinding secret before that, or may have been. */
 function isKnownToRemoved(state: GroupReader): boolean {

@@ -6,11 +6,11 @@ import { concatBytes } from '../codec/bytes.js'
 import { encodeTuplePrefix, tupleRange } from '../codec/tuple.js'
 import { type SqlValue } from '../codec/value.js'
 import { isSealError, SealError } from '../errors.js'
+import { metaOf } from '../group/roster.js'
 import { type StateReader } from '../state/context.js'
-import { indexPrefix, KEY_KIND, keyId, liveKey, metaKey, objectKey, prefixEnd, rowPrefix, ROW_PREFIX_LENGTH, rowStateKey } from '../state/keys.js'
-import { decodeMeta } from '../state/roster.js'
+import { indexPrefix, KEY_KIND, liveKey, objectKey, prefixEnd, rowPrefix, ROW_PREFIX_LENGTH, rowStateKey } from '../state/keys.js'
 import { blindedPrefixes, generationOf, olderGeneration } from './blinded.js'
-import { decodeObject, decodeObjectOf, type ObjectRecord } from './catalog.js'
+import { decodeObject, decodeObjectOf, type ObjectRecord, storedObjects } from './catalog.js'
 import { decodeRow } from './row-record.js'
 import { type RowSealer, viewRow } from './seal-row.js'
 import { type CatalogObject, type RowRange, type RowView, type UnopenedRow } from './types.js'
@@ -27,8 +27,7 @@ export interface UnopenedObject {
 export function readCatalog(state: StateReader, sealer: RowSealer): { readonly objects: readonly CatalogObject[]; readonly unopened: readonly UnopenedObject[] } {
   const objects: CatalogObject[] = []
   const unopened: UnopenedObject[] = []
-  for (const { key, value } of state.scan(Uint8Array.of(KEY_KIND.object), Uint8Array.of(KEY_KIND.object + 1))) {
-    const id = keyId(key)
+  for (const { id, value } of storedObjects(state)) {
     const record = decodeObject(value)
     const object = sealer.openObject(id, record)
     if (typeof object === 'string') unopened.push({ id, device: record.device, version: record.version, reason: object })
@@ -162,7 +161,7 @@ function* throughIndex(state: StateReader, sealer: RowSealer, table: number, rec
     const start = orNone(() => encodeTuplePrefix(range.values, prefix))
     if (start) yield* follow(start, prefixEnd(start))
   } else {
-    const { epoch, firstEpoch } = currentMeta(state)
+    const { epoch, firstEpoch } = metaOf(state)
     const older = index.unique ? olderGeneration(state, record) : undefined
     for (const generation of older === undefined ? [record.generation] : [older, record.generation]) {
       for (const e of index.unique ? [epoch] : liveEpochs(state, table, firstEpoch, epoch)) {
@@ -187,12 +186,6 @@ function orNone(make: () => Uint8Array): Uint8Array | undefined {
     if (isSealError(error, 'key-too-long')) return undefined
     throw error
   }
-}
-
-function currentMeta(state: StateReader): { readonly epoch: number; readonly firstEpoch: number } {
-  const bytes = state.get(metaKey())
-  if (bytes === undefined) throw new SealError('bad-argument', 'Expected the state of a space.')
-  return decodeMeta(bytes)
 }
 
 function needsPlain(table: number): SealError {

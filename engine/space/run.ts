@@ -5,7 +5,7 @@ import { invariant } from '../errors.js'
 import { type ApplyEnv, type Author, type EntryFacts, Reject, requireOr, type StateEntry, type StateReader, type StateView } from '../state/context.js'
 import { epochKey, indexPrefix, KEY_KIND, keyId, metaKey, objectKey, prefixEnd, rowPrefix } from '../state/keys.js'
 import { decodeMeta, encodeMeta, type Meta } from '../state/roster.js'
-import { decodeObject, decodeObjectOf, encodeObject, type ObjectRecord } from './catalog.js'
+import { decodeObject, decodeObjectOf, encodeObject, type ObjectRecord, storedObjects } from './catalog.js'
 import { isBlindedUnder } from './blinded.js'
 import { LiveCounts } from './counts.js'
 import { type SpaceContext, type TableEntry } from './context.js'
@@ -186,8 +186,8 @@ export class EntryRun implements SpaceContext {
   }
 
   usesGeneration(generation: number): boolean {
-    for (const { key, value } of this.overlay.scan(Uint8Array.of(KEY_KIND.object), Uint8Array.of(KEY_KIND.object + 1))) {
-      if (isBlindedUnder(this.overlay, keyId(key), decodeObject(value), generation)) return true
+    for (const { id, value } of storedObjects(this.overlay)) {
+      if (isBlindedUnder(this.overlay, id, decodeObject(value), generation)) return true
     }
     return false
   }

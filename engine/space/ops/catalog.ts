@@ -8,7 +8,7 @@ import { MAX_CATALOG_OPS, MAX_VALUE_LENGTH } from '../../limits.js'
 import { Reject, requireOr } from '../../state/context.js'
 import { generationByte, indexesPrefix, indexPrefix, KEY_KIND, keyId, MAX_ID, nameKey, objectKey, rowPrefix, TOKEN_LENGTH } from '../../state/keys.js'
 import { atLeast } from '../../state/roster.js'
-import { checkObject, checkReplacement, parentOf, readPublicObject, writePublicObject, type ObjectRecord, type PublicObject } from '../catalog.js'
+import { checkObject, checkReplacement, parentOf, readPublicObject, storedObjects, writePublicObject, type ObjectRecord, type PublicObject } from '../catalog.js'
 import { type SpaceContext, type SpaceOpCodec } from '../context.js'
 import { decodeCount } from '../counts.js'
 import { checkSealed } from '../sealed.js'
@@ -98,8 +98,8 @@ export const dropObject: SpaceOpCodec<DropObjectOp> = {
     const old = changeable(ctx, op.id)
     if (old.table) {
       const dependants: number[] = []
-      for (const { key, value } of ctx.scan(Uint8Array.of(KEY_KIND.object), Uint8Array.of(KEY_KIND.object + 1))) {
-        if (parentOf(value) === op.id) dependants.push(keyId(key))
+      for (const { id, value } of storedObjects(ctx)) {
+        if (parentOf(value) === op.id) dependants.push(id)
       }
       for (const id of dependants) remove(ctx, id, ctx.object(id) as ObjectRecord)
       // What the table's rows kept alive goes with them: one count for each epoch, not one step for each row.
