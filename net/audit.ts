@@ -1,10 +1,8 @@
 /** The background audit of a space that began at a snapshot: the entries before it are asked of the relay, and forgotten again once they are judged. */
 import { SealError } from '../engine/errors.js'
-import { MAX_BATCH_RECORDS } from '../engine/limits.js'
 import { auditHistory, type HistoryReport } from '../engine/space/audit-history.js'
 import type { Space } from '../engine/space/space.js'
-import { greet } from './client.js'
-import type { Rpc } from './rpc.js'
+import { enter, pull } from './client.js'
 import type { Dial } from './transport.js'
 
 /** How the history is judged in the background. */
@@ -19,10 +17,10 @@ export interface AuditOptions {
  */
 export async function auditFromRelay(space: Space, dial: Dial, { onProgress, signal }: AuditOptions = {}): Promise<HistoryReport> {
   const { env, head, log, store } = space
-  const source = store.first > 0 ? await connect(space, dial, signal) : undefined
+  const source = store.first > 0 ? await enter(space, dial, signal) : undefined
   try {
     const history = { env, head, log, first: store.first, records: (from: number, to: number) => space.records(from, to) }
-    const report = await auditHistory(history, (from) => fetch(source, from), {
+    const report = await auditHistory(history, async (from) => source === undefined ? [] : (await pull(source, from)).records, {
       onProgress: (entries, of) => {
         if (signal?.aborted) throw new SealError('disconnected', 'The audit was given up.', { entries, of })
         onProgress?.(entries, of)
@@ -36,23 +34,4 @@ export async function auditFromRelay(space: Space, dial: Dial, { onProgress, sig
   } finally {
     source?.close()
   }
-}
-
-async function connect(space: Space, dial: Dial, signal: AbortSignal | undefined): Promise<Rpc> {
-  const { relay } = space
-  if (!relay) throw new SealError('bad-argument', 'This space is attached to no relay, and its first entries are not held here.', { first: space.store.first })
-  const { rpc, name, nonce } = await greet(dial, relay.url, space.id, relay, signal)
-  try {
-    await rpc.call({ kind: 'auth', ...space.signChallenge(name, nonce) }, 'welcome')
-    return rpc
-  } catch (error) {
-    rpc.close()
-    throw error
-  }
-}
-
-async function fetch(source: Rpc | undefined, from: number): Promise<readonly Uint8Array[]> {
-  const answer = await source?.call({ kind: 'pull', from, limit: MAX_BATCH_RECORDS }, 'entries')
-  if (answer?.from !== from) throw new SealError('bad-frame', 'The relay gave other entries than were asked for.', { expected: from, found: answer?.from })
-  return answer.records
 }

@@ -6,7 +6,7 @@ import { isSealError, SealError } from '../engine/errors.js'
 import type { Branch } from '../engine/space/change-branch.js'
 import { decodeRecord } from '../engine/space/entry.js'
 import type { SpaceSync } from '../engine/space/port.js'
-import { greet, pullStep, sizeOfNote } from './client.js'
+import { enter, pull, pullStep, sizeOfNote } from './client.js'
 import type { Rpc } from './rpc.js'
 import type { Dial } from './transport.js'
 
@@ -30,11 +30,8 @@ export async function goOver(space: SpaceSync, rpc: Rpc): Promise<boolean> {
 
 /** The whole of it, over a connection of its own: for the admin who accepts it. */
 export async function fetchBranch(space: SpaceSync, dial: Dial): Promise<Branch> {
-  const { relay } = space
-  if (!relay) throw new SealError('bad-argument', 'This space is attached to no relay.')
-  const { rpc, name, nonce } = await greet(dial, relay.url, space.id, relay)
+  const rpc = await enter(space, dial)
   try {
-    await rpc.call({ kind: 'auth', ...space.signChallenge(name, nonce) }, 'welcome')
     let whole: Branch | undefined
     for await (const { branch } of branches(space, rpc)) whole = branch
     return whole as Branch
@@ -73,7 +70,7 @@ async function* branches(space: SpaceSync, rpc: Rpc): AsyncGenerator<{ readonly 
 }
 
 async function recordAt(rpc: Rpc, index: number): Promise<Uint8Array> {
-  const { from, records: [record] } = await rpc.call({ kind: 'pull', from: index, limit: 1 }, 'entries')
-  if (from !== index || record === undefined) throw new SealError('bad-frame', 'The relay gave other entries than were asked for.', { expected: index, found: from })
+  const { records: [record] } = await pull(rpc, index, 1)
+  if (record === undefined) throw new SealError('bad-frame', 'The relay gave no entry where it has one by its own head.', { expected: index })
   return record
 }

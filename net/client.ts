@@ -4,6 +4,7 @@
 import { equalBytes } from '../engine/codec/bytes.js'
 import { SealError } from '../engine/errors.js'
 import { MAX_BATCH_RECORDS } from '../engine/limits.js'
+import type { SpaceSync } from '../engine/space/port.js'
 import { WIRE_VERSION, type MessageOf } from './messages.js'
 import { Rpc } from './rpc.js'
 import type { Dial } from './transport.js'
@@ -46,6 +47,29 @@ export async function greet(dial: Dial, url: string, space: Uint8Array, expected
   }
 }
 
+/** A connection of its own, in which this device has proved its key. */
+export async function enter(space: Pick<SpaceSync, 'id' | 'relay' | 'signChallenge'>, dial: Dial, signal?: AbortSignal): Promise<Rpc> {
+  const { relay } = space
+  if (!relay) throw new SealError('bad-argument', 'This space is attached to no relay.')
+  const { rpc, name, nonce } = await greet(dial, relay.url, space.id, relay, signal)
+  try {
+    await rpc.call({ kind: 'auth', ...space.signChallenge(name, nonce) }, 'welcome')
+    return rpc
+  } catch (error) {
+    rpc.close()
+    throw error
+  }
+}
+
+/** The records from `from` on, so many at most, and none others. */
+export async function pull(rpc: Rpc, from: number, limit = MAX_BATCH_RECORDS): Promise<MessageOf<'entries'>> {
+  const answer = await rpc.call({ kind: 'pull', from, limit }, 'entries')
+  if (answer.from !== from || answer.records.length > limit) {
+    throw new SealError('bad-frame', 'The relay gave other entries than were asked for.', { expected: from, found: answer.from, limit, records: answer.records.length })
+  }
+  return answer
+}
+
 /** Records of one step, and what the relay signed for the size they lead to. */
 export interface Step { readonly from: number; readonly records: readonly Uint8Array[]; readonly note: Uint8Array; readonly size: number }
 
@@ -57,9 +81,7 @@ export async function pullStep(rpc: Rpc, from: number, onProgress?: (received: n
   const records: Uint8Array[] = []
   let bytes = 0
   for (;;) {
-    const at = from + records.length
-    const answer: MessageOf<'entries'> = await rpc.call({ kind: 'pull', from: at, limit: MAX_BATCH_RECORDS }, 'entries')
-    if (answer.from !== at) throw new SealError('bad-frame', 'The relay gave other entries than were asked for.', { expected: at, found: answer.from })
+    const answer = await pull(rpc, from + records.length)
     for (const record of answer.records) {
       records.push(record)
       bytes += record.length

@@ -77,7 +77,8 @@ export class Images {
     this.#writing = (async () => {
       try {
         // Another process may just have done it.
-        if (!this.#replace && (await ledger.imagedAt(log)).some((at) => at <= size && at > size - since.entries / 2)) return image.discard()
+        const at = this.#replace ? undefined : await ledger.imagedAt(log)
+        if (at !== undefined && at <= size && at > size - since.entries / 2) return image.discard()
         this.#length = await image.write(log)
         this.#replace = false
       } catch (error) {

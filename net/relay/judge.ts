@@ -21,6 +21,7 @@ import { verifyAside } from '../../engine/space/aside.js'
 import { decodeRecord, entryHash } from '../../engine/space/entry.js'
 import { type Followed, Follower, type HeldState, type SignatureTrust } from '../../engine/space/follower.js'
 import { verifyHandshake } from '../../engine/space/handshake.js'
+import { isRowOp } from '../../engine/space/ops/row.js'
 import type { Head, Verdict } from '../../engine/space/types.js'
 import { IMAGE_VERSION, imageHead, readImage, snapshotSeal, type SnapshotSeal, writeImage } from '../../engine/space/snapshot-image.js'
 import { provePage } from '../../engine/state/pages.js'
@@ -224,9 +225,8 @@ class FollowerLedger implements Ledger {
     }
   }
 
-  async imagedAt(log: RelayLog): Promise<readonly number[]> {
-    const head = imageHead(await log.readSnapshot())
-    return head === undefined ? [] : [head.size]
+  async imagedAt(log: RelayLog): Promise<number | undefined> {
+    return imageHead(await log.readSnapshot())?.size
   }
 
   /** What `image` put beside the state. */
@@ -249,8 +249,9 @@ class FollowerLedger implements Ledger {
   #moved({ entry }: Followed): void {
     if (this.#devices.size > 0) this.#devices.clear()
     if (entry === undefined) return
-    for (const { op } of entry.ops) {
-      if (op === 'insert' || op === 'update' || op === 'delete') continue // almost all there are
+    for (const each of entry.ops) {
+      if (isRowOp(each)) continue // almost all there are
+      const { op } = each
       if (op === 'invite.create') this.#anchors.followed()
       if (op === 'member.remove' || op === 'device.remove') this.#partings.set(this.head.size, this.head.stateRoot)
     }

@@ -80,7 +80,7 @@ export interface Ledger {
   /** The ledger as it is, to be taken up again by `RelayJudge.resume`, with the former heads that go with it. */
   image(steps: readonly FormerHead[]): LedgerImage
   /** The size that the stored image says it is of, if there is one. */
-  imagedAt(log: RelayLog): Promise<readonly number[]>
+  imagedAt(log: RelayLog): Promise<number | undefined>
   /** About how many bytes of memory it takes. */
   readonly memory: number
   /** RFC 9162 consistency proof between two sizes of this log. */
