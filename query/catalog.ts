@@ -14,6 +14,7 @@ import { MAX_COLUMNS, MAX_DEFINITION_LENGTH, MAX_INDEXES, MAX_VALUE_LENGTH } fro
 import { type CatalogObject, type ColumnId, type ObjectId, type TableShape, type View } from '../engine/space/types.js'
 import { type Collation } from './keys.js'
 import { flawOf, SEQUENCE } from './catalog-flaws.js'
+import { sameText } from './same.js'
 import { foldName } from './sql/names.js'
 
 export type Visibility = 'sealed' | 'blind' | 'plaintext'
@@ -178,15 +179,11 @@ export function sameObject(a: SchemaObject, b: SchemaObject): boolean {
 }
 
 function sameShape(a: SchemaObject, b: SchemaObject): boolean {
-  return shapeText(a.data?.shape) === shapeText(b.data?.shape)
+  return sameText(a.data?.shape) === sameText(b.data?.shape)
 }
 
 function sameCatalogObject(a: CatalogObject, b: CatalogObject): boolean {
-  return a === b || (a.kind === b.kind && a.parent === b.parent && equalBytes(a.sealed, b.sealed) && shapeText(a.table) === shapeText(b.table))
-}
-
-function shapeText(shape: TableShape | undefined): string {
-  return JSON.stringify(shape, (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value instanceof Uint8Array ? encodeHex(value) : value)) ?? ''
+  return a === b || (a.kind === b.kind && a.parent === b.parent && equalBytes(a.sealed, b.sealed) && sameText(a.table) === sameText(b.table))
 }
 
 /** One object by itself, or why it is none: what it says is whole, and its text is no more than it says. */

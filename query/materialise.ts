@@ -15,6 +15,7 @@ import { type Capture } from './capture.js'
 import { findObject, isTable, SchemaReader, SEQUENCE, type BrokenObject, type Schema, type SchemaObject } from './catalog.js'
 import { TableImages, type Image, type QuarantineReason } from './images.js'
 import { keyIdentity } from './keys.js'
+import { sameText } from './same.js'
 import { type Sqlite } from './sqlite.js'
 import { quoteName } from './sqlite/names.js'
 
@@ -29,10 +30,6 @@ export interface QuarantinedRow {
 
 /** Ranges of one table that are worth loading one by one. */
 const MAX_RANGES = 64
-
-function rangeName(range: RowRange): string {
-  return JSON.stringify(range, (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value instanceof Uint8Array ? encodeHex(value) : value))
-}
 
 interface Loaded {
   readonly images: TableImages
@@ -159,7 +156,7 @@ export class Mirror {
   loadRanges(object: SchemaObject, ranges: readonly RowRange[]): boolean {
     invariant(!this.db.inTransaction && !this.#loaded.has(object.id), 'ranges are of a table that is not loaded')
     let partial = this.#partial.get(object.id)
-    const missing = ranges.map((range) => ({ range, name: rangeName(range) })).filter(({ name }) => partial?.ranges.has(name) !== true)
+    const missing = ranges.map((range) => ({ range, name: sameText(range) })).filter(({ name }) => partial?.ranges.has(name) !== true)
     if (missing.length === 0) return true
     if ((partial?.ranges.size ?? 0) + missing.length > MAX_RANGES) return false
     const binding = this.binding(object)

@@ -6,6 +6,7 @@ import { encodeHex } from '../engine/codec/bytes.js'
 import { type SqlValue } from '../engine/codec/value.js'
 import { type ObjectId, type Policy, type PolicyExpression } from '../engine/space/types.js'
 import { policyName, type PolicyTable } from './policies.js'
+import { sameText } from './same.js'
 import { type BinaryOperator, type CreatePolicy, type Expr, NO_SPAN } from './sql/ast.js'
 import { makeName, sameName } from './sql/names.js'
 import { printExpr, printStatement } from './sql/print.js'
@@ -112,9 +113,7 @@ function saysEqual(e: PolicyExpression | undefined, column: number | undefined, 
   return (isColumn(e.left) && sameExpression(e.right, value)) || (isColumn(e.right) && sameExpression(e.left, value))
 }
 
-const sameExpression = (a: PolicyExpression, b: PolicyExpression): boolean => expressionText(a) === expressionText(b)
-const expressionText = (e: PolicyExpression): string =>
-  JSON.stringify(e, (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value instanceof Uint8Array ? encodeHex(value) : value))
+const sameExpression = (a: PolicyExpression, b: PolicyExpression): boolean => sameText(a) === sameText(b)
 
 const column = (table: string, name: string): Expr => ({ kind: 'column', span: NO_SPAN, schema: null, table: makeName(table), name: makeName(name) })
 const columnName = (table: PolicyTable | undefined, id: number | undefined): string =>

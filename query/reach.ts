@@ -2,6 +2,7 @@
  * Which tables a statement reads and writes, views, triggers, cascades and all: SQLite's own program says. A cursor on a table or index is opened
  * by its root page; so what is not here can't be touched by running it.
  */
+import { type SqlValue } from '../engine/codec/value.js'
 import { type ObjectId } from '../engine/space/types.js'
 import { findObject, type Schema } from './catalog.js'
 import { type Sqlite } from './sqlite.js'
@@ -32,16 +33,16 @@ export class Roots {
     const reads = new Set<ObjectId>()
     const writes = new Set<ObjectId>()
     let virtual = false
-    for (const [, opcode, p1, p2, p3] of db.all(`EXPLAIN ${sql}`)) {
+    for (const { opcode, p1, p2, p3 } of db.program(sql)) {
       if (opcode === 'VOpen') virtual = true
       else if (opcode === 'Clear') this.#add(writes, p1, p2)
       else if (opcode === 'OpenWrite') this.#add(writes, p2, p3)
-      else if (OPENS_READ.has(String(opcode))) this.#add(reads, p2, p3)
+      else if (OPENS_READ.has(opcode)) this.#add(reads, p2, p3)
     }
     return { reads, writes, all: virtual && /pragma_/i.test(sql) }
   }
 
-  #add(to: Set<ObjectId>, root: unknown, database: unknown): void {
+  #add(to: Set<ObjectId>, root: SqlValue, database: SqlValue): void {
     const table = database === MAIN ? this.#tables.get(root as bigint) : undefined
     if (table !== undefined) to.add(table)
   }

@@ -20,6 +20,14 @@ export interface FunctionOptions {
   readonly directOnly?: boolean
 }
 
+/** One step of SQLite's program of a statement. */
+export interface Instruction {
+  readonly opcode: string
+  readonly p1: SqlValue
+  readonly p2: SqlValue
+  readonly p3: SqlValue
+}
+
 export class Database {
   readonly #wasm: Wasm
   readonly #layout: Layout
@@ -125,6 +133,15 @@ export class Database {
   /** One statement's rows, exact. */
   all(sql: string, values: readonly SqlValue[] = []): SqlValue[][] {
     return this.#once(sql, (statement) => statement.all(values))
+  }
+
+  /** The program that SQLite runs for a statement, without p4: a literal blob there is shown as a text that it need not be. */
+  program(sql: string): Instruction[] {
+    return this.#once(`EXPLAIN ${sql}`, (statement) => {
+      const found: Instruction[] = []
+      while (statement.step()) found.push({ opcode: String(statement.value(1)), p1: statement.value(2), p2: statement.value(3), p3: statement.value(4) })
+      return found
+    })
   }
 
   /** Rows that the last INSERT, UPDATE or DELETE changed, without triggers and cascades. */

@@ -33,6 +33,20 @@ test('point queries open a few rows, until that is not worth it', async () => {
   await close()
 })
 
+test('a point is not taken for another one that is written alike', async () => {
+  const { space, close } = await newDatabase('alike', `CREATE TABLE big (k PRIMARY KEY, v);
+    INSERT INTO big VALUES (7, 'integer'), ('7n', 'text'), ('ff', 'text'), (x'ff', 'blob'), (9e999, 'greatest'), (-9e999, 'least'), (9223372036854775807, 'long'), ('9223372036854775807n', 'text');
+    WITH RECURSIVE i(n) AS (SELECT 1000 UNION ALL SELECT n + 1 FROM i WHERE n < 3000) INSERT INTO big SELECT n, n FROM i`)
+  const other = await Database.open(space)
+  for (const [key, value] of [['7', 'integer'], ["'7n'", 'text'], ["'ff'", 'text'], ["x'ff'", 'blob'], ['9e999', 'greatest'], ['-9e999', 'least'], ['9223372036854775807', 'long'], ["'9223372036854775807n'", 'text']]) {
+    const before = other.counters.rowsOpened
+    expect((await other.query(`SELECT v FROM big WHERE k = ${key}`)).rows).toEqual([{ v: value }])
+    expect(other.counters.rowsOpened - before).toBe(1)
+  }
+  await other.close()
+  await close()
+})
+
 test('many different points end in the whole table', async () => {
   const { db, space, close } = await newDatabase('many points', `CREATE TABLE big (id INTEGER PRIMARY KEY, v);
     WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < 1500) INSERT INTO big SELECT n, n FROM i`)
