@@ -16,7 +16,7 @@ import { live, type Live } from './live.js'
 import { importFile, type Imported, type ImportOptions } from './plain-file.js'
 import { withPolicies } from './policy-comments.js'
 import { Queue } from './queue.js'
-import { type ObjectRow, type Outcome, type Prepared } from './prepared.js'
+import { checkReadsOnly, type ObjectRow, type Outcome, type Prepared } from './prepared.js'
 import { Session } from './session.js'
 import {
   type ExportOptions, type PastSql, type PreparedStatement, type QueryOptions, type RawResult, type Result, type RowVersion, type Sql, type SqlSpace,
@@ -302,7 +302,7 @@ export class Database implements Sql {
     const session = this.#session
     const at = options?.at
     const prepared = session.prepare(text, at)
-    if (options?.readOnly === true && prepared.ast.kind !== 'select' && prepared.ast.kind !== 'explain') throw new SealError('read-only', 'Expected SELECT or EXPLAIN: this query was to read only.', { reason: 'query' })
+    if (options?.readOnly === true) checkReadsOnly(prepared)
     if (this.#queue.idle && session.isWarm(prepared)) return run(prepared)
     return this.#queue.run(async () => {
       options?.signal?.throwIfAborted()
@@ -318,14 +318,13 @@ export class Database implements Sql {
     if (prepared.kind === 'control') return this.#control(prepared)
     if (prepared.kind === 'nothing') return this.#nothing()
     if (session.inTransaction) {
-      let failed = true
       try {
         const outcome = this.#inText(() => run(prepared))
-        failed = false
+        this.#recorded?.push({ text: prepared.text, parameters })
         return outcome
-      } finally {
-        if (!failed) this.#recorded?.push({ text: prepared.text, parameters })
-        else if (session.inTransaction && failedHalfWay(session, prepared)) this.#recorded?.push({ text: prepared.text, parameters, failed })
+      } catch (error) {
+        if (session.inTransaction && failedHalfWay(session, prepared)) this.#recorded?.push({ text: prepared.text, parameters, failed: true })
+        throw error
       }
     }
     if (prepared.kind === 'read') {

@@ -1,5 +1,5 @@
 /** A compiled text and what it needs to run, kept by text; and its parameters. Belongs to one session. */
-import { isSealError } from '../engine/errors.js'
+import { isSealError, SealError } from '../engine/errors.js'
 import { type Head } from '../engine/space/types.js'
 import { compile, type Compiled } from './compile.js'
 import { type Reach } from './reach.js'
@@ -75,6 +75,11 @@ export function forget(prepared: Prepared): void {
   prepared.statement = undefined
   prepared.reach = undefined
   prepared.generation = -1
+}
+
+/** Throws `read-only` for what is not SELECT or EXPLAIN. */
+export function checkReadsOnly({ ast }: Pick<Prepared, 'ast'>): void {
+  if (ast.kind !== 'select' && ast.kind !== 'explain') throw new SealError('read-only', 'Expected SELECT or EXPLAIN: this query was to read only.', { reason: 'query' })
 }
 
 export function bind(prepared: Prepared, statement: Statement, parameters: Parameters | undefined): void {

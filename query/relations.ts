@@ -5,7 +5,6 @@
 import { encodeHex } from '../engine/codec/bytes.js'
 import { type SqlValue } from '../engine/codec/value.js'
 import { equalBytes } from '../engine/codec/bytes.js'
-import { isSealError } from '../engine/errors.js'
 import { type SpaceReader } from '../engine/space/port.js'
 import { type ObjectId, type RowView, type UnopenedRow, type View } from '../engine/space/types.js'
 import { isTable, type Schema, type SchemaObject } from './catalog.js'
@@ -139,12 +138,8 @@ export class Relations {
     const object = this.#mirror.schema.get(table)
     const binding = object && isTable(object) ? this.#mirror.binding(object) : undefined
     return (row) => {
-      try {
-        return binding === undefined || 'reason' in row ? undefined : keyIdentity(binding.open(row).key)
-      } catch (error) {
-        if (isSealError(error) && error.family === 'hostile') return undefined
-        throw error
-      }
+      const opened = binding === undefined || 'reason' in row ? undefined : binding.tryOpen(row)
+      return opened === undefined || typeof opened === 'string' ? undefined : keyIdentity(opened.key)
     }
   }
 

@@ -1,6 +1,6 @@
 /** SQL inside of one transaction: it runs at once, in SQLite's own transaction, and is recorded in case it has to be done again. */
 import { SealError } from '../engine/errors.js'
-import { type ObjectRow, type Outcome, type Prepared } from './prepared.js'
+import { checkReadsOnly, type ObjectRow, type Outcome, type Prepared } from './prepared.js'
 import { type Replayed } from './replay.js'
 import { type Session } from './session.js'
 import { type QueryOptions, type RawResult, type Result, type Sql } from './sql-api.js'
@@ -46,6 +46,7 @@ export class TransactionSql implements Sql {
     options?.signal?.throwIfAborted()
     if (this.#ended) throw new SealError('bad-argument', 'This transaction has ended.')
     const prepared = this.#session.prepare(text, options?.at)
+    if (options?.readOnly === true) checkReadsOnly(prepared)
     if (prepared.special) await this.#session.provide(prepared, parameters)
     let outcome: Outcome<T>
     try {

@@ -84,6 +84,7 @@ describe('the space in SQL', () => {
     expect(await rows(database, 'SELECT "table", name, command, "using" FROM sealdb_policies')).toEqual([['t', 'own', 'update', expect.stringContaining('current_member()')]])
     expect(await rows(database, 'SELECT * FROM sealdb_columns')).toEqual([['t', 'id', 'sealed'], ['t', 'owner', 'plaintext'], ['t', 'v', 'sealed']])
     expect(await codeOf(db.query('DELETE FROM t', undefined, { readOnly: true }))).toBe('read-only')
+    expect(await codeOf(db.transaction((tx) => tx.query('DELETE FROM t', undefined, { readOnly: true })))).toBe('read-only')
     expect(await rows(database, "SELECT _entry, _operation, _member, id, v FROM sealdb_history('t') ORDER BY 1, id")).toEqual([
       [size - 1, 'insert', 1, 1, 'a'], [size - 1, 'insert', 1, 2, 'b'], [size, 'update', 1, 1, 'c'], [size + 1, 'delete', 1, 2, 'b']])
     expect(await rows(database, 'SELECT entry, member, changes FROM sealdb_log WHERE changes > 0')).toEqual([[size - 1, 1, 2], [size, 1, 1], [size + 1, 1, 1]])
