@@ -4,8 +4,8 @@
  * Changes: delete every touched key, then insert the new images, so † unique swaps work in any order. An image that the table refuses is *quarantined*:
  * kept here with the reason, never silently dropped. Of rows that collide in a unique index the older version stays, and which rows are in quarantine
  * is a function of the set of rows alone, whatever the order in which they came: a row is in if no older row that is in collides with it. (Every row in
- * quarantine for a collision has an older one that is in and stands in its way; when that one goes, it is tried again. Rows only partly loaded, as in a
- * thin client, are judged among themselves.)
+ * quarantine for a collision has an older one that is in and stands in its way; when that one goes, it is tried again. A table is loaded in parts only
+ * where the space itself keeps its rows from colliding.)
  */
 import { type SqlValue } from '../engine/codec/value.js'
 import { invariant, isSealError } from '../engine/errors.js'

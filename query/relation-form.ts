@@ -2,6 +2,7 @@
  * A table of the schema as policies and plans see it: every column, generated ones too, with visibility, affinity and collation; the key; the
  * engine's indexes. Read from the catalog and from SQLite's own description, and kept for as long as the object is the same.
  */
+import { MAX_INDEXES } from '../engine/limits.js'
 import { type ColumnId } from '../engine/space/types.js'
 import { type SchemaObject, type TableData } from './catalog.js'
 import { type Collation } from './keys.js'
@@ -33,6 +34,14 @@ export function relationForm(object: SchemaObject & { readonly data: TableData }
   let found = forms.get(object)
   if (found === undefined) forms.set(object, (found = makeForm(object, form)))
   return found
+}
+
+/** The space keeps every UNIQUE of the table itself: rows that are loaded collide with none that are not. */
+export function isUniqueInSpace({ uniques, shape: { indexes } }: RelationForm): boolean {
+  const isKept = (over: readonly PolicyColumn[] | undefined): boolean =>
+    over !== undefined && indexes.some(({ unique, columns }) => unique && columns.length === over.length && columns.every((id, i) => id === over[i]?.id))
+  // A table with as many indexes as there can be may lack one more over the same columns.
+  return indexes.length < MAX_INDEXES && uniques.every(isKept)
 }
 
 function makeForm(object: SchemaObject & { readonly data: TableData }, form: TableForm): RelationForm {

@@ -11,7 +11,7 @@ import { isSealError, SealError } from '../engine/errors.js'
 import { type SpaceWriter } from '../engine/space/port.js'
 import { type Committed, type ObjectId, type Read, type View } from '../engine/space/types.js'
 import { Capture } from './capture.js'
-import { findTable, noSuchTable, type Schema } from './catalog.js'
+import { findTable, isTable, noSuchTable, type Schema } from './catalog.js'
 import { schemaAfter } from './ddl.js'
 import { checkPolicies, hasAutoincrement, rowsLookedAt, schemaAfterPolicy } from './define.js'
 import { constants } from './evaluate.js'
@@ -24,6 +24,7 @@ import { rangesOf } from './plan.js'
 import { planSchemaOf } from './plan-schema.js'
 import { bind, forget, parameterOf, PreparedTexts, valuesOf, type ObjectRow, type Outcome, type Prepared } from './prepared.js'
 import { type Reach, Roots } from './reach.js'
+import { isUniqueInSpace, relationForm } from './relation-form.js'
 import { Relations } from './relations.js'
 import { rewrite, type Rewritten, type RewriteSchema } from './rewrite.js'
 import { foldName } from './sql/names.js'
@@ -434,8 +435,10 @@ export class Session {
     const ranges = rangesOf(prepared.ast, planSchemaOf(mirror, this.schema), constants(this.db, values))
     const points = large.map((id) => ({ object: this.schema.get(id), found: ranges.get(id) }))
     for (const { object, found } of points) {
+      // Of rows that collide one is in quarantine: which, only the whole table tells.
+      if (object === undefined || !isTable(object) || !isUniqueInSpace(relationForm(object, mirror.binding(object).form))) return false
       const few = found !== undefined && found !== 'all' && found.length <= MAX_POINTS && found.every(({ kind }) => kind === 'key' || kind === 'index')
-      if (object === undefined || !few || !mirror.loadRanges(object, found)) return false
+      if (!few || !mirror.loadRanges(object, found)) return false
     }
     mirror.load([...reads].filter((id) => !large.includes(id)), this.schema)
     return true
