@@ -87,6 +87,19 @@ export const MAX_INVITATION_USES = 1_024
 export const MAX_MEMBER_DEVICES = 32
 /** CONSENSUS. Policy nodes evaluated for one entry (long values and rows looked up count as more): a hundred a row in the largest, a few seconds of work at worst. */
 export const MAX_POLICY_STEPS = 10_000_000
+/** CONSENSUS. Plaintext bytes of every chunk of a file but its last: a message that is sent, verified and kept by itself, and the least that is fetched. */
+export const FILE_CHUNK_LENGTH = 128 * 1024
+/** CONSENSUS. Longest file: 32,768 chunks, so that what is known of a transfer stays small. */
+export const MAX_FILE_LENGTH = 2 ** 32
+/** Most chunks of one file, longest sealed chunk, and hashes in the proof of one. */
+export const MAX_FILE_CHUNKS = MAX_FILE_LENGTH / FILE_CHUNK_LENGTH
+export const MAX_SEALED_CHUNK_LENGTH = FILE_CHUNK_LENGTH + 16
+export const MAX_CHUNK_PROOF_HASHES = 15
+/** CONSENSUS. What is sealed of a file in the state: its key, name and type, and zeros up to this length, so that no name shows by its length. */
+export const FILE_CONTENT_LENGTH = 448
+/** Name (what file systems allow) and type (RFC 6838: 127 each side of the slash) of a file, in UTF-8. */
+export const MAX_FILE_NAME_LENGTH = 255
+export const MAX_FILE_TYPE_LENGTH = 127
 /** Columns of one table: SQLite's own limit, as sql.js is built. */
 export const MAX_COLUMNS = 2_000
 /** Height of one expression tree: SQLite's own limit. */

@@ -9,6 +9,8 @@ import type { Sha256 } from './provider.js'
 export const LABELS = {
   // hashes
   spaceId: 'sealdb/v1/space-id',
+  fileId: 'sealdb/v1/file-id',
+  fileContent: 'sealdb/v1/file-content',
   // signatures (Ed25519)
   genesis: 'sealdb/v1/genesis',
   entry: 'sealdb/v1/entry',
@@ -42,6 +44,8 @@ export const LABELS = {
   sealedRow: 'sealdb/v1/sealed-row',
   sealedCatalog: 'sealdb/v1/sealed-catalog',
   sealedName: 'sealdb/v1/sealed-name',
+  sealedFile: 'sealdb/v1/sealed-file',
+  fileChunk: 'sealdb/v1/file-chunk',
   sealedBlinding: 'sealdb/v1/sealed-blinding',
   historyLink: 'sealdb/v1/history-link',
   // a device's own snapshot: what its authentication key comes from

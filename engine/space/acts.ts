@@ -7,6 +7,7 @@ import { buildInvite, buildNameReseals, buildRefresh, buildRole } from '../group
 import { buildForget, buildLeave, buildRemoval, buildRepairs, buildRotate, mustRotate } from '../group/build-epoch.js'
 import { formatLink } from '../group/link.js'
 import { type GroupReader, holdingUpForget, newestEpoch, readDevice, readMeta } from '../group/roster.js'
+import { buildFileReseals } from './build-files.js'
 import { buildReseal } from './build-steps.js'
 import type { Branch, Resumed } from './change-branch.js'
 import type { RelayRecord } from './ops/space.js'
@@ -101,11 +102,13 @@ export async function forget(space: Space, options: { readonly onProgress?: (pro
     let count = 0
     let stuck = 0
     await settleUnlessEmpty(space, (context) => {
-      const reseal = buildReseal(workbenchOf(space, context), cut, RESEAL_STEP)
+      const bench = workbenchOf(space, context)
+      const reseal = buildReseal(bench, cut, RESEAL_STEP)
+      const files = buildFileReseals(bench, cut, RESEAL_STEP)
       const names = buildNameReseals(context, cut)
-      stuck = reseal.stuck.length
-      count = reseal.ops.length + names.length
-      return [...reseal.ops, ...names]
+      stuck = reseal.stuck.length + files.stuck.length
+      count = reseal.ops.length + files.ops.length + names.length
+      return [...reseal.ops, ...files.ops, ...names]
     })
     if (stuck > 0 && count === 0) throw new SealError('rejected', `${stuck} sealed values don't open and can't be sealed again; delete them first.`, { code: 'rule', detail: 'stuck', stuck })
     if (count === 0) break

@@ -157,6 +157,20 @@ export type RowRange =
   | { readonly kind: 'index'; readonly index: number; readonly values: readonly SqlValue[] }
   | { readonly kind: 'index-range'; readonly index: number; readonly lo?: readonly SqlValue[]; readonly hi?: readonly SqlValue[] }
 
+/** A file as the state has it. Its content is beside the log: `SealedSpace.files`. */
+export interface FileView {
+  /** 32 bytes: a hash of all that is sealed, so that nobody can put anything else in its place. */
+  readonly id: Uint8Array
+  /** Undefined, both, if they don't open here. */
+  readonly name: string | undefined
+  readonly type: string | undefined
+  /** Bytes of plaintext. */
+  readonly length: number
+  /** Member that put it; index of the entry that wrote it last. */
+  readonly creator: MemberId
+  readonly version: number
+}
+
 /** One immutable, verified state of the space, readable for as long as it is not released. Row-opening is lazy. */
 export interface View {
   readonly head: Head
@@ -177,6 +191,8 @@ export interface View {
   rows(table: ObjectId, range?: RowRange): IterableIterator<RowView | UnopenedRow>
   /** Row keys whose stored row differs between `older` and this view, with the row as it is now; if it is gone or does not open, also as it was. Cost ∝ changes. */
   changes(older: View, table: ObjectId): IterableIterator<{ readonly rowKey: Uint8Array; readonly row?: RowView | UnopenedRow; readonly before?: RowView | UnopenedRow }>
+  /** By id. */
+  files(): readonly FileView[]
   members(): readonly MemberView[]
   devices(): readonly DeviceView[]
   /** Another claim on this view: it stays readable until each claim was released. The space holds one while the view is its own. */

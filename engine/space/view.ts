@@ -14,10 +14,12 @@ import type { StateTree } from '../state/tree.js'
 import { isSealError, SealError } from '../errors.js'
 import { olderGeneration } from './blinded.js'
 import { decodeObjectOf, type ObjectRecord } from './catalog.js'
+import { storedFiles } from './file-record.js'
 import type { HeldState } from './follower.js'
 import { catalogTag, countRows, freedRow, readCatalog, readRow, readRows, readTable, rowKeyOf, tableTag, type UnopenedObject } from './rows.js'
+import { viewFile } from './seal-file.js'
 import { RowSealer } from './seal-row.js'
-import type { CatalogObject, DeviceView, Head, MemberView, ObjectId, RowRange, RowView, UnopenedRow, View } from './types.js'
+import type { CatalogObject, DeviceView, FileView, Head, MemberView, ObjectId, RowRange, RowView, UnopenedRow, View } from './types.js'
 
 export interface ViewParts {
   readonly env: ApplyEnv
@@ -114,6 +116,11 @@ export class SpaceView implements View {
       const kept = freed && older.held.tree.get(rowStateKey(table, freed))
       if (kept && equalBytes(kept, this.held.tree.get(rowStateKey(table, freed)) ?? EMPTY_BYTES)) yield { rowKey: freed, row: readRow(this.held.tree, this.#sealer, table, freed, this.#table(table)) as RowView | UnopenedRow }
     }
+  }
+
+  files(): readonly FileView[] {
+    const { env, keyring } = this.#parts
+    return Array.from(storedFiles(this.held.tree), (file) => viewFile(env, keyring, file))
   }
 
   members(): readonly MemberView[] {

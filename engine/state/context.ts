@@ -109,7 +109,7 @@ export function requireOr(condition: boolean, code: OpRejectCode, detail: string
   if (!condition) throw new Reject(code, detail)
 }
 
-/** How a kind of op is written, read and applied. Tags 0x01–0x0f are the space's, 0x10–0x2f the group's. */
+/** How a kind of op is written, read and applied. Tags 0x01–0x0f are the space's, 0x10–0x2f the group's, 0x30–0x3f those on files. */
 export interface OpCodec<T extends { readonly op: string }> {
   readonly tag: number
   readonly name: T['op']

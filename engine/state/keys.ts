@@ -8,7 +8,7 @@ import { prefixSuccessor } from '../codec/tuple.js'
 import { SealError } from '../errors.js'
 import { RING_SIZE } from '../limits.js'
 
-/** First byte of every state key. 1x belongs to the group, 2x to the catalog, 3x to tables. */
+/** First byte of every state key. 1x belongs to the group, 2x to the catalog, 3x to tables, 4x to files. */
 export const KEY_KIND = {
   protocol: 0x01,
   ring: 0x02,
@@ -28,10 +28,13 @@ export const KEY_KIND = {
   name: 0x21,
   row: 0x30,
   index: 0x31,
+  file: 0x40,
 } as const
 
 /** Bytes of a blinded row key, of a blind index token and of a name token. */
 export const TOKEN_LENGTH = 16
+/** Bytes of a file's id. */
+export const FILE_ID_LENGTH = 32
 /** Length of the prefix that all rows of one table share. */
 export const ROW_PREFIX_LENGTH = 5
 /** Length of the prefix that all entries of one index share. */
@@ -134,6 +137,17 @@ export const indexPrefix = (table: number, index: number): Uint8Array => {
   key[6] = index & 255
   return key
 }
+
+/** → a file's record. `id`: 32 bytes, a hash of what the file is. */
+export const fileKey = (id: Uint8Array): Uint8Array => {
+  if (id.length !== FILE_ID_LENGTH) throw new SealError('bad-argument', `Expected the id of a file, ${FILE_ID_LENGTH} bytes.`, { found: id.length })
+  const key = new Uint8Array(1 + FILE_ID_LENGTH)
+  key[0] = KEY_KIND.file
+  key.set(id, 1)
+  return key
+}
+/** What all files begin with. */
+export const filesPrefix = (): Uint8Array => Uint8Array.of(KEY_KIND.file)
 
 /** First byte of a row key, unique token or name token under this generation of the blinding secret: anybody sees of which it is. */
 export function generationByte(generation: number): number {

@@ -9,6 +9,7 @@ import {
   createObject, dropObject, reblindObject, replaceObject, resealObject,
   type CreateObjectOp, type DropObjectOp, type ReblindObjectOp, type ReplaceObjectOp, type ResealObjectOp,
 } from './catalog.js'
+import { deleteFile, putFile, resealFile, type DeleteFileOp, type PutFileOp, type ResealFileOp } from './file.js'
 import { deleteRow, insertRow, rekeyRow, resealRow, updateRow, type DeleteRowOp, type PutRowOp, type RekeyRowOp, type ResealRowOp } from './row.js'
 import { acceptRollback, type AcceptRollbackOp } from './rollback.js'
 import { setRelay, upgrade, type SetRelayOp, type UpgradeOp } from './space.js'
@@ -16,6 +17,7 @@ import { setRelay, upgrade, type SetRelayOp, type UpgradeOp } from './space.js'
 export type SpaceOp =
   | PutRowOp | DeleteRowOp | ResealRowOp | RekeyRowOp
   | CreateObjectOp | ReplaceObjectOp | DropObjectOp | ResealObjectOp | ReblindObjectOp
+  | PutFileOp | DeleteFileOp | ResealFileOp
   | SetRelayOp | UpgradeOp | AcceptRollbackOp
 export type Op = SpaceOp | GroupOp
 
@@ -30,7 +32,10 @@ interface AnyCodec {
   apply(context: OpContext & SpaceContext, op: Op): void
 }
 
-const SPACE_OPS = [insertRow, updateRow, deleteRow, resealRow, rekeyRow, createObject, replaceObject, dropObject, resealObject, reblindObject, setRelay, upgrade, acceptRollback] as const
+const SPACE_OPS = [
+  insertRow, updateRow, deleteRow, resealRow, rekeyRow, createObject, replaceObject, dropObject, resealObject, reblindObject,
+  putFile, deleteFile, resealFile, setRelay, upgrade, acceptRollback,
+] as const
 const ALL: readonly AnyCodec[] = [...SPACE_OPS, ...GROUP_OPS]
 const byTag = new Map<number, AnyCodec>(ALL.map((codec) => [codec.tag, codec]))
 const byName = new Map<string, AnyCodec>(ALL.map((codec) => [codec.name, codec]))
