@@ -232,6 +232,37 @@ export class Arena {
     return ref
   }
 
+  // Opening and closing in place: a node keeps its number, count and hash, so nobody who refers to it sees anything but more or less of it.
+
+  /** Give a closed node, or a bare leaf, the content of `source`, a node of another arena with the same hash: of an inner one the children, closed. */
+  openAs(ref: Ref, from: Arena, source: Ref): void {
+    const kind = from.kind(source)
+    const left = kind === INNER ? this.#closedCopy(from, from.left(source)) : this.#records.store(from.key(source), from.valueView(source))
+    const right = kind === INNER ? this.#closedCopy(from, from.right(source)) : from.valueLength(source)
+    if (this.kind(ref) === BARE) this.#records.free(this.#word(ref, 2), this.bit(ref) + this.#word(ref, 3))
+    const words = this.#wordsOf(ref)
+    const at = (ref & 4095) * WORDS
+    words[at + 1] = ((words[at + 1] as number) & 0xffff8000) | (kind << 12) | from.bit(source)
+    words[at + 2] = left
+    words[at + 3] = right
+  }
+
+  /** Let go of what is below an inner node. */
+  close(ref: Ref): void {
+    this.#hashAll(ref)
+    const children = [this.left(ref), this.right(ref)]
+    const words = this.#wordsOf(ref)
+    const at = (ref & 4095) * WORDS
+    words[at + 1] = ((words[at + 1] as number) & 0xffff8000) | (CLOSED << 12)
+    words[at + 2] = words[at + 3] = 0
+    for (const child of children) this.release(child)
+  }
+
+  #closedCopy(from: Arena, source: Ref): Ref {
+    from.#hashAll(source)
+    return this.closed(from.count(source), from.#bytesOf(source), (source & 4095) * WORDS * 4 + HASH_AT)
+  }
+
   retain(ref: Ref): Ref {
     const at = (ref & 4095) * WORDS
     const words = this.#wordsOf(ref)

@@ -37,9 +37,14 @@ export class StateTree {
   readonly #reader: Reader
   readonly #versions = new Versions()
 
-  constructor(hash: Sha256, nodes: Arena = new Arena(hash, undefined, hashLevels)) {
+  constructor(hash: Sha256, nodes: Arena = new Arena(hash, undefined, hashLevels), reader: Reader = new Reader(nodes)) {
     this.#nodes = nodes
-    this.#reader = new Reader(this.#nodes)
+    this.#reader = reader
+  }
+
+  /** For a tree of another kind (partial.ts). */
+  protected get versions(): Versions {
+    return this.#versions
   }
 
   /** A version to read and edit, as an object. It is the same claim: release either, once. */
