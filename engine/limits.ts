@@ -95,6 +95,8 @@ export const MAX_FILE_LENGTH = 2 ** 32
 export const MAX_FILE_CHUNKS = MAX_FILE_LENGTH / FILE_CHUNK_LENGTH
 export const MAX_SEALED_CHUNK_LENGTH = FILE_CHUNK_LENGTH + 16
 export const MAX_CHUNK_PROOF_HASHES = 15
+/** Longest chunk in a store: with its proof beside it. */
+export const MAX_STORED_CHUNK_LENGTH = MAX_SEALED_CHUNK_LENGTH + 1024
 /** CONSENSUS. What is sealed of a file in the state: its key, name and type, and zeros up to this length, so that no name shows by its length. */
 export const FILE_CONTENT_LENGTH = 448
 /** Name (what file systems allow) and type (RFC 6838: 127 each side of the slash) of a file, in UTF-8. */

@@ -4,12 +4,15 @@
  *
  *   log       index → record            values   name → value
  *   chunks    [generation, n] → chunk   state    where the log stands, which snapshot counts, whose the store is
+ *   files     [group, n] → chunk of a file
  *
  * One writer: see `indexeddb/lock.ts`. An overtaken tab can't write, and learns of it by `store-locked`.
  * Not promised: that the browser keeps the data (ask for `navigator.storage.persist()`), or notices damage to it.
  */
 import { SealError } from '../errors.js'
 import { type Bounds, checkBatch, checkRange } from './batch.js'
+import { whileOpen } from './chunks.js'
+import { indexedDbChunks } from './indexeddb/chunks.js'
 import { fromStored, openDatabase, readOwnState, readState, type State, toStored, transact, whole, writeState } from './indexeddb/database.js'
 import { takeWebLock } from './indexeddb/lock.js'
 import { Snapshots } from './indexeddb/snapshot.js'
@@ -98,6 +101,7 @@ interface Opened {
 function toStore(opened: Opened, snapshots: Snapshots, release: () => Promise<void>): Store {
   const { database, values } = opened
   const queue = new CommitQueue(opened)
+  const chunks = indexedDbChunks(database, opened.owner, toFailure)
   let closing: Promise<void> | undefined
   let background: Promise<unknown> = Promise.resolve()
   database.onversionchange = () => database.close() // someone deletes the database: later calls fail with store-failed
@@ -144,6 +148,7 @@ function toStore(opened: Opened, snapshots: Snapshots, release: () => Promise<vo
       check()
       return snapshots.read().catch(rethrow)
     },
+    chunks: whileOpen(check, () => chunks),
     compact: async () => check(), // the database does it by itself
     close: () => (closing ??= close()),
     [Symbol.asyncDispose]: () => (closing ??= close()),

@@ -4,6 +4,7 @@
  */
 import { SealError } from '../errors.js'
 import { type Bounds, checkBatch, checkChunk, checkRange, EMPTY_BOUNDS } from './batch.js'
+import { type ChunkStore, memoryChunks, whileOpen } from './chunks.js'
 import type { Batch, Store, StoredSnapshot, StoreLocation } from './store.js'
 
 /**
@@ -13,7 +14,7 @@ import type { Batch, Store, StoredSnapshot, StoreLocation } from './store.js'
  * const store = await memoryStore().open()
  */
 export function memoryStore(): StoreLocation {
-  const contents: Contents = { bounds: EMPTY_BOUNDS, records: [], values: new Map(), snapshot: undefined, open: false }
+  const contents: Contents = { bounds: EMPTY_BOUNDS, records: [], values: new Map(), snapshot: undefined, chunks: memoryChunks(), open: false }
   return {
     open: async () => {
       if (contents.open) throw new SealError('store-locked', 'This memory store is open already.')
@@ -29,6 +30,7 @@ interface Contents {
   records: Uint8Array[]
   readonly values: Map<string, Uint8Array>
   snapshot: { readonly meta: Uint8Array; readonly chunks: readonly Uint8Array[] } | undefined
+  readonly chunks: ChunkStore
   open: boolean
 }
 
@@ -68,6 +70,7 @@ function openMemory(contents: Contents): Store {
       const { snapshot } = alive()
       return snapshot && toStoredSnapshot(snapshot.meta, snapshot.chunks)
     },
+    chunks: whileOpen(alive, () => contents.chunks),
     compact: async () => {
       alive()
     },

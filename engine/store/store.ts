@@ -8,6 +8,8 @@
  * Not promised: that a disk image copied or restored behind our back is noticed, or that deleted bytes are gone from the medium.
  */
 
+import type { ChunkStore } from './chunks.js'
+
 /**
  * One atomic change: all of it becomes durable, or none. Applied in this order: `keep`, `append`, `put`.
  * Every array passes into the ownership of the store: don't change it afterwards.
@@ -62,6 +64,8 @@ export interface Store extends AsyncDisposable {
    * it meanwhile; one that begins after that may throw `bad-argument`.
    */
   readSnapshot(): Promise<StoredSnapshot | undefined>
+  /** Pieces of files: kept apart from the log, and not part of what a commit makes durable. */
+  readonly chunks: ChunkStore
   /** Give back the space of replaced values and forgotten records. Commits go on meanwhile. */
   compact(): Promise<void>
   /** Waits for the commits under way. Calling it again is fine. */

@@ -67,7 +67,19 @@ export class SimulatedDisk implements Directory {
   make = async (): Promise<void> => undefined
   list = async (): Promise<readonly string[]> => {
     this.check()
-    return [...this.names.keys()]
+    return [...this.names.keys()].filter((name) => !name.includes('/'))
+  }
+  /** Files whose names say where they lie. */
+  within = (inner: string): Directory => {
+    const place = (name: string): string => `${inner}/${name}`
+    return {
+      path: place(this.path), make: this.make, age: this.age, sync: this.sync,
+      list: async () => [...this.names.keys()].flatMap((name) => (name.startsWith(`${inner}/`) ? [name.slice(inner.length + 1)] : [])),
+      open: (name, mode) => this.open(place(name), mode),
+      rename: (from, to) => this.rename(place(from), place(to)),
+      remove: (name) => this.remove(place(name)),
+      within: (name) => this.within(place(name)),
+    }
   }
   age = async (): Promise<number> => 0
 

@@ -21,6 +21,8 @@ export interface Directory {
   remove(name: string): Promise<void>
   /** Make creations, renames and removals durable. */
   sync(): Promise<void>
+  /** A directory in this one; `make` makes it. */
+  within(name: string): Directory
   /** Milliseconds since the file was last written. */
   age(name: string): Promise<number>
 }
@@ -72,6 +74,7 @@ export function nodeDirectory(path: string): Directory {
         await handle.close()
       }
     },
+    within: (name) => nodeDirectory(join(path, name)),
     age: async (name) => Date.now() - (await stat(join(path, name))).mtimeMs,
   }
 }

@@ -6,12 +6,15 @@
  *   segment-N     batches as they came, or records packed by compaction
  *   snapshot      the state snapshot
  *   lock-…        who has it open
+ *   files/        chunks of files (chunks.ts), if there are any
  *
  * Directory 0700, files 0600. With `fsync: 'never'` everything survives the death of the process but not of the machine: after that
  * the end may be missing, or damaged so that opening is refused.
  */
 import { SealError } from '../../errors.js'
 import type { Store, StoreLocation } from '../store.js'
+import { whileOpen } from '../chunks.js'
+import { fileChunks } from './chunks.js'
 import { compact } from './compaction.js'
 import { type Directory, nodeDirectory } from './directory.js'
 import { STORE_ID_LENGTH } from './frame.js'
@@ -63,6 +66,9 @@ export function fileStoreIn(directory: Directory, options: FileStoreOptions = {}
 
 /** Directories that are open in this process: two openings at once here need not race for the lock file. */
 const openHere = new Set<string>()
+
+/** The directory of chunks, within the store's. */
+const CHUNKS = 'files'
 
 const DEFAULT_SEGMENT_LENGTH = 64 << 20
 
@@ -161,6 +167,7 @@ function toStore(journal: Journal, lock: Lock, torn: TornTail | undefined): File
     if (closing) throw new SealError('store-closed', 'This store was closed.')
     return journal
   }
+  const chunks = fileChunks(directory.within(CHUNKS), journal.options.fsync)
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     const result = background.then(work)
     background = result.catch(() => undefined) // its caller has it
@@ -196,6 +203,7 @@ function toStore(journal: Journal, lock: Lock, torn: TornTail | undefined): File
       return inTurn(() => writeSnapshotFile(directory, journal.manifest.storeId, meta, chunks))
     },
     readSnapshot: async () => readSnapshotFile(directory, alive().manifest.storeId).catch(readFailure),
+    chunks: whileOpen(alive, () => chunks),
     compact: async () => {
       alive()
       return inTurn(() => compact(journal))

@@ -6,7 +6,7 @@ import { equalBytes } from '../../codec/bytes.js'
 import { SealError } from '../../errors.js'
 import type { SealHeader } from '../sealing.js'
 
-export type StoreName = 'log' | 'values' | 'chunks' | 'state'
+export type StoreName = 'log' | 'values' | 'chunks' | 'state' | 'files'
 
 /** The one record of `state`. */
 export interface State {
@@ -20,14 +20,16 @@ export interface State {
   readonly snapshot: { readonly generation: number; readonly count: number; readonly meta: Uint8Array } | undefined
 }
 
-const SCHEMA_VERSION = 1
+/** 2: with `files`. */
+const SCHEMA_VERSION = 2
 const STATE_KEY = 'state'
 
 export function openDatabase(name: string): Promise<IDBDatabase> {
   return new Promise((resolve, reject) => {
     const opening = indexedDB.open(name, SCHEMA_VERSION)
     opening.onupgradeneeded = () => {
-      for (const store of ['log', 'values', 'chunks', 'state'] satisfies StoreName[]) opening.result.createObjectStore(store)
+      const held = opening.result.objectStoreNames
+      for (const store of ['log', 'values', 'chunks', 'state', 'files'] satisfies StoreName[]) if (!held.contains(store)) opening.result.createObjectStore(store)
     }
     opening.onsuccess = () => resolve(opening.result)
     opening.onerror = () => reject(opening.error ?? new DOMException('The database did not open.'))
