@@ -6,9 +6,9 @@
  * find out, who knows its hash.
  */
 import { SealError } from '../errors.js'
-import { MAX_COUNT, MAX_STORED_CHUNK_LENGTH } from '../limits.js'
+import { MAX_FILE_CHUNKS, MAX_STORED_CHUNK_LENGTH } from '../limits.js'
 
-/** Chunks by group (lower-case hex, at most 64 digits: a file's id, say) and number. */
+/** Chunks by group (1 to 32 bytes in lower-case hex: a file's id, say) and number. */
 export interface ChunkStore {
   /** The groups that have chunks, and how many each. */
   groups(): Promise<ReadonlyMap<string, number>>
@@ -26,8 +26,8 @@ export interface ChunkStore {
 
 /** Throws `bad-argument`. */
 export function checkChunkName(group: string, number = 0): void {
-  if (!/^[0-9a-f]{1,64}$/.test(group) || !Number.isInteger(number) || number < 0 || number > MAX_COUNT) {
-    throw new SealError('bad-argument', 'Expected a group of 1 to 64 lower-case hex digits and the number of a chunk.', { group: group.slice(0, 80), number })
+  if (!/^(?:[0-9a-f]{2}){1,32}$/.test(group) || !Number.isInteger(number) || number < 0 || number >= MAX_FILE_CHUNKS) {
+    throw new SealError('bad-argument', 'Expected a group, 1 to 32 bytes in lower-case hex, and the number of a chunk.', { group: group.slice(0, 80), number })
   }
 }
 

@@ -2,6 +2,7 @@
  * The relay's store port: ordered records per space, and a few named values of the relay itself (its key). Implementations: memory, file,
  * PostgreSQL (several relay processes on one database). One conformance suite (`test/net/relay-store.conformance.ts`) runs on all.
  */
+import type { ChunkStore } from '../../engine/store/chunks.js'
 import type { StoredSnapshot } from '../../engine/store/store.js'
 
 /** What a relay keeps: `memoryRelayStore`, `fileRelayStore`, `postgresRelayStore`, or your own. */
@@ -35,6 +36,8 @@ export interface RelayLog {
   writeSnapshot(meta: Uint8Array, chunks: Iterable<Uint8Array>): Promise<void>
   /** The image, chunks as they were written, or `store-corrupt`. Replaced by another process before its chunks are asked for: `bad-argument`. */
   readSnapshot(): Promise<StoredSnapshot | undefined>
+  /** Chunks of the space's files, by file id, each with its proof (files.ts). Processes that share a store share them. */
+  readonly chunks: ChunkStore
   /** Called when another process has stored records here, or may have. */
   onGrowth: () => void
   close(): Promise<void>

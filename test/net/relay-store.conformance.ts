@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { expect, it } from 'vitest'
 import type { RelayLog, RelayStore } from '../../net/relay/store.js'
+import { chunkConformance, type OpenChunks } from '../store/chunks.conformance.js'
 import { until } from './support.js'
 
 export interface RelayStoreHarness {
@@ -36,7 +37,31 @@ async function logOf(store: RelayStore, space: Uint8Array): Promise<RelayLog> {
   return log
 }
 
+/** Chunks of one space, and of others beside it. */
+async function chunksOf(store: RelayStore, space: Uint8Array, harness: RelayStoreHarness): Promise<OpenChunks> {
+  const log = await logOf(store, space)
+  const close = async (): Promise<void> => {
+    await log.close()
+    await store.close()
+  }
+  const { reopen } = harness
+  return { chunks: log.chunks, close, ...(reopen && { again: async () => { await close(); return chunksOf(await reopen(), space, harness) } }) }
+}
+
 export function relayStoreConformance(create: () => Promise<RelayStore>, harness: RelayStoreHarness): void {
+  chunkConformance(async () => chunksOf(await create(), newSpace(), harness))
+
+  it('chunks: are of their space alone', async () => {
+    const store = await create()
+    const [one, other] = [await logOf(store, newSpace()), await logOf(store, newSpace())]
+    await one.chunks.put('ab', 0, record('mine'))
+    expect([await other.chunks.get('ab', 0), [...(await other.chunks.groups())]]).toEqual([undefined, []])
+    await other.chunks.remove('ab')
+    expect(texts([(await one.chunks.get('ab', 0)) as Uint8Array])).toEqual(['mine'])
+    for (const log of [one, other]) await log.close()
+    await store.close()
+  })
+
   it('asking for a space leaves no trace', async () => {
     const store = await create()
     expect(await store.open(newSpace())).toBeUndefined()

@@ -42,14 +42,14 @@ describe.runIf(postgres)('PostgreSQL relay store', () => {
     await postgres?.stop()
   })
   const fresh = async (): ReturnType<typeof postgresRelayStore> => {
-    await admin.query('DROP TABLE IF EXISTS sealdb_record; DROP TABLE IF EXISTS sealdb_value; DROP TABLE IF EXISTS sealdb_image')
+    await admin.query('DROP TABLE IF EXISTS sealdb_record; DROP TABLE IF EXISTS sealdb_value; DROP TABLE IF EXISTS sealdb_image; DROP TABLE IF EXISTS sealdb_chunk')
     return postgresRelayStore(url)
   }
   relayStoreConformance(fresh, { reopen: () => postgresRelayStore(url), another: () => postgresRelayStore(url) })
 
   it('several processes may make the schema at once', async () => {
     await (await fresh()).close()
-    await admin.query('DROP TABLE sealdb_record; DROP TABLE sealdb_value; DROP TABLE sealdb_image')
+    await admin.query('DROP TABLE sealdb_record; DROP TABLE sealdb_value; DROP TABLE sealdb_image; DROP TABLE sealdb_chunk')
     const stores = await Promise.all(Array.from({ length: 5 }, () => postgresRelayStore(url)))
     for (const store of stores) await store.close()
   })

@@ -9,7 +9,7 @@ import { failure } from './journal.js'
 
 /** Files synced at once: the disk takes them together. */
 const SYNC_AT_ONCE = 8
-const NAME = /^([0-9a-f]{1,64})\.(\d{1,15})$/
+const NAME = /^((?:[0-9a-f]{2}){1,32})\.(\d{1,15})$/
 
 /** The directory is made when there is something to keep. `fsync`: as of the store. */
 export function fileChunks(directory: Directory, fsync: boolean): ChunkStore {

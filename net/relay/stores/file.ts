@@ -3,12 +3,13 @@
  * the relay's own values. One process per directory: the stores' locks see to it. Node only.
  *
  *     <directory>/relay/            the relay's key
- *     <directory>/spaces/<hex id>/  one space: its log, and an image of its state
+ *     <directory>/spaces/<hex id>/  one space: its log, an image of its state, chunks of its files
  */
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { decodeHex, encodeHex } from '../../../engine/codec/bytes.js'
 import { fileStore, type FileStoreOptions } from '../../../engine/store/file/file.js'
+import type { ChunkStore } from '../../../engine/store/chunks.js'
 import type { Store, StoredSnapshot } from '../../../engine/store/store.js'
 import type { RelayLog, RelayStore } from '../store.js'
 
@@ -70,6 +71,10 @@ class StoreLog implements RelayLog {
   constructor(store: Store, closed: () => void) {
     this.#store = store
     this.#closed = closed
+  }
+
+  get chunks(): ChunkStore {
+    return this.#store.chunks
   }
 
   append(at: number, records: readonly Uint8Array[]): Promise<'stored' | 'taken'> {

@@ -1,5 +1,6 @@
 /** Relay store in memory: for tests and experiments. Two relays may share one store, as two processes share a database. */
 import { encodeHex } from '../../../engine/codec/bytes.js'
+import { type ChunkStore, memoryChunks } from '../../../engine/store/chunks.js'
 import type { StoredSnapshot } from '../../../engine/store/store.js'
 import type { RelayLog, RelayStore } from '../store.js'
 
@@ -7,6 +8,7 @@ interface Shared {
   readonly id: Uint8Array
   readonly records: Uint8Array[]
   readonly logs: Set<MemoryLog>
+  readonly chunks: ChunkStore
   image?: { readonly meta: Uint8Array; readonly chunks: readonly Uint8Array[] }
 }
 
@@ -18,7 +20,7 @@ export function memoryRelayStore(): RelayStore {
     spaces: () => Promise.resolve([...spaces.values()].map(({ id }) => id)),
     found: (space, genesis) => {
       const name = encodeHex(space)
-      if (!spaces.has(name)) spaces.set(name, { id: new Uint8Array(space), records: [new Uint8Array(genesis)], logs: new Set() })
+      if (!spaces.has(name)) spaces.set(name, { id: new Uint8Array(space), records: [new Uint8Array(genesis)], logs: new Set(), chunks: memoryChunks() })
       return Promise.resolve()
     },
     open: (space) => {
@@ -42,6 +44,10 @@ class MemoryLog implements RelayLog {
   constructor(shared: Shared) {
     this.#shared = shared
     shared.logs.add(this)
+  }
+
+  get chunks(): ChunkStore {
+    return this.#shared.chunks
   }
 
   append(at: number, records: readonly Uint8Array[]): Promise<'stored' | 'taken'> {

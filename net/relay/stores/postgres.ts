@@ -8,8 +8,10 @@
 import type { Client, Pool, PoolClient } from 'pg'
 import { decodeHex, encodeHex } from '../../../engine/codec/bytes.js'
 import { isSealError, SealError } from '../../../engine/errors.js'
+import type { ChunkStore } from '../../../engine/store/chunks.js'
 import type { StoredSnapshot } from '../../../engine/store/store.js'
 import type { RelayLog, RelayStore } from '../store.js'
+import { CHUNK_SCHEMA, postgresChunks } from './postgres-chunks.js'
 
 export interface PostgresOptions {
   /** Connections of this process, besides the one that listens. Default 8. */
@@ -22,6 +24,7 @@ const CHANNEL = 'sealdb_records'
 const SCHEMA = [
   'CREATE TABLE IF NOT EXISTS sealdb_record (space bytea NOT NULL, idx bigint NOT NULL, record bytea NOT NULL, PRIMARY KEY (space, idx))',
   'CREATE TABLE IF NOT EXISTS sealdb_image (space bytea NOT NULL, part integer NOT NULL, image bytea NOT NULL, bytes bytea NOT NULL, PRIMARY KEY (space, part))',
+  CHUNK_SCHEMA,
   'CREATE TABLE IF NOT EXISTS sealdb_value (name text PRIMARY KEY, value bytea NOT NULL)',
 ]
 /** One statement, so one transaction. A log never has a gap: the record before must be there. */
@@ -199,6 +202,7 @@ class PostgresStore implements RelayStore {
 
 class PostgresLog implements RelayLog {
   onGrowth: () => void = () => undefined
+  readonly chunks: ChunkStore
   readonly #store: PostgresStore
   readonly #space: string
   readonly #closed: () => void
@@ -207,6 +211,7 @@ class PostgresLog implements RelayLog {
     this.#store = store
     this.#space = space
     this.#closed = closed
+    this.chunks = postgresChunks((doing, text, values) => store.query(doing, text, values), decodeHex(space))
   }
 
   append(at: number, records: readonly Uint8Array[]): Promise<'stored' | 'taken'> {
