@@ -31,7 +31,15 @@ import { toResultValue, type Parameters, type ParameterValue } from './values.js
 
 export interface DatabaseOptions {
   readonly sqlite?: SqliteOptions
+  /**
+   * A table of more rows than this, which is not in SQLite yet, is loaded row by row for as long as queries name the rows they want; whole at the first that does not.
+   * Default: 1,000.
+   */
+  readonly loadInParts?: number
 }
+
+/** A table of fewer rows is loaded whole: that is soon done, and then everything is here. */
+const LOAD_IN_PARTS = 1_000
 
 /** How often a transaction is executed before it gives up. */
 const MAX_ATTEMPTS = 8
@@ -47,10 +55,10 @@ export class Database implements Sql {
   #recorded: Replayed[] | undefined
   #closed = false
 
-  private constructor(space: SqlSpace, sqlite: SqliteModule) {
+  private constructor(space: SqlSpace, sqlite: SqliteModule, { loadInParts = LOAD_IN_PARTS }: DatabaseOptions) {
     this.#space = space
     this.#sqlite = sqlite
-    this.#session = new Session(space, sqlite)
+    this.#session = new Session(space, sqlite, loadInParts)
     this.#reruns = new Reruns(space, (work) => this.#queue.run(work), (statements) => this.#rerunOf(statements), (lost) => {
       for (const listener of this.#listeners) listener(lost)
     })
@@ -59,7 +67,7 @@ export class Database implements Sql {
   /** Opens a database on `space`, which stays the caller's to close. */
   static async open(space: SqlSpace, options: DatabaseOptions = {}): Promise<Database> {
     const sqlite = await openSqlite(options.sqlite)
-    return new Database(space, sqlite)
+    return new Database(space, sqlite, options)
   }
 
   query<T = ObjectRow>(text: string, parameters?: Parameters, options?: QueryOptions): Promise<Result<T>> {

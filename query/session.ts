@@ -35,8 +35,6 @@ import { quoteName } from './sqlite/names.js'
 import { toResultValue, type Parameters, type SqlValue } from './values.js'
 import { draftOf } from './write.js'
 
-/** A table of fewer rows is loaded whole: that is soon done, and then everything is here. */
-const WORTH_RANGES = 1_000
 /** Rows or values that one query may ask for before the whole table is the better answer. */
 const MAX_POINTS = 32
 
@@ -83,11 +81,14 @@ export class Session {
   readonly #functions: Functions
   readonly #relations: Relations
   readonly #past: Past
+  readonly #loadInParts: number
   readonly #off: () => void
 
-  constructor(space: SpaceWriter, sqlite: SqliteModule) {
+  /** `loadInParts`: see `DatabaseOptions`. */
+  constructor(space: SpaceWriter, sqlite: SqliteModule, loadInParts: number) {
     const db = sqlite.database()
     this.space = space
+    this.#loadInParts = loadInParts
     this.db = db
     this.#capture = new Capture(db)
     this.#functions = new Functions(db, { space, view: () => this.view, form: (table) => this.#form(table) })
@@ -428,7 +429,7 @@ export class Session {
   #loadRanges(prepared: Prepared, parameters: Parameters | undefined, { reads, writes, all }: Reach): boolean {
     const { mirror } = this
     if (this.#open !== undefined || prepared.ast.kind !== 'select' || prepared.special || all || writes.size > 0) return false
-    const large = [...reads].filter((id) => !mirror.isLoaded(id) && mirror.view.count(id) > WORTH_RANGES)
+    const large = [...reads].filter((id) => !mirror.isLoaded(id) && mirror.view.count(id) > this.#loadInParts)
     if (large.length === 0 || this.db.get("SELECT 1 FROM temp.sqlite_schema WHERE name NOT GLOB 'sealdb_capture_*'") !== undefined) return false
     const values = valuesOf(prepared, parameters)
     if (values === undefined) return false

@@ -11,7 +11,7 @@ import { makeProgram, type Program } from './random-program.js'
 const sqlite = await openSqlite()
 const REGRESSIONS = new URL('regressions/', import.meta.url)
 
-const none = (): Counts => ({ statements: 0, failed: 0, transactions: 0, pasts: 0, replicas: 0 })
+const none = (): Counts => ({ statements: 0, failed: 0, transactions: 0, pasts: 0, replicas: 0, points: 0 })
 
 async function failure(program: Program, options: RunOptions, counts: Counts = none()): Promise<Error | undefined> {
   try {
@@ -40,7 +40,7 @@ test('random programs', { timeout: 3_600_000 }, async () => {
     const small = await shrink(program, async (less) => kind(await failure(less, options)) === kind(found))
     throw new Error(`seed ${seed}: ${found.message}\nas small as it gets (for test/query/regressions/${seed}.sql):\n${write(small)}`, { cause: (await failure(small, options)) ?? found })
   }
-  console.info(`differential: seeds ${first}…${first + seeds - 1}, ${counts.transactions} transactions, ${counts.statements} statements (${counts.failed} refused by both), ${counts.pasts} past states, ${counts.replicas} replicas`)
+  console.info(`differential: seeds ${first}…${first + seeds - 1}, ${counts.transactions} transactions, ${counts.statements} statements (${counts.failed} refused by both), ${counts.pasts} past states, ${counts.replicas} replicas, ${counts.points} queries of a session that loads tables in parts`)
   expect(counts.transactions).toBeGreaterThan(seeds * 3)
 })
 

@@ -5,6 +5,7 @@
 import { isSealError, type SealError } from '../../engine/errors.js'
 import { type SqlValue } from '../../engine/codec/value.js'
 import { createSpace } from '../../engine/space/open.js'
+import type { Space } from '../../engine/space/space.js'
 import { memoryStore } from '../../engine/store/memory.js'
 import { Database } from '../../query/database.js'
 import { type Sqlite, type SqliteModule } from '../../query/sqlite.js'
@@ -12,6 +13,7 @@ import { quoteName } from '../../query/sqlite/names.js'
 import { founder, invited, testRelay, until } from '../net/support.js'
 import { optionsOf } from '../space/rim-support.js'
 import { opened, reopen } from './database-support.js'
+import { pointQueries } from './differential-points.js'
 import { type Program } from './random-program.js'
 
 export class Difference extends Error {
@@ -23,7 +25,7 @@ export class Difference extends Error {
   }
 }
 
-export interface Counts { statements: number; failed: number; transactions: number; pasts: number; replicas: number }
+export interface Counts { statements: number; failed: number; transactions: number; pasts: number; replicas: number; points: number }
 export interface RunOptions {
   /** A second member follows over a relay. */
   readonly replica?: boolean
@@ -71,6 +73,7 @@ export async function runProgram(sqlite: SqliteModule, program: Program, { repli
       subject = await reopen(subject, 'differential')
       same(end, 'the space opened again differs', await show(subject.db), pasts.at(-1)?.shown)
     }
+    await samePoints(end, plain, subject.space, counts)
     // With a relay, entries get their places in the log later.
     for (const past of replica ? [] : pasts.filter((_, i) => i % 4 === 1)) {
       same(past.at, `AS OF ${past.size} differs`, await showPast(subject.db, past.shown, past.size), past.shown.tables)
@@ -141,6 +144,19 @@ async function liveIs(at: number, db: Database, seen: { rows: unknown; failed: b
     await new Promise((resolve) => setImmediate(resolve))
   }
   throw new Difference(at, `the live query shows ${JSON.stringify(seen.rows, revive)}\na fresh one ${expected}`)
+}
+
+/** Rows that are asked for one by one, in a session that has loaded nothing. */
+async function samePoints(at: number, plain: Sqlite, space: Space, counts: Counts): Promise<void> {
+  const db = await Database.open(space, { loadInParts: 0 })
+  try {
+    for (const query of pointQueries(plain)) {
+      same(at, query, (await db.queryRaw(query)).rows.map(line).sort(), plain.all(query).map(line).sort())
+      counts.points++
+    }
+  } finally {
+    await db.close()
+  }
 }
 
 interface Shown { readonly schema: readonly string[]; readonly tables: readonly (readonly [name: string, rows: readonly string[]])[] }

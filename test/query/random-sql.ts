@@ -98,7 +98,7 @@ export function makeSchema(random: Random, { looseRowids = true }: SchemaOptions
   return { sql: sql.join(';\n'), tables, keys, columns }
 }
 
-export const VALUES: readonly string[] = ['NULL', '0', '1', '2', '3', '4', '5', '-1', '2.0', '2.5', "'a'", "'A'", "'a '", "'b'", "'2'", "x'61'", '9223372036854775807', "'where'"]
+export const VALUES: readonly string[] = ['NULL', '0', '1', '2', '3', '4', '5', '-1', '2.0', '2.5', "'a'", "'A'", "'a '", "'b'", "'2'", "x'61'", "'61'", "'2n'", '9e999', '-9e999', '9223372036854775807', "'where'"]
 
 export function makeStatement(random: Random, { tables, keys, columns }: RandomSchema, values: readonly string[] = VALUES): string {
   const table = random.pick(tables)
