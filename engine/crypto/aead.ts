@@ -22,9 +22,9 @@ export const NONCE_LENGTH = 24
 /** How much longer a sealed value is than its plaintext. */
 export const SEALED_OVERHEAD = 1 + 4 + NONCE_LENGTH + 32 + 16
 
-type Sealing = Sha256 & Ciphers
+export type Sealing = Sha256 & Ciphers
 
-const NONCE_AT = 5
+export const NONCE_AT = 5
 const COMMITMENT_AT = NONCE_AT + NONCE_LENGTH
 const BODY_AT = COMMITMENT_AT + 32
 const MAX_COLUMNS = 4096
@@ -104,11 +104,13 @@ function checkShape(sealed: Uint8Array): void {
   if (sealed[0] !== SEALED_VERSION) throw new SealError('unsupported-version', 'Expected a sealed value of version 1.', { version: sealed[0] })
 }
 
-function checkEpoch(epoch: number): void {
+export function checkEpoch(epoch: number): void {
   if (!Number.isInteger(epoch) || epoch < 0 || epoch > 0xffffffff) throw new SealError('bad-argument', 'Expected an epoch of 32 bits.', { epoch })
 }
 
 const COMMITMENT_PREFIX = labelPrefix(LABELS.sealCommitment)
+/** For who seals in other ways (wasm/value-lanes.ts). */
+export const VALUE_FORM = { nonceAt: NONCE_AT, commitmentAt: COMMITMENT_AT, textAt: BODY_AT, commitmentPrefix: COMMITMENT_PREFIX } as const
 /** Reused: one commitment a row, and a fresh array costs a third of its hash. */
 const COMMITTED = concatBytes(COMMITMENT_PREFIX, new Uint8Array(32 + NONCE_LENGTH + 32))
 /** What the commitment of a value should be, while it is opened. */

@@ -34,10 +34,38 @@ export interface HashLanes {
   hash(a: number, b: number, c: number, d: number): void
 }
 
+/** Four short messages under one key at the price of one or two. `clear` last: until then tags lie where others could find them. */
+export interface HmacLanes {
+  readonly longest: number
+  place(lane: number, message: Uint8Array): void
+  /** Of all that were placed. */
+  hash(key: Uint8Array): void
+  /** The first `length` of 32 bytes. */
+  take(lane: number, length: number): Uint8Array
+  clear(): void
+}
+
+/** Four sealed values (aead.ts) of one key, likewise: placed, sealed or opened, taken, cleared. Whoever calls has checked all lengths. */
+export interface ValueLanes {
+  readonly longestAad: number
+  readonly longestText: number
+  placeText(lane: number, epoch: number, nonce: Uint8Array, aad: Uint8Array, text: Uint8Array): void
+  seal(key: Uint8Array): void
+  takeSealed(lane: number): Uint8Array
+  placeSealed(lane: number, aad: Uint8Array, sealed: Uint8Array): void
+  /** Bit i: lane i is authentic, commitment and tag. Version and epoch are the caller's to look at. */
+  open(key: Uint8Array): number
+  /** What is taken shares a block of memory with others: see `copyPooled`. */
+  takeText(lane: number): Uint8Array
+  clear(): void
+}
+
 /** Keyed hashing and derivation: RFC 2104, RFC 5869, RFC 9106. */
 export interface Derivation {
   /** 32 bytes; any key length. */
   hmacSha256(key: Uint8Array, message: Uint8Array): Uint8Array
+  /** Where there is something quicker for several messages. */
+  readonly hmacLanes?: HmacLanes
   /** `length` bytes, at most 255 × 32. An empty salt is 32 zero bytes (RFC 5869 §2.2). */
   hkdfSha256(ikm: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array
   /** Argon2id v1.3, one lane. Salt of 16 bytes; at least 8 KiB and one pass; 16 to 64 bytes out. Takes seconds by design. */
@@ -80,6 +108,8 @@ export interface Ciphers {
   xchachaSeal(key: Uint8Array, nonce24: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array
   /** Throws `open-failed`. */
   xchachaOpen(key: Uint8Array, nonce24: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array
+  /** Where there is something quicker for several sealed values. */
+  readonly values?: ValueLanes
 }
 
 /** X25519 (RFC 7748). */

@@ -36,12 +36,12 @@ function hashing(provider: CryptoProvider, { hashInto, lanes }: Kernels): Sha256
 function derivation(provider: CryptoProvider, kernels: Kernels): Derivation {
   const hmac = (kept: boolean): Derivation['hmacSha256'] => (key, message) =>
     Math.max(key.length, message.length) > LONGEST_MESSAGE ? provider.hmacSha256(key, message) : kernels.hmac(key, message, kept)
-  return { hmacSha256: hmac(true), hkdfSha256: hkdfWith(hmac(false)), argon2id: provider.argon2id }
+  return { hmacSha256: hmac(true), hmacLanes: kernels.hmacLanes, hkdfSha256: hkdfWith(hmac(false)), argon2id: provider.argon2id }
 }
 
 function ciphers(provider: CryptoProvider, kernels: Kernels): Ciphers {
   const longest = provider.name === 'node' ? LONGEST_BESIDE_NATIVE : LONGEST_TEXT
-  return xchachaFrom({
+  const single = xchachaFrom({
     chachaSeal: (key, nonce, aad, plaintext, room = 0) => {
       if (plaintext.length > longest || aad.length > LONGEST_AAD) return provider.chachaSeal(key, nonce, aad, plaintext, room)
       checkLength(key, 32, 'key')
@@ -64,4 +64,5 @@ function ciphers(provider: CryptoProvider, kernels: Kernels): Ciphers {
       return kernels.hchacha20(key, nonce)
     },
   })
+  return { ...single, values: kernels.values }
 }

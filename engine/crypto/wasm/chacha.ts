@@ -17,7 +17,7 @@ export interface ChachaLayout {
 
 const at = (address: number): Code => i32.const(address)
 /** "expand 32-byte k" */
-const SIGMA: readonly number[] = [0x61707865, 0x3320646e, 0x79622d32, 0x6b206574]
+export const SIGMA: readonly number[] = [0x61707865, 0x3320646e, 0x79622d32, 0x6b206574]
 
 /** By 16 bits, a shuffle is two instructions; other rotations are three as shifts, and more as shuffles. */
 function rotateLeft(a: Local, n: number): Code {
@@ -37,6 +37,12 @@ function tenTimes(counter: Local, code: Code): Code {
   return counter.set(at(10)) + doWhile(code, counter.tee(i32.subtract(counter.get, at(1))))
 }
 
+/** The twenty rounds of a state whose words lie in 16 variables, one block a lane. */
+export function twentyRounds(state: readonly Local[], counter: Local): Code {
+  const quarter = (a: number, b: number, c: number, d: number): Code => quarterRound(state[a] as Local, state[b] as Local, state[c] as Local, state[d] as Local)
+  return tenTimes(counter, each(4, (i) => quarter(i, 4 + i, 8 + i, 12 + i)) + each(4, (i) => quarter(i, 4 + ((i + 1) & 3), 8 + ((i + 2) & 3), 12 + ((i + 3) & 3))))
+}
+
 /** (end): key stream up to there or a little further, four blocks at a time. */
 export function keyStream({ key, nonce, stream }: ChachaLayout): Function {
   const frame = new Frame(1)
@@ -45,7 +51,6 @@ export function keyStream({ key, nonce, stream }: ChachaLayout): Function {
   const counters = frame.local(V128)
   const [to, rounds] = [frame.local(I32), frame.local(I32)]
   const word = (i: number): Local => state[i] as Local
-  const quarter = (a: number, b: number, c: number, d: number): Code => quarterRound(word(a), word(b), word(c), word(d))
   const start = (i: number): Code => {
     if (i < 4) return v128.splat(at(SIGMA[i] as number))
     if (i < 12) return v128.loadSplat(at(0), key + 4 * (i - 4))
@@ -59,7 +64,7 @@ export function keyStream({ key, nonce, stream }: ChachaLayout): Function {
     + counters.set(v128.of([0, 1, 2, 3]))
     + doWhile(
       each(16, (i) => word(i).set(start(i)))
-      + tenTimes(rounds, each(4, (i) => quarter(i, 4 + i, 8 + i, 12 + i)) + each(4, (i) => quarter(i, 4 + ((i + 1) & 3), 8 + ((i + 2) & 3), 12 + ((i + 3) & 3))))
+      + twentyRounds(state, rounds)
       + each(16, (i) => word(i).set(v128.add(word(i).get, start(i))))
       + each(4, stored)
       + counters.set(v128.add(counters.get, v128.splat(at(4)))),

@@ -4,17 +4,20 @@
  * nothing calls back: nothing can be entered twice.
  */
 import { equalBytes, LITTLE_ENDIAN } from '../../codec/bytes.js'
-import type { HashLanes } from '../provider.js'
+import { VALUE_FORM } from '../aead.js'
+import type { HashLanes, HmacLanes, ValueLanes } from '../provider.js'
 import { assemble } from './assembler.js'
-import { sealingFunctions, type SealingLayout } from './sealing.js'
-import { HASH_FUNCTIONS, hashConstants, hashFunctions, type HashLayout } from './sha256.js'
+import { POLY_BLOCKS, POLY_TAG, SEALING_FUNCTIONS, sealingFunctions, type SealingLayout } from './sealing.js'
+import { HASH_FUNCTIONS, HASH_LANES, hashConstants, hashFunctions, type HashLayout } from './sha256.js'
+import { valueFunctions } from './value-lanes.js'
+import { place, VALUES, type ValueExports, valueLanesOf } from './values.js'
 
 /** Bytes of the longest message that is hashed in one lane of four. */
-const LONGEST_LANE = 480
+export const LONGEST_LANE = 480
 /** Bytes of the longest message otherwise. */
 export const LONGEST_MESSAGE = 4096
 
-const HASHING: HashLayout = { constants: 0, state: 512, outer: 640, keyed: 768, digests: 896, lanes: 1024, stride: LONGEST_LANE + 96, message: 4096 }
+export const HASHING: HashLayout = { constants: 0, state: 512, outer: 640, keyed: 768, digests: 896, lanes: 1024, stride: LONGEST_LANE + 96, message: 4096 }
 /** Bytes of the longest AAD and text that are sealed. */
 export const LONGEST_AAD = 1024
 export const LONGEST_TEXT = 16_384
@@ -24,6 +27,8 @@ export interface Kernels {
   /** H(input[start, end)) to `out` at `at`. At most `LONGEST_MESSAGE` bytes. */
   hashInto(input: Uint8Array, start: number, end: number, out: Uint8Array, at: number): void
   readonly lanes: HashLanes
+  readonly hmacLanes: HmacLanes
+  readonly values: ValueLanes
   /** HMAC-SHA-256 of a key and a message of at most `LONGEST_MESSAGE` bytes; of a key that comes again if it is `kept`. */
   hmac(key: Uint8Array, message: Uint8Array, kept: boolean): Uint8Array
   /** `ciphertext ‖ tag` to `out` at `at`. AAD and text no longer than `LONGEST_AAD`, `LONGEST_TEXT`; key and nonce as long as they should be. */
@@ -37,12 +42,13 @@ export interface Kernels {
   readonly memory: Uint8Array
 }
 
-interface Exports {
+interface Exports extends ValueExports {
   readonly memory: WebAssembly.Memory
   hash(length: number): void
   hmacKey(): void
   hmac(length: number): void
   hashLanes(a: number, b: number, c: number, d: number): void
+  hmacLanes(a: number, b: number, c: number, d: number): void
   hchacha(): void
   seal(aadLength: number, length: number): void
   open(aadLength: number, length: number): number
@@ -59,7 +65,12 @@ export function loadKernels(): Kernels | undefined {
 
 function instantiate(): Kernels | undefined {
   if (!LITTLE_ENDIAN) return undefined
-  const code = assemble([...hashFunctions(HASHING, 0), ...sealingFunctions(SEALING, HASH_FUNCTIONS)], 1, new Uint8Array(hashConstants().buffer))
+  const others = { polyKey: SEALING.stream, tag: SEALING.tag, blocks: HASH_FUNCTIONS + POLY_BLOCKS, finish: HASH_FUNCTIONS + POLY_TAG, hashLanes: HASH_LANES }
+  const functions = [
+    ...hashFunctions(HASHING, 0), ...sealingFunctions(SEALING, HASH_FUNCTIONS),
+    ...valueFunctions(VALUES, HASHING, VALUE_FORM, others, HASH_FUNCTIONS + SEALING_FUNCTIONS),
+  ]
+  const code = assemble(functions, 1, new Uint8Array(hashConstants().buffer))
   let exports: Exports
   try {
     exports = new WebAssembly.Instance(new WebAssembly.Module(code)).exports as unknown as Exports
@@ -153,6 +164,8 @@ function kernelsOf(exports: Exports): Kernels {
       digests: words.subarray(digests / 4, digests / 4 + 32),
       hash: exports.hashLanes,
     },
+    hmacLanes: hmacLanesOf(memory, words, exports, midstates),
+    values: valueLanesOf(memory, words, exports, HASHING),
   }
 }
 
@@ -165,9 +178,31 @@ interface KeptKey {
 /** Half of a short HMAC is hashing its key. What is kept goes when the key does, and is as secret. */
 const keptKeys = new WeakMap<Uint8Array, KeptKey>()
 
-/** Short copies are quicker by hand, and those of a whole array need no view. */
-function place(input: Uint8Array, start: number, end: number, memory: Uint8Array, to: number): void {
-  const length = end - start
-  if (length <= 32) for (let i = 0; i < length; i++) memory[to + i] = input[start + i] as number
-  else memory.set(length === input.length ? input : input.subarray(start, end), to)
+function hmacLanesOf(memory: Uint8Array, words: Uint32Array, exports: Exports, midstates: (key: Uint8Array) => Uint32Array): HmacLanes {
+  const { lanes, stride, keyed, digests } = HASHING
+  const lengths = [0, 0, 0, 0]
+  return {
+    longest: LONGEST_LANE,
+    place: (lane, message) => {
+      lengths[lane] = message.length
+      place(message, 0, message.length, memory, lanes + lane * stride)
+    },
+    hash: (key) => {
+      words.set(midstates(key), keyed / 4)
+      exports.hmacLanes(lengths[0] as number, lengths[1] as number, lengths[2] as number, lengths[3] as number)
+      lengths.fill(0)
+    },
+    take: (lane, length) => {
+      const tag = new Uint8Array(length)
+      for (let i = 0; i < length; i++) tag[i] = memory[digests + 32 * lane + i] as number
+      return tag
+    },
+    clear: () => {
+      words.fill(0, digests / 4, digests / 4 + 32)
+      if (lengths.every((length) => length === 0)) return
+      // Placed, and then given up.
+      memory.fill(0, lanes, lanes + 4 * stride)
+      lengths.fill(0)
+    },
+  }
 }

@@ -15,6 +15,10 @@ export interface SealingLayout extends ChachaLayout {
 
 const at = (address: number): Code => i32.const(address)
 
+/** How many functions `sealingFunctions` gives, and where among them `polyBlocks` and `polyTag` are. */
+export const SEALING_FUNCTIONS = 10
+export const [POLY_BLOCKS, POLY_TAG] = [1, 2]
+
 /** `hchacha()`, `seal(length of AAD, of text)`, `open(the same) → 1 if authentic`, `poly1305(length of text)`. `first`: their first index in the module. */
 export function sealingFunctions(layout: SealingLayout, first: number): readonly Function[] {
   const { key, nonce, stream, aad, text, sum, tag } = layout

@@ -1,5 +1,5 @@
 /**
- * SHA-256 (FIPS 180-4) as WebAssembly: one message, HMAC from kept midstates, and four messages in the lanes of vectors. Sums, shifts and masks only.
+ * SHA-256 (FIPS 180-4) as WebAssembly: one message, HMAC from kept midstates, and four of either in the lanes of vectors. Sums, shifts and masks only.
  */
 import { call, clearTo, type Code, doWhile, each, Frame, type Function, I32, i32, type Local, select, transpose, V128, v128 } from './assembler.js'
 
@@ -23,12 +23,17 @@ export interface HashLayout {
 }
 
 /** How many functions `hashFunctions` gives. */
-export const HASH_FUNCTIONS = 6
+export const HASH_FUNCTIONS = 8
+/** Where among them `hashLanes` is. */
+export const HASH_LANES = 6
 
-/** `hash(length)`, `hmac(length)`, `hmacKey()` and `hashLanes(length × 4)` over the layout. `first`: their first index in the module. */
+/** `hash(length)`, `hmac(length)`, `hmacKey()`, `hashLanes(length × 4)` and `hmacLanes(the same)` over the layout. `first`: their first index in the module. */
 export function hashFunctions(layout: HashLayout, first: number): readonly Function[] {
-  const [compressAt, padAt] = [first, first + 1]
-  return [compress(layout), pad(), hash(layout, compressAt, padAt), hmac(layout, compressAt, padAt), hmacKey(layout, compressAt), hashLanes(layout, padAt)]
+  const [compressAt, padAt, lanesAt] = [first, first + 1, first + 5]
+  return [
+    compress(layout), pad(), hash(layout, compressAt, padAt), hmac(layout, compressAt, padAt), hmacKey(layout, compressAt),
+    lanesFrom(layout, padAt), hashLanes(layout, lanesAt), hmacLanes(layout, lanesAt),
+  ]
 }
 
 /** FIPS 180-4 §4.2.2, §5.3.3: the first 32 bits of the fractional parts of cube and square roots of the first primes; exact, whatever `**` rounds to. */
@@ -174,9 +179,32 @@ function hmacKey({ constants, keyed, message }: HashLayout, compressAt: number):
   return { name: 'hmacKey', params: 0, locals: [], body: mixed(0x36) + midstate(keyed) + mixed(0x36 ^ 0x5c) + midstate(keyed + 32) + clear(message, 64) }
 }
 
-/** Four messages of any lengths, at the price of the longest: a lane that is done keeps its state. */
-function hashLanes({ constants, state, lanes, stride, digests }: HashLayout, padAt: number): Function {
+function hashLanes({ constants }: HashLayout, lanesAt: number): Function {
+  const { params, ...frame } = fourLengths()
+  return { name: 'hashLanes', params: 4, locals: frame.locals, body: call(lanesAt, at(constants + 256), at(0), ...params) }
+}
+
+/** Of four messages under one key, whose midstates are `keyed`. All that is secret goes, but for the digests. */
+function hmacLanes({ state, keyed, lanes, stride, digests }: HashLayout, lanesAt: number): Function {
+  const { params, locals, from } = fourLengths()
+  const cleared = (lane: number): Code => from.set(at(lanes + lane * stride)) + clearTo(from, i32.add(at(lanes + lane * stride), i32.and(i32.add(params[lane] as Code, at(8 + 64)), at(-64))))
+  const body = call(lanesAt, at(keyed), at(64), ...params)
+    + each(4, (lane) => cleared(lane) + copy32(digests + 32 * lane, lanes + lane * stride))
+    + call(lanesAt, at(keyed + 32), at(64), ...params.map(() => at(32)))
+    + each(4, (lane) => clear(lanes + lane * stride, 64)) + clear(keyed, 64) + clear(state, 128)
+  return { name: 'hmacLanes', params: 4, locals, body }
+}
+
+function fourLengths(): { readonly params: readonly Code[]; readonly locals: Frame['locals']; readonly from: Local } {
   const frame = new Frame(4)
+  const from = frame.local(I32)
+  return { params: [0, 1, 2, 3].map((lane) => frame.param(lane).get), locals: frame.locals, from }
+}
+
+/** (midstate, before, length × 4): four messages of any lengths, which come after `before` bytes, at the price of the longest: a lane that is done keeps its state. */
+function lanesFrom({ constants, state, lanes, stride, digests }: HashLayout, padAt: number): Function {
+  const frame = new Frame(6)
+  const [midstate, before] = [frame.param(0), frame.param(1)]
   const working = frame.several(8, V128)
   const words = frame.several(16, V128)
   const spare = frame.several(3, V128)
@@ -192,7 +220,7 @@ function hashLanes({ constants, state, lanes, stride, digests }: HashLayout, pad
   const letter = (i: number): Local => working[i] as Local
   const chained = (i: number): Code => v128.load(at(state), 16 * i)
   const started = (lane: number): Code => {
-    const end = call(padAt, at(lanes + lane * stride), frame.param(lane).get, at(0))
+    const end = call(padAt, at(lanes + lane * stride), frame.param(2 + lane).get, before.get)
     return blocks.set(i32.shiftRight(i32.subtract(end, at(lanes + lane * stride)), at(6)))
       + left.set(v128.withLane(left.get, lane, blocks.get))
       + most.set(select(blocks.get, most.get, i32.lessThan(most.get, blocks.get)))
@@ -206,7 +234,7 @@ function hashLanes({ constants, state, lanes, stride, digests }: HashLayout, pad
     return transpose(rows, four) + each(4, (lane) => v128.store(at(digests), swapped((rows[lane] as Local).get), 32 * lane + 16 * half))
   }
   const body = each(4, started)
-    + each(8, (i) => v128.store(at(state), v128.loadSplat(at(0), constants + 256 + 4 * i), 16 * i))
+    + each(8, (i) => v128.store(at(state), v128.loadSplat(midstate.get, 4 * i), 16 * i))
     + doWhile(
       each(4, loaded)
       + each(8, (i) => letter(i).set(chained(i)))
@@ -218,5 +246,5 @@ function hashLanes({ constants, state, lanes, stride, digests }: HashLayout, pad
       most.tee(i32.subtract(most.get, at(1))),
     )
     + each(8, (i) => letter(i).set(chained(i))) + each(2, stored)
-  return { name: 'hashLanes', params: 4, locals: frame.locals, body }
+  return { params: 6, locals: frame.locals, body }
 }
