@@ -99,7 +99,7 @@ export class DraftBuilder {
       if (change.kind === 'replace' && this.gainsIndex(change.object)) grown.push(change.object.id)
       ops.push(this.catalogOp(change))
     }
-    for (const change of this.draft.rows) ops.push(this.rowOp(change))
+    for (const run of runsOf(this.draft.rows)) for (const op of this.rowOps(run)) ops.push(op)
     for (const table of new Set(grown)) ops.push(...this.backfill(table))
     this.checkOlder(ops)
     return ops
@@ -157,15 +157,26 @@ export class DraftBuilder {
     return { op: 'replace', id: object.id, object: publicObject(object), nameToken, sealed }
   }
 
-  private rowOp(change: RowChange): Op {
-    const table = this.table(change.table)
-    const { shape } = table
-    const rowKey = this.rowKeyOf(change.table, table, change.key, change.kind === 'insert')
-    if (change.kind === 'delete') return { op: 'delete', table: change.table, rowKey }
-    return this.putOp(change.kind, change.table, table, rowKey, change.row.plain, {
-      key: shape.key === 'blinded' ? change.key : [],
-      blind: blindValues(shape, change.row),
-      body: change.row.body,
+  /** Of changes of one table: their tokens and their seals are made by fours. */
+  private rowOps(changes: readonly RowChange[]): Op[] {
+    const id = (changes[0] as RowChange).table
+    const table = this.table(id)
+    const { shape, generation, older } = table
+    const rowKeys = older === undefined
+      ? this.sealer.rowKeys(id, shape, generation, changes.map(({ key }) => key))
+      : changes.map(({ key, kind }) => this.rowKeyOf(id, table, key, kind === 'insert'))
+    const puts = changes.flatMap((change, i) => (change.kind === 'delete' ? [] : [{
+      rowKey: rowKeys[i] as Uint8Array,
+      content: { key: shape.key === 'blinded' ? change.key : [], blind: blindValues(shape, change.row), body: change.row.body },
+    }]))
+    const tokens = puts.map(({ content }) => this.tokensToPut(id, table, content))
+    const sealed = this.sealer.sealRows(id, this.epoch, this.bench.device, this.nonce, puts)
+    let put = -1
+    return changes.map((change, i) => {
+      const rowKey = rowKeys[i] as Uint8Array
+      if (change.kind === 'delete') return { op: 'delete', table: id, rowKey }
+      put++
+      return { op: change.kind, table: id, rowKey, plain: change.row.plain, tokens: tokens[put] as PutRowOp['tokens'], sealed: sealed[put] as Uint8Array }
     })
   }
 
@@ -180,8 +191,12 @@ export class DraftBuilder {
   }
 
   private putOp(op: 'insert' | 'update', id: number, table: Table, rowKey: Uint8Array, plain: RowImage['plain'], content: RowContent): PutRowOp {
+    return { op, table: id, rowKey, plain, tokens: this.tokensToPut(id, table, content), sealed: this.seal(id, rowKey, content) }
+  }
+
+  private tokensToPut(id: number, table: Table, content: RowContent): PutRowOp['tokens'] {
     if (table.older !== undefined) this.pinValues(id, table, table.older, content)
-    return { op, table: id, rowKey, plain, tokens: this.tokens(id, table, content), sealed: this.seal(id, rowKey, content) }
+    return this.tokens(id, table, content)
   }
 
   private pinValues(id: number, { shape }: Table, older: number, { blind }: RowContent): void {
@@ -294,6 +309,18 @@ export class DraftBuilder {
 }
 
 const NONE: readonly never[] = []
+
+/** Rows that are made into ops at once: so many contents and keys wait for each other. */
+const MAX_RUN = 512
+
+/** Changes as they follow each other, of one table at a time. */
+function* runsOf(changes: readonly RowChange[]): IterableIterator<readonly RowChange[]> {
+  for (let from = 0, end = 0; from < changes.length; from = end) {
+    const table = changes[from]?.table
+    while (changes[end]?.table === table && end < from + MAX_RUN && end < changes.length) end++
+    yield changes.slice(from, end)
+  }
+}
 
 function blindValues(shape: TableShape, row: RowImage): RowContent['blind'] {
   if (shape.indexes.length === 0 && row.blind.length === 0) return NONE

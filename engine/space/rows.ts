@@ -12,7 +12,7 @@ import { indexPrefix, KEY_KIND, liveKey, objectKey, prefixEnd, rowPrefix, ROW_PR
 import { blindedPrefixes, generationOf, olderGeneration } from './blinded.js'
 import { decodeObject, decodeObjectOf, type ObjectRecord, storedObjects } from './catalog.js'
 import { decodeRow } from './row-record.js'
-import { type RowSealer, viewRow } from './seal-row.js'
+import { type RowSealer, type StoredRow, viewRow, viewRows } from './seal-row.js'
 import { type CatalogObject, type RowRange, type RowView, type UnopenedRow } from './types.js'
 
 /** A catalog object that does not open, and who wrote it last. */
@@ -65,12 +65,26 @@ export function liveEpochs(state: StateReader, owner: number, from: number, to: 
   return epochs
 }
 
-/** Rows of a range; in the order of the key, or of the index. Opened one by one as they are asked for. `tableOf`: for a caller that keeps the records of tables. */
+/** How many rows are opened at once: as many as lanes that seal (aead-batch.ts). */
+const AT_ONCE = 4
+
+/** Rows of a range; in the order of the key, or of the index. Opened as they are asked for, a few of a whole table ahead of it. `tableOf`: for a caller that keeps the records of tables. */
 export function* readRows(
   state: StateReader, sealer: RowSealer, table: number, range: RowRange = { kind: 'all' }, tableOf = (id: number): ObjectRecord => readTable(state, id),
 ): IterableIterator<RowView | UnopenedRow> {
   const record = tableOf(table)
   const taken = takenKeys(state, sealer, table, record)
+  if (taken === undefined && (range.kind === 'all' || range.kind === 'key-range')) {
+    let few: StoredRow[] = []
+    for (const { key, value } of rowEntries(state, sealer, table, record, range)) {
+      few.push({ stateKey: key, row: decodeRow(value) })
+      if (few.length < AT_ONCE) continue
+      yield* viewRows(sealer, table, record, few)
+      few = []
+    }
+    if (few.length > 0) yield* viewRows(sealer, table, record, few)
+    return
+  }
   for (const { key, value } of rowEntries(state, sealer, table, record, range)) yield viewRow(sealer, table, record, key, decodeRow(value), taken?.(key))
 }
 

@@ -10,9 +10,10 @@ import { decodeCanonical, Reader, Writer } from '../codec/canonical.js'
 import { encodeTuple } from '../codec/tuple.js'
 import { readValue, writeValue, type SqlValue } from '../codec/value.js'
 import { encodeSealContext, NONCE_LENGTH, openValue, sealValue } from '../crypto/aead.js'
+import { openValues, sealValues, blindTokens } from '../crypto/aead-batch.js'
 import { blindToken, deriveBlindKey } from '../crypto/blind.js'
 import { labelPrefix, LABELS } from '../crypto/labels.js'
-import { isSealError } from '../errors.js'
+import { isSealError, type SealError } from '../errors.js'
 import { MAX_INDEXES, MAX_POLICIES, MAX_VALUE_LENGTH } from '../limits.js'
 import { type ApplyEnv } from '../state/context.js'
 import { generationByte, MAX_INDEX_ID, objectKey, ROW_PREFIX_LENGTH, rowPrefix, rowStateKey, TOKEN_LENGTH } from '../state/keys.js'
@@ -43,6 +44,9 @@ export interface RowContent {
   readonly body: Uint8Array
 }
 
+/** A row as the state has it. `stateKey` is the whole key. */
+export interface StoredRow { readonly stateKey: Uint8Array; readonly row: RowRecord }
+
 /** Makes tokens and sealed values. */
 export class RowSealer {
   private readonly env: ApplyEnv
@@ -61,9 +65,20 @@ export class RowSealer {
   /** The row part of a state key. Throws `key-too-long`, `no-secret`. */
   rowKey(table: number, shape: Pick<TableShape, 'key'>, generation: number, key: readonly SqlValue[]): Uint8Array {
     if (shape.key === 'plain') return encodeTuple(key, rowPrefix(table)).subarray(ROW_PREFIX_LENGTH)
+    return ofGeneration(generation, blindToken(this.env.crypto, this.rowSecret(table, generation), encodeEqual(key)))
+  }
+
+  /** `rowKey` of many. */
+  rowKeys(table: number, shape: Pick<TableShape, 'key'>, generation: number, keys: readonly (readonly SqlValue[])[]): Uint8Array[] {
+    if (shape.key === 'plain') return keys.map((key) => this.rowKey(table, shape, generation, key))
+    const tokens = blindTokens(this.env.crypto, this.rowSecret(table, generation), keys.length, (i) => encodeEqual(keys[i] as readonly SqlValue[]))
+    for (const token of tokens) ofGeneration(generation, token)
+    return tokens
+  }
+
+  private rowSecret(table: number, generation: number): Uint8Array {
     if (this.rowName?.table !== table || this.rowName.generation !== generation) this.rowName = { table, generation, name: `row/${table}/${generation}` }
-    const secret = this.secrets.derived(this.rowName.name, () => deriveBlindKey(this.env.crypto, this.secrets.blinding(generation), this.env.spaceId, { kind: 'row', table }))
-    return ofGeneration(generation, blindToken(this.env.crypto, secret, encodeEqual(key)))
+    return this.secrets.derived(this.rowName.name, () => deriveBlindKey(this.env.crypto, this.secrets.blinding(generation), this.env.spaceId, { kind: 'row', table }))
   }
 
   nameToken(generation: number, name: string): Uint8Array {
@@ -104,6 +119,14 @@ export class RowSealer {
     return sealValue(this.env.crypto, this.secrets.tableKey(epoch, table), epoch, nonce, aad, encodeContent(content))
   }
 
+  /** `sealRow` of many. */
+  sealRows(table: number, epoch: number, device: number, nonce: () => Uint8Array, rows: readonly { readonly rowKey: Uint8Array; readonly content: RowContent }[]): Uint8Array[] {
+    return sealValues(this.env.crypto, this.secrets.tableKey(epoch, table), epoch, rows.length, (i) => {
+      const { rowKey, content } = rows[i] as (typeof rows)[number]
+      return { nonce: nonce(), aad: this.rowContext(table, rowStateKey(table, rowKey), epoch, device), plaintext: encodeContent(content) }
+    })
+  }
+
   /** What is inside, if it opens and its tokens are those of its values; else why not. */
   openRow(table: number, record: Pick<ObjectRecord, 'generation'>, shape: TableShapeLike, rowKey: Uint8Array, row: RowRecord): RowContent | string {
     return this.openRowAt(table, record, shape, rowStateKey(table, rowKey), row)
@@ -111,27 +134,70 @@ export class RowSealer {
 
   /** The same, by the whole state key. */
   openRowAt(table: number, record: Pick<ObjectRecord, 'generation'>, shape: TableShapeLike, stateKey: Uint8Array, row: RowRecord): RowContent | string {
-    let content: RowContent
-    try {
+    const content = orCode(() => {
       const aad = this.rowContext(table, stateKey, row.epoch, row.device)
-      content = decodeContent(openValue(this.env.crypto, this.secrets.tableKey(row.epoch, table), row.epoch, aad, row.sealed))
-    } catch (error) {
-      if (isSealError(error) && (error.family === 'hostile' || error.code === 'no-secret')) return error.code
-      throw error
-    }
+      return decodeContent(openValue(this.env.crypto, this.secrets.tableKey(row.epoch, table), row.epoch, aad, row.sealed))
+    })
+    if (typeof content === 'string') return content
     if (shape.key === 'blinded') {
       const generation = generationOf(record.generation, stateKey, ROW_PREFIX_LENGTH)
       if (generation === undefined || !endsWith(stateKey, this.rowKey(table, shape, generation, content.key))) return 'key-token'
     }
+    return this.hasOtherToken(table, record, shape, row, content) ? 'index-token' : content
+  }
+
+  /** `openRowAt` of many. */
+  openRowsAt(table: number, record: Pick<ObjectRecord, 'generation'>, shape: TableShapeLike, rows: readonly StoredRow[]): (RowContent | string)[] {
+    const contents: (RowContent | string)[] = []
+    for (let from = 0; from < rows.length;) {
+      const { epoch } = (rows[from] as StoredRow).row
+      let end = from + 1
+      while (rows[end]?.row.epoch === epoch) end++
+      const opened = orCode(() => this.openEpoch(table, epoch, rows.slice(from, end)))
+      for (let i = from; i < end; i++) {
+        const plaintext = typeof opened === 'string' ? opened : (opened[i - from] as Uint8Array | SealError)
+        contents.push(plaintext instanceof Uint8Array ? orCode(() => decodeContent(plaintext)) : typeof plaintext === 'string' ? plaintext : plaintext.code)
+      }
+      from = end
+    }
+    const elsewhere = shape.key === 'blinded' ? this.underOtherKeys(table, record, shape, rows, contents) : undefined
+    return contents.map((content, i) => {
+      if (typeof content === 'string') return content
+      if (elsewhere?.[i] === true) return 'key-token'
+      return this.hasOtherToken(table, record, shape, (rows[i] as StoredRow).row, content) ? 'index-token' : content
+    })
+  }
+
+  private openEpoch(table: number, epoch: number, rows: readonly StoredRow[]): (Uint8Array | SealError)[] {
+    return openValues(this.env.crypto, this.secrets.tableKey(epoch, table), epoch, rows.length, (i) => {
+      const { stateKey, row } = rows[i] as StoredRow
+      return { aad: this.rowContext(table, stateKey, row.epoch, row.device), sealed: row.sealed }
+    })
+  }
+
+  /** Of each that opens, whether its key's token is not the one that it lies under. */
+  private underOtherKeys(table: number, record: Pick<ObjectRecord, 'generation'>, shape: TableShapeLike, rows: readonly StoredRow[], contents: readonly (RowContent | string)[]): boolean[] {
+    const elsewhere = new Array<boolean>(rows.length).fill(true)
+    const generations = rows.map(({ stateKey }) => generationOf(record.generation, stateKey, ROW_PREFIX_LENGTH))
+    for (const generation of new Set(generations)) {
+      if (generation === undefined) continue
+      const which = rows.map((_, i) => i).filter((i) => generations[i] === generation && typeof contents[i] !== 'string')
+      const tokens = this.rowKeys(table, shape, generation, which.map((i) => (contents[i] as RowContent).key))
+      for (const [at, i] of which.entries()) elsewhere[i] = !endsWith((rows[i] as StoredRow).stateKey, tokens[at] as Uint8Array)
+    }
+    return elsewhere
+  }
+
+  private hasOtherToken(table: number, record: Pick<ObjectRecord, 'generation'>, shape: TableShapeLike, row: RowRecord, content: RowContent): boolean {
     for (const { index, token } of row.tokens) {
       const now = shape.indexes.find((i) => i.id === index && i.kind === 'blind')
       if (now === undefined) continue // an index that is gone
       const values = content.blind.find((b) => b.index === index)?.values
-      if (values === undefined) return 'index-token'
+      if (values === undefined) return true
       const expected = this.indexToken(table, now, generationOf(record.generation, token) ?? record.generation, row.epoch, values)
-      if (expected !== undefined && !equalBytes(expected, token)) return 'index-token'
+      if (expected !== undefined && !equalBytes(expected, token)) return true
     }
-    return content
+    return false
   }
 
   sealObject(id: number, epoch: number, device: number, nonce: Uint8Array, object: Pick<CatalogObject, 'sealed' | 'table'>): Uint8Array {
@@ -187,10 +253,19 @@ type TableShapeLike = Pick<TableShape, 'key' | 'indexes'>
  * has the key of one that opens.
  */
 export function viewRow(sealer: RowSealer, table: number, record: ObjectRecord, stateKey: Uint8Array, row: RowRecord, taken?: (key: readonly SqlValue[]) => boolean): RowView | UnopenedRow {
+  const content = record.table === undefined ? 'no-table' : sealer.openRowAt(table, record, record.table, stateKey, row)
+  return viewOf(table, record.table, { stateKey, row }, content, taken)
+}
+
+/** Rows of one table that no older one can have the keys of. */
+export function viewRows(sealer: RowSealer, table: number, record: ObjectRecord, rows: readonly StoredRow[]): (RowView | UnopenedRow)[] {
+  const contents = record.table && sealer.openRowsAt(table, record, record.table, rows)
+  return rows.map((row, i) => viewOf(table, record.table, row, contents?.[i] ?? 'no-table'))
+}
+
+function viewOf(table: number, shape: ObjectRecord['table'], { stateKey, row }: StoredRow, content: RowContent | string, taken?: (key: readonly SqlValue[]) => boolean): RowView | UnopenedRow {
   const rowKey = stateKey.subarray(ROW_PREFIX_LENGTH)
-  const shape = record.table
   const { member: author, device, version, creator } = row
-  const content = shape === undefined ? 'no-table' : sealer.openRowAt(table, record, shape, stateKey, row)
   if (typeof content === 'string') return { table, rowKey, author, device, version, reason: content }
   if (taken?.(content.key) === true) return { table, rowKey, author, device, version, reason: 'key-taken' }
   // Columns added since the row was written are NULL in it.
@@ -224,6 +299,16 @@ const equalScratch = new Writer(1_024)
 const TWO_63 = 2 ** 63
 function integral(value: SqlValue): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= -TWO_63 && value < TWO_63
+}
+
+/** The code of what went wrong, where somebody else may have caused it or a secret is missing. */
+function orCode<T>(open: () => T): T | string {
+  try {
+    return open()
+  } catch (error) {
+    if (isSealError(error) && (error.family === 'hostile' || error.code === 'no-secret')) return error.code
+    throw error
+  }
 }
 
 /** The row's part of a state key. */
