@@ -124,3 +124,13 @@ export const MAX_PLAN_POINTS = 1_024
 export const MAX_INVITATION_LINK_LENGTH = 16 * 1024
 /** Rows that the statements of one transaction may touch, changed in the end or not: ten times what an entry may change. Each is a key in memory. */
 export const MAX_TOUCHED_ROWS = 1_000_000
+/** What a thin client holds of a state at a time: nodes, and bytes of keys and values; and how often a read may ask for more before it is given up. */
+export const MAX_REMOTE_NODES = 500_000
+export const MAX_REMOTE_BYTES = 96 * 1024 * 1024
+export const MAX_REMOTE_ROUNDS = 256
+/** Rows that a thin client takes of a table of which a statement names no range. */
+export const MAX_REMOTE_ROWS = 50_000
+/** Entries that one witness is of, the bytes of them, and the entries that a relay goes back to make one. */
+export const MAX_WITNESS_RECORDS = 256
+export const MAX_WITNESS_BYTES = 1024 * 1024
+export const MAX_WITNESS_REPLAY = 100_000

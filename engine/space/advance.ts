@@ -5,7 +5,7 @@
 import { equalBytes } from '../codec/bytes.js'
 import { SealError, invariant, isSealError } from '../errors.js'
 import { protocolKey } from '../state/keys.js'
-import { apply } from './apply.js'
+import { apply, type Applied } from './apply.js'
 import type { SpaceCore } from './core.js'
 import type { DeviceWatch } from './device-watch.js'
 import { PROTOCOL_VERSION } from './entry.js'
@@ -17,11 +17,14 @@ import type { Landing, OutboxChange, Puts } from './outbox.js'
 import type { Pending } from './pending.js'
 import { encodeHead, NAMES } from './persist.js'
 import { readOnly } from './standing.js'
+import { readKernel } from './thin/kept.js'
 import type { SettleState, Verdict } from './types.js'
 
 export class Advance {
   readonly #core: SpaceCore
   readonly #devices: DeviceWatch
+  /** What was pending when the space was opened lies on top of the verified state, or did not apply. */
+  #restored = false
 
   constructor(core: SpaceCore, devices: DeviceWatch) {
     this.#core = core
@@ -29,8 +32,13 @@ export class Advance {
   }
 
   /** Records that begin at the verified head and lead to the one that the relay has signed. Throws `bad-checkpoint` if they don't; then nothing moves. */
-  async follow(records: readonly Uint8Array[], statement: RelayStatement): Promise<void> {
-    const { standing, follower, outbox, keyring, views } = this.#core
+  follow(records: readonly Uint8Array[], statement: RelayStatement): Promise<void> {
+    const { remote } = this.#core
+    return remote === undefined ? this.#follow(records, statement) : remote.reach(() => this.#follow(records, statement), 'locked')
+  }
+
+  async #follow(records: readonly Uint8Array[], statement: RelayStatement): Promise<void> {
+    const { standing, follower, outbox, keyring, views, remote } = this.#core
     if (standing.stopped === 'store') throw readOnly('store')
     const start = follower.hold()
     const first = start.log.size
@@ -42,11 +50,12 @@ export class Advance {
       if (!equalBytes(logRoot, statement.logRoot) || !equalBytes(stateRoot, statement.stateRoot)) {
         throw new SealError('bad-checkpoint', `The relay's checkpoint for size ${statement.size} is not the head that its entries lead to.`, { size: statement.size })
       }
+      if (remote !== undefined) readKernel(follower.state.tree) // whatever reads the group afterwards must not fail
       const opened = this.#core.openNewEpoch(follower.state as HeldState)
       const landing = outbox.land(verdicts)
       rebased = this.#rebase(follower.state as HeldState, landing)
       const put: Puts = [[NAMES.head, encodeHead(follower.head)], [NAMES.note, statement.note], ...opened, ...rebased.change.puts]
-      await this.#core.durable({ at: first, append: records, put })
+      await this.#core.durable(this.#core.batchOf(first, records, put))
       step = { records, verdicts, landing, rebased, first }
     } catch (error) {
       rebased?.held?.tree.release()
@@ -55,6 +64,7 @@ export class Advance {
       throw error
     }
     start.tree.release()
+    this.#restored = true
     this.#moveOn(step)
   }
 
@@ -63,13 +73,34 @@ export class Advance {
     const { outbox, store, views, events } = this.#core
     outbox.restore(store)
     const unresolved = outbox.unresolved
+    const tellUnresolved = (): void => {
+      for (const { hash, replay } of unresolved) events.emit('retry', { hash, verdict: { kind: 'rejected', code: 'conflict', detail: 'earlier' }, replay })
+    }
+    if (this.#core.remote !== undefined && outbox.pending.length > 0) {
+      tellUnresolved()
+      return outbox.pending.length // set on top once there is somebody to ask: `restoreRemote`
+    }
+    this.#restored = true
     const rebased = this.#rebase(views.verified.held, outbox.now)
     outbox.adopt(rebased.change)
     this.#show(rebased)
     if (rebased.change.puts.length > 0) this.#core.durableLater(rebased.change.puts)
-    for (const { hash, replay } of unresolved) events.emit('retry', { hash, verdict: { kind: 'rejected', code: 'conflict', detail: 'earlier' }, replay })
+    tellUnresolved()
     this.#tellDropped(rebased)
     return outbox.pending.length
+  }
+
+  /** Of a thin client: what was found pending is set on top of the verified state before anything is written. Under the lock. */
+  async restoreRemote(): Promise<void> {
+    const { remote, outbox, views, events } = this.#core
+    if (this.#restored || remote === undefined) return
+    const rebased = await remote.reach(() => this.#rebase(views.verified.held, outbox.now), 'locked')
+    if (rebased.change.puts.length > 0) await this.#core.durable({ put: rebased.change.puts })
+    this.#restored = true
+    outbox.adopt(rebased.change)
+    this.#show(rebased)
+    events.emit('change', { verified: false })
+    this.#tellDropped(rebased)
   }
 
   /** The follower is on another history, and the store says so, too: show it, and tell what that means for what was pending. */
@@ -111,12 +142,15 @@ export class Advance {
     const core = this.#core
     const { landed, revived } = landing
     for (const alert of core.others.watch(core.follower.state.tree, core.me.member, records, verdicts, landing)) core.alert(alert)
-    this.#devices.watch(first, records, verdicts)
-    core.history.followed(verdicts.map(({ verdict }) => verdict))
+    if (core.remote === undefined) {
+      this.#devices.watch(first, records, verdicts)
+      core.history.followed(verdicts.map(({ verdict }) => verdict))
+    }
     core.outbox.adopt(rebased.change)
     core.settleKeyring()
     core.views.moveVerified(core.outbox.pending.length)
     this.#show(rebased)
+    if (core.outbox.pending.length === 0) core.remote?.trim()
     core.noticeStanding()
     core.events.emit('change', { verified: true })
     // Whoever was about to execute it again need not.
@@ -139,7 +173,7 @@ export class Advance {
     for (const pending of understood ? before.pending : []) {
       const base: HeldState = held ?? verified
       const known = pending.outcomeOn(base.log)
-      const { state, verdict, hash } = known ?? apply(this.#core.env, base, pending.record, { signature: 'trusted' })
+      const { state, verdict, hash } = known ?? this.#tryOut(base, pending.record, held)
       if (verdict.kind !== 'applied') {
         ;(state as HeldState).tree.release()
         refusal = verdict
@@ -152,6 +186,16 @@ export class Advance {
     }
     const change = refusal ? this.#core.outbox.drop(before, kept) : { ...before, dropped: [] }
     return { held, kept, change, refusal }
+  }
+
+  /** A thin client may lack what it takes: then what was applied before it is let go of. */
+  #tryOut(base: HeldState, record: Uint8Array, held: HeldState | undefined): Applied {
+    try {
+      return apply(this.#core.env, base, record, { signature: 'trusted' })
+    } catch (error) {
+      held?.tree.release()
+      throw error
+    }
   }
 
   #show({ held, kept }: Rebased): void {

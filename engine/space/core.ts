@@ -10,6 +10,7 @@ import type { Keyring } from '../group/keyring.js'
 import { type GroupReader, readDevice, readMember, sameEpoch } from '../group/roster.js'
 import type { ApplyEnv } from '../state/context.js'
 import { protocolKey, relayKey } from '../state/keys.js'
+import type { PartialTree } from '../state/partial.js'
 import type { DeviceRecord } from '../state/roster.js'
 import type { Batch, Store } from '../store/store.js'
 import { Emitter, Mutex } from './emitter.js'
@@ -25,6 +26,8 @@ import { nonceSource, RowSealer } from './seal-row.js'
 import { snapshotSeal, type SnapshotSeal } from './snapshot-image.js'
 import { Standing } from './standing.js'
 import type { DeviceId, Head } from './types.js'
+import { RemoteState, type Claimed } from './thin/remote.js'
+import { encodeKept } from './thin/kept.js'
 import type { SpaceView } from './view.js'
 import { Views } from './views.js'
 
@@ -47,7 +50,12 @@ export interface SpaceParts {
   readonly soundTo: number
   /** What opening found amiss, to be told. */
   readonly alerts?: readonly Alert[]
+  /** The follower's tree, of a thin client; and how many rows a statement may take of a table. */
+  readonly thin?: { readonly tree: PartialTree; readonly maxRows: number }
 }
+
+/** How long a read waits for a newer head when the relay no longer has the one that is verified here. */
+const MOVED_WAIT = 5_000
 
 interface Facts {
   readonly of: SpaceView
@@ -71,11 +79,13 @@ export class SpaceCore {
   readonly views: Views
   readonly nonce: () => Uint8Array
   readonly sealer: RowSealer
+  /** Of a thin client: whoever holds no rows. */
+  readonly remote: RemoteState | undefined
   #snapshotSeal: SnapshotSeal | undefined
   /** What is asked several times of one verified state. */
   #facts: Facts | undefined
 
-  constructor({ options, store, follower, keyring, device, signer, soundTo, alerts = [] }: SpaceParts) {
+  constructor({ options, store, follower, keyring, device, signer, soundTo, alerts = [], thin }: SpaceParts) {
     this.options = options
     this.nonce = nonceSource(options.random)
     this.store = store
@@ -88,6 +98,7 @@ export class SpaceCore {
     this.outbox = new Outbox(options.crypto, (index) => this.others.seenBy(index))
     this.views = new Views(follower, keyring)
     this.sealer = new RowSealer(follower.env, keyring)
+    this.remote = thin && new RemoteState(options.crypto, thin.tree, () => this.#claim(), () => this.#moved(), thin.maxRows)
     for (const alert of alerts) this.alert(alert)
   }
 
@@ -113,6 +124,34 @@ export class SpaceCore {
     const { crypto, random } = this.options
     const { tree, log } = this.views.current.held
     return { crypto, random, spaceId: this.env.spaceId, base: this.head, state: tree, index: log.size, device: this.device, signer: this.signer, keyring: this.keyring }
+  }
+
+  /** Run a part of what happens under the lock, which reads states and may be run again: a thin client fetches what it lacks. */
+  within<T>(program: () => T): T | Promise<T> {
+    return this.remote === undefined ? program() : this.remote.reach(program, 'locked')
+  }
+
+  /** What is kept of records that are in the verified log now: the records, or, by a thin client, what they came to. */
+  batchOf(first: number, records: readonly Uint8Array[], put: Puts): Batch {
+    return this.remote === undefined ? { at: first, append: records, put } : { put: [...put, [NAMES.kept, encodeKept(this.follower)]] }
+  }
+
+  #claim(): Claimed {
+    const view = this.views.verified.retain() as SpaceView
+    return { head: view.head, version: view.held.tree.state.version, release: () => view.release() }
+  }
+
+  /** The verified head has moved, or it is time to ask again. */
+  #moved(): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer)
+        stop()
+        resolve()
+      }
+      const timer = setTimeout(done, MOVED_WAIT)
+      const stop = this.events.on('change', done)
+    })
   }
 
   /** A commit to the store. If it may or may not have happened, the store has to be opened again before anything else is written. */

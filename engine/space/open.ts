@@ -66,6 +66,7 @@ export async function openSpace(store: Store, options: SpaceOptions): Promise<Sp
   const { spaceId, device, signingSeed } = decodeDeviceSecrets(required(store.get(NAMES.device), 'device'))
   const signer = crypto.signer(signingSeed)
   const head = decodeHead(required(store.get(NAMES.head), 'verified head'))
+  if (store.get(NAMES.kept) !== undefined) throw new SealError('bad-argument', 'This store is a thin client’s: it holds no rows. Open it with `thin: true`, or join again as a replica.')
   const keyring = Keyring.decode({ crypto, spaceId }, required(store.get(NAMES.keyring), 'keyring'))
   const { follower, soundTo, alerts } = await readVerified(store, { crypto, spaceId }, head, snapshotTags(crypto, signer, spaceId))
   for (const { kind, epoch, device: by } of keyring.open(follower.state.tree)) {

@@ -9,6 +9,7 @@ import { isVoid, metaOf } from '../group/roster.js'
 import type { Frontier } from '../log/frontier.js'
 import { pointerKey } from '../state/keys.js'
 import { decodePointer } from '../state/roster.js'
+import type { Advance } from './advance.js'
 import { apply, type Applied, headOf } from './apply.js'
 import { buildDraft, buildRecord } from './build.js'
 import type { SpaceCore } from './core.js'
@@ -24,14 +25,17 @@ import type { Committed, Draft, RejectedCode, Verdict, View } from './types.js'
 
 export class OwnEntries {
   readonly #core: SpaceCore
+  readonly #advance: Advance
 
-  constructor(core: SpaceCore) {
+  constructor(core: SpaceCore, advance: Advance) {
     this.#core = core
+    this.#advance = advance
   }
 
   commit(draft: Draft, view: View): Promise<Committed> {
     const core = this.#core
     return core.lock.run(async () => {
+      if (core.remote !== undefined) await this.#advance.restoreRemote()
       const mayWrite = core.standing.writable && core.me.role !== undefined
       // Somebody left, and the epoch has no secret yet: whoever writes first makes one, and then writes on the state that has it.
       if (mayWrite && isVoid(core.views.current.held.tree, metaOf(core.views.current.held.tree))) await this.#write([buildRotate(core.buildContext())], [], undefined)
@@ -39,14 +43,17 @@ export class OwnEntries {
       const { role } = core.me
       if (role === undefined) throw readOnly('removed')
       const bench = { env: core.env, state: core.views.current.held.tree, device: core.device, role, secrets: core.keyring, random: core.options.random, nonce: core.nonce, sealer: core.sealer }
-      const { ops, reads } = buildDraft(bench, draft)
+      const { ops, reads } = await core.within(() => buildDraft(bench, draft))
       return this.#write(ops, reads, draft.replay)
     })
   }
 
   /** `withKeyring`: what was staged in the keyring becomes durable with the entry that publishes it. */
   commitOps(build: (context: BuildContext) => readonly Op[], withKeyring: boolean): Promise<Committed> {
-    return this.#core.lock.run(() => this.#write(build(this.#core.buildContext()), [], undefined, withKeyring))
+    return this.#core.lock.run(async () => {
+      if (this.#core.remote !== undefined) await this.#advance.restoreRemote()
+      return this.#write(await this.#core.within(() => build(this.#core.buildContext())), [], undefined, withKeyring)
+    })
   }
 
   retried(hash: Uint8Array): Promise<void> {
@@ -64,9 +71,11 @@ export class OwnEntries {
     standing.mustWrite()
     // Ops on rows leave group, epochs, relay and protocol as they were: nothing of those need be looked at again.
     const rowsAlone = ops.every(isRowOp)
-    const record = this.#sign(ops, reads)
     const before = views.current.held
-    const applied = apply(env, before, record, { signature: 'trusted' })
+    const { record, applied } = await this.#core.within(() => {
+      const signed = this.#sign(ops, reads)
+      return { record: signed, applied: apply(env, before, signed, { signature: 'trusted' }) }
+    })
     if (applied.verdict.kind !== 'applied') {
       ;(applied.state as HeldState).tree.release()
       throw rejection(applied.verdict)

@@ -3,6 +3,7 @@
  * `space.ts` implements all three; tests of either side may use a space without the other.
  */
 import type { Branch, Resumed } from './change-branch.js'
+import type { NodeSource, RemoteRows } from './thin/remote.js'
 import type { Committed, DeviceId, Draft, Head, MemberId, Role, SettleState, Verdict, View } from './types.js'
 
 export interface Me {
@@ -22,6 +23,8 @@ export interface SpaceReader {
   readonly current: View
   /** The verified state after entry `size` (AS OF); loads it from the log if it is no longer held. */
   at(size: number): Promise<View>
+  /** Of a thin client, whose views lack rows (`out-of-scope`) until they are fetched. */
+  readonly remote?: RemoteRows | undefined
   on<K extends keyof SpaceEvents>(event: K, listener: (detail: SpaceEvents[K]) => void): () => void
 }
 
@@ -60,15 +63,18 @@ export interface Alert {
 
 /** What the relay sent that is not what it should be is a SealError (family hostile); nothing of a refused batch is kept. */
 export interface SpaceSync extends SpaceReader {
+  /** Of a thin client: who is asked for rows from now on; `expected`: there will be somebody. */
+  readonly remote?: (RemoteRows & { connect(source: NodeSource | undefined, expected: boolean): void }) | undefined
   /** Records of this device that are not in the verified log, oldest first, byte for byte as they must be sent. */
   outbox(): readonly { readonly hash: Uint8Array; readonly record: Uint8Array }[]
   /** Mark as sent: its state becomes `unknown` until it is seen in the log. */
   sent(hash: Uint8Array): void
   /**
    * Records `[from, from + records.length)` of the log with the relay's signed checkpoint note for the size they lead to.
-   * Checks the note, the position, the recomputed roots; then applies, persists, moves the head. Atomic.
+   * Checks the note, the position, the recomputed roots; then applies, persists, moves the head. Atomic. `witness`, for a thin client: a proof of what
+   * applying them opens of the state before them; what it lacks is asked for.
    */
-  receive(from: number, records: readonly Uint8Array[], note: Uint8Array): Promise<void>
+  receive(from: number, records: readonly Uint8Array[], note: Uint8Array, witness?: Uint8Array): Promise<void>
   /**
    * A checkpoint seen elsewhere (presence, another member), compared with ours; a contradiction becomes evidence. `consistency`, for a larger one: what
    * the relay says its log root was at our size, and the proof that leads from there.

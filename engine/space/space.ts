@@ -34,6 +34,7 @@ import { RelayWatch } from './relay-watch.js'
 import type { Committed, DeviceId, Draft, Head, View } from './types.js'
 import type { SnapshotSeal } from './snapshot-image.js'
 import { SpaceView } from './view.js'
+import type { RemoteState } from './thin/remote.js'
 import type { Extension } from './watch.js'
 
 export type { SpaceOptions } from './core.js'
@@ -54,9 +55,9 @@ export class Space implements SpaceWriter, SpaceSync {
     const core = new SpaceCore(parts)
     this.id = core.env.spaceId
     this.#core = core
-    this.#own = new OwnEntries(core)
     this.#devices = new DeviceWatch(core)
     this.#advance = new Advance(core, this.#devices)
+    this.#own = new OwnEntries(core, this.#advance)
     this.#watch = new RelayWatch(core)
     this.#branches = new BranchChange(core, this.#watch, this.#advance)
     core.settleKeyring() // the process ended between learning of it and keeping it
@@ -84,6 +85,10 @@ export class Space implements SpaceWriter, SpaceSync {
   }
   get head(): Head {
     return this.#core.head
+  }
+  /** Of a thin client: where its rows are. */
+  get remote(): RemoteState | undefined {
+    return this.#core.remote
   }
   get keyring(): Keyring {
     return this.#core.keyring
@@ -117,12 +122,14 @@ export class Space implements SpaceWriter, SpaceSync {
       throw new SealError('bad-argument', `Expected a size from 1 to ${this.head.size}, got ${size}.`, { size, max: this.head.size })
     }
     if (size === this.head.size) return this.verified.retain()
+    if (this.#core.remote !== undefined) throw new SealError('out-of-scope', 'A thin client keeps no entries and no past states: read them on a replica.', { size })
     const past = await this.#core.history.at(size)
     return new SpaceView({ env: this.env, states: past.states, held: past.held, head: headOf(this.env, past.held), pending: 0, keyring: this.keyring })
   }
 
   /** A follower of its own, at the verified state after `size` entries. The caller releases it. Throws `out-of-scope` if history starts later here (`first`). */
   async followerAt(size: number): Promise<Follower> {
+    if (this.#core.remote !== undefined) throw new SealError('out-of-scope', 'A thin client keeps no entries and no past states: read them on a replica.', { size })
     const { states, held } = await this.#core.history.at(size)
     return Follower.resume(this.env, states, held.tree.state.version, new LogTree(this.env.crypto, held.log))
   }
@@ -171,7 +178,7 @@ export class Space implements SpaceWriter, SpaceSync {
     this.#core.events.emit('settle', { hash, state: pending.state })
   }
 
-  receive(from: number, records: readonly Uint8Array[], note: Uint8Array): Promise<void> {
+  receive(from: number, records: readonly Uint8Array[], note: Uint8Array, witness?: Uint8Array): Promise<void> {
     return this.#core.lock.run(async () => {
       const { standing } = this.#core
       if (standing.stopped === 'evidence' || standing.closed) return
@@ -186,6 +193,8 @@ export class Space implements SpaceWriter, SpaceSync {
       if (statement.size !== known + fresh.length) {
         throw new SealError('bad-checkpoint', `Expected a checkpoint for size ${known + fresh.length}, got one for ${statement.size}.`, { expected: known + fresh.length, found: statement.size })
       }
+      // Of the state before the first of them: when some are known by now, it is of no use.
+      if (witness !== undefined && witness.length > 0 && from === known) this.#core.remote?.graft(witness)
       await this.#advance.follow(fresh, statement)
     })
   }
