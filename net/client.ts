@@ -2,8 +2,8 @@
  * Getting in at a relay: hello, challenge, proof of a key. What the relay says of itself is compared with what the space or the link says.
  */
 import { equalBytes } from '../engine/codec/bytes.js'
-import { SealError } from '../engine/errors.js'
-import { MAX_BATCH_RECORDS } from '../engine/limits.js'
+import { isSealError, SealError } from '../engine/errors.js'
+import { MAX_BATCH_RECORDS, MAX_WITNESS_RECORDS } from '../engine/limits.js'
 import type { SpaceSync } from '../engine/space/port.js'
 import { WIRE_VERSION, type MessageOf } from './messages.js'
 import { Rpc } from './rpc.js'
@@ -93,6 +93,20 @@ export async function pullStep(rpc: Rpc, from: number, onProgress?: (received: n
     const size = sizeOfNote(answer.note)
     if (answer.records.length === 0 || from + records.length >= size) return { from, records, note: answer.note, size }
   }
+}
+
+/** Records and their witness from `from` on. `gone` if the relay can't go back so far. */
+export async function pullWitnessed(rpc: Rpc, from: number): Promise<Step & { readonly witness: Uint8Array }> {
+  let answer: MessageOf<'witnessed'>
+  try {
+    answer = await rpc.call({ kind: 'witness', from, limit: MAX_WITNESS_RECORDS }, 'witnessed')
+  } catch (error) {
+    if (!isSealError(error, 'relay-refused') || error.facts.code !== 'gone') throw error
+    throw new SealError('relay-refused', `This thin client has been away for longer than the relay can show it the way (from entry ${from}): join again, or use a replica.`, error.facts, { cause: error })
+  }
+  const { records, note, witness } = answer
+  if (answer.from !== from) throw new SealError('bad-frame', 'The relay gave other entries than were asked for.', { expected: from, found: answer.from })
+  return { from, records, note, witness, size: sizeOfNote(note) }
 }
 
 /** The size line of a note, unverified: only to know whether to go on asking. */

@@ -3,7 +3,8 @@ import { isSealError, SealError } from '../engine/errors.js'
 import type { InvitationLink } from '../engine/group/link.js'
 import type { JoinChannel } from '../engine/space/join.js'
 import { decodeManifest } from '../engine/space/snapshot-manifest.js'
-import { greet, pullStep } from './client.js'
+import { greet, pullStep, pullWitnessed } from './client.js'
+import { askPage } from './reads.js'
 import type { Dial } from './transport.js'
 
 /** What is replayed whole although there is a snapshot: it takes a moment, and who holds every entry can hand them back to a relay that lost them. */
@@ -12,7 +13,7 @@ const SHORT: ShortHistory = { entries: 2_000, rows: 10_000 }
 
 /** `sign`: the invitation key's answer to the relay's challenge. Close it when joined. */
 export async function joinChannel(
-  dial: Dial, link: InvitationLink, sign: (relayName: string, nonce: Uint8Array) => Uint8Array, onProgress?: (received: number) => void, short: ShortHistory = SHORT,
+  dial: Dial, link: InvitationLink, sign: (relayName: string, nonce: Uint8Array) => Uint8Array, onProgress?: (received: number) => void, short: ShortHistory = SHORT, thin = false,
 ): Promise<JoinChannel & { close(): void }> {
   const { relay } = link
   if (!relay) throw new SealError('bad-argument', 'This link names no relay; the space must be attached to one before others can join.')
@@ -31,7 +32,8 @@ export async function joinChannel(
     wake()
   }
   return {
-    pull: async (from) => pullStep(rpc, from, onProgress),
+    pull: async (from) => (thin ? pullWitnessed(rpc, from) : pullStep(rpc, from, onProgress)),
+    source: { page: (head, queries) => askPage(rpc, head, queries) },
     append: async (record) => {
       const { refused } = await rpc.call({ kind: 'append', records: [record] }, 'appended')
       return refused === '' ? 'sent' : 'refused'
@@ -53,7 +55,7 @@ export async function joinChannel(
         const { manifest } = await rpc.call({ kind: 'snapshot', size }, 'snapshotIs')
         if (manifest.length === 0) return undefined
         const rows = decodeManifest(manifest).counts.reduce((sum, count) => sum + count, 0)
-        return size < short.entries && rows < short.rows ? undefined : manifest
+        return !thin && size < short.entries && rows < short.rows ? undefined : manifest
       },
       rows: async (size, from, count) => {
         const { proof } = await rpc.call({ kind: 'rows', size, from, count }, 'rowsAre')

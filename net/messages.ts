@@ -51,6 +51,8 @@ const TABLE = {
   ping: { tag: 17, fields: {} },
   /** Reads of the state after `size` entries (PROTOCOL.md §5, queries and pages). */
   read: { tag: 18, fields: { size: uint, queries: bytes(MAX_READ_LENGTH) } },
+  /** The records from there on, and a witness of them (PROTOCOL.md §10). */
+  witness: { tag: 40, fields: { from: uint, limit: uint } },
   // relay → client
   /** Records `[from, from + records.length)` and the relay's note for the size they lead to, or, in answer to a pull, on the way to: then pull on.
    * Request 0: pushed. */
@@ -67,6 +69,8 @@ const TABLE = {
   pong: { tag: 26, fields: {} },
   /** A page: so many queries answered whole, so many rows of the one after them. */
   page: { tag: 28, fields: { answered: uint, rows: uint, proof: bytes(MAX_PAGE_LENGTH) } },
+  /** Records as in `entries`, the note for exactly the size they lead to, and what they open of the state before them; empty: to be asked for by `read`. */
+  witnessed: { tag: 41, fields: { from: uint, records: list(MAX_BATCH_RECORDS, MAX_ENTRY_LENGTH), note: bytes(MAX_NOTE_LENGTH), witness: bytes(MAX_PAGE_LENGTH) } },
   refused: { tag: 27, fields: { code: text(64), message: text(1024) } },
 } as const
 

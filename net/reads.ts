@@ -7,7 +7,7 @@ import type { Sha256 } from '../engine/crypto/provider.js'
 import { SealError } from '../engine/errors.js'
 import { MAX_READ_LENGTH } from '../engine/limits.js'
 import type { Head } from '../engine/space/types.js'
-import { verifyPage, type VerifiedPage } from '../engine/state/pages.js'
+import { verifyPage, type Page, type VerifiedPage } from '../engine/state/pages.js'
 import { writeQueries, type Answer, type AnswersOf, type Query } from '../engine/state/queries.js'
 import type { Row } from '../engine/state/read.js'
 import type { Rpc } from './rpc.js'
@@ -20,11 +20,16 @@ export type Asker = Pick<Rpc, 'call'>
  * `too-large` (hostile) for an answer that is not of `head`; `too-large` for more queries than go into a message.
  */
 export async function readPage(rpc: Asker, hash: Sha256, head: Head, queries: readonly Query[]): Promise<VerifiedPage> {
+  return verifyPage(hash, head.stateRoot, queries, await askPage(rpc, head, queries))
+}
+
+/** The same, not verified yet. */
+export async function askPage(rpc: Asker, head: Head, queries: readonly Query[]): Promise<Page> {
   const w = new Writer(1_024)
   writeQueries(w, queries)
   const bytes = w.finish()
   if (bytes.length > MAX_READ_LENGTH) throw new SealError('bad-argument', `Expected queries of at most ${MAX_READ_LENGTH} bytes; ask for less at once.`, { found: bytes.length })
-  return verifyPage(hash, head.stateRoot, queries, await rpc.call({ kind: 'read', size: head.size, queries: bytes }, 'page'))
+  return rpc.call({ kind: 'read', size: head.size, queries: bytes }, 'page')
 }
 
 /**

@@ -6,9 +6,10 @@ import { isSealError, SealError } from '../engine/errors.js'
 import { MAX_BATCH_RECORDS } from '../engine/limits.js'
 import type { Alert, SpaceSync } from '../engine/space/port.js'
 import { carriesAcceptance, goOver } from './branch.js'
-import { greet, pullStep, type Greeting, type Step } from './client.js'
+import { greet, pullStep, pullWitnessed, type Greeting, type Step } from './client.js'
 import type { Message, MessageOf } from './messages.js'
 import { PresenceChannel } from './presence.js'
+import { askPage } from './reads.js'
 import type { Rpc } from './rpc.js'
 import type { Dial } from './transport.js'
 
@@ -26,6 +27,9 @@ export interface SyncOptions {
   readonly onState?: (state: SyncState, error?: SealError) => void
   readonly onProgress?: (received: number) => void
 }
+
+/** What was pulled; a thin client gets a witness with it. */
+type Pulled = Step & { readonly witness?: Uint8Array }
 
 /** Bytes of pending records sent in one message. */
 const SEND_BYTES = 1024 * 1024
@@ -72,12 +76,14 @@ export class Sync {
   start(): void {
     if (this.#running) return
     this.#abort = new AbortController()
+    this.#space.remote?.connect(undefined, true)
     this.#stopListening = this.#space.on('change', () => this.#flush())
     this.#running = this.#run(this.#abort.signal)
   }
 
   async stop(): Promise<void> {
     this.#abort?.abort()
+    this.#space.remote?.connect(undefined, false)
     this.#stopListening()
     clearTimeout(this.#retry)
     this.presence.pause()
@@ -108,6 +114,7 @@ export class Sync {
       failures = this.#options.now() - online > GOOD_CONNECTION ? 0 : failures + 1
       await this.#pause(Math.min(this.#options.maxBackoff ?? 30_000, FIRST_BACKOFF * 2 ** Math.min(failures, 10)), signal)
     }
+    this.#space.remote?.connect(undefined, false)
     if (!signal.aborted) this.#set('stopped', removed())
   }
 
@@ -131,6 +138,7 @@ export class Sync {
     try {
       const welcome = await this.#getIn(greeting)
       rpc.onPush = (message) => this.#push(rpc, message)
+      this.#space.remote?.connect({ page: (head, queries) => askPage(rpc, head, queries) }, true)
       const first = this.#catchUp(rpc, welcome)
       this.#incoming = this.#incoming.then(() => first).catch(() => undefined) // what is pushed waits for it; what is wrong with it is thrown here
       await first
@@ -149,6 +157,7 @@ export class Sync {
       clearInterval(ping)
       signal.removeEventListener('abort', abort)
       this.#rpc = undefined
+      this.#space.remote?.connect(undefined, !signal.aborted)
       this.presence.pause()
       rpc.close()
     }
@@ -185,6 +194,7 @@ export class Sync {
       if (isSealError(error, 'fork') && (await this.#goesOver(rpc))) return
       throw error
     }
+    if (this.#space.remote) throw new SealError('rollback', `The relay shows ${size} entries; ${this.#space.head.size} were verified here. A replica has to hand back what is missing.`, { found: size, expected: this.#space.head.size })
     this.#tellRollback(`The relay holds ${size} entries of the ${this.#space.head.size} verified here`)
     await this.#restore(rpc, size)
   }
@@ -217,7 +227,8 @@ export class Sync {
   /** Receive what the relay has, in steps, each verified and durable before the next is asked for, up to `size` at least. */
   async #receiveAll(rpc: Rpc, size: number): Promise<void> {
     for (let received = 0; ;) {
-      const step = await pullStep(rpc, this.#space.head.size, (count) => this.#options.onProgress?.(received + count))
+      const from = this.#space.head.size
+      const step: Pulled = this.#space.remote ? await pullWitnessed(rpc, from) : await pullStep(rpc, from, (count) => this.#options.onProgress?.(received + count))
       received += step.records.length
       const outcome = await this.#receive(rpc, step)
       if (outcome === 'stuck') return
@@ -232,10 +243,10 @@ export class Sync {
    * asked how it gets from the head that is verified here to its own: what it answers is evidence, and this device is stuck, or proves nothing, and the
    * batch stays refused.
    */
-  async #receive(rpc: Rpc, { from, records, note }: Pick<Step, 'from' | 'records' | 'note'>): Promise<'followed' | 'over' | 'stuck'> {
+  async #receive(rpc: Rpc, { from, records, note, witness }: Omit<Pulled, 'size'>): Promise<'followed' | 'over' | 'stuck'> {
     let parted: SealError | undefined
     try {
-      await this.#space.receive(from, records, note)
+      await this.#space.receive(from, records, note, witness)
       if (this.#space.evidence.length === 0) return 'followed'
     } catch (error) {
       if (!isSealError(error, 'bad-checkpoint') && !isSealError(error, 'fork')) throw error
@@ -247,6 +258,7 @@ export class Sync {
   }
 
   async #goesOver(rpc: Rpc): Promise<boolean> {
+    if (this.#space.remote) return false // it has no entries to compare: joining again does it
     try {
       return await goOver(this.#space, rpc)
     } catch (error) {
@@ -276,7 +288,8 @@ export class Sync {
   /** Evidence ends the following of this relay until an admin accepts what it did; presence goes on, so that others see the evidence. */
   async #take(rpc: Rpc, { from, records, note }: MessageOf<'entries'>): Promise<void> {
     if (this.#space.evidence.length > 0 && !(records.some(carriesAcceptance) && (await this.#goesOver(rpc)))) return
-    if (from > this.#space.head.size) await this.#receiveAll(rpc, from + records.length)
+    // A thin client needs a witness with them. What is known already is compared all the same.
+    if (from > this.#space.head.size || (this.#space.remote && from + records.length > this.#space.head.size)) await this.#receiveAll(rpc, from + records.length)
     // What is known already is compared all the same: the relay has signed it again.
     else await this.#receive(rpc, { from, records, note })
     if (this.#isRemoved()) rpc.close()

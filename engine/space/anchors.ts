@@ -44,6 +44,12 @@ export class AnchorStates {
     return this.#sources.get(size)
   }
 
+  /** Those that are kept, by size. */
+  get all(): readonly HeldState[] {
+    this.#prune()
+    return [...this.#sources.values()].map(({ held }) => held)
+  }
+
   /** Claims on the states kept and the present one, to be written beside an image of that. */
   hold(): HeldAnchors {
     this.#prune()

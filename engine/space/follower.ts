@@ -46,9 +46,8 @@ export class Follower {
   }
 
   /** The space that a genesis record founds. Throws `bad-genesis` if it founds none. */
-  static found(crypto: CryptoProvider, genesis: Uint8Array): Follower {
+  static found(crypto: CryptoProvider, genesis: Uint8Array, states: StateTree = new StateTree(crypto)): Follower {
     const env: ApplyEnv = { crypto, spaceId: spaceIdOf(crypto, genesis) }
-    const states = new StateTree(crypto)
     const follower = new Follower(env, states, { tree: viewOf(states.at(states.empty)), log: EMPTY_FRONTIER }, new LogTree(crypto))
     const { verdict } = follower.follow(genesis, 'check')
     if (verdict.kind !== 'applied') {

@@ -20,18 +20,25 @@ import { Follower } from './follower.js'
 import { signHandshake } from './handshake.js'
 import { leftOfJoining, takeSnapshot, type SnapshotChannel } from './join-snapshot.js'
 import { openSpace, type Profile } from './open.js'
+import { encodeKept, readKernel } from './thin/kept.js'
+import { PartialStart, takeKernel } from './thin/newcomer.js'
+import { openThinSpace, type ThinOptions } from './thin/open.js'
+import type { NodeSource } from './thin/remote.js'
+import { PartialTree } from '../state/partial.js'
 import { encodeDeviceSecrets, encodeHead, NAMES } from './persist.js'
 import type { Space, SpaceOptions } from './space.js'
 
 /** What joining needs of the network. `pull` gives records from an index, and the relay's note for a size that they lead to or towards. */
 export interface JoinChannel {
-  pull(from: number): Promise<{ readonly records: readonly Uint8Array[]; readonly note: Uint8Array }>
+  pull(from: number): Promise<{ readonly records: readonly Uint8Array[]; readonly note: Uint8Array; readonly witness?: Uint8Array }>
   /** `refused`: the group has moved on since it was built, or this relay does not want it. */
   append(record: Uint8Array): Promise<'sent' | 'refused'>
   /** Resolves when there may be more to pull. */
   wait(): Promise<void>
   /** Of states to start from; without it the log is replayed from its genesis. */
   readonly snapshot?: SnapshotChannel
+  /** Whom a thin client asks for what it lacks; `pull` gives witnesses, then. */
+  readonly source?: NodeSource
 }
 
 /** Told while the log is followed. */
@@ -48,7 +55,7 @@ export function signInvitationChallenge(options: SpaceOptions, link: InvitationL
 }
 
 /** Throws `bad-genesis`, `fork`, `bad-checkpoint`, `rollback` for a relay that lies; `rejected` for an invitation that admits nobody (any more). */
-export async function joinSpace(store: Store, options: SpaceOptions, link: InvitationLink, channel: JoinChannel, profile: Profile = {}, onProgress?: JoinProgress, onRows?: SnapshotProgress): Promise<Space> {
+export async function joinSpace(store: Store, options: SpaceOptions, link: InvitationLink, channel: JoinChannel, profile: Profile = {}, onProgress?: JoinProgress, onRows?: SnapshotProgress, thin?: ThinOptions): Promise<Space> {
   if (store.size > 0 || store.get(NAMES.device)) throw new SealError('bad-argument', 'This store holds a space already. Join with an empty store.')
   const { relay } = link
   if (!relay) throw new SealError('bad-argument', 'This link names no relay; the space must be attached to one before others can join.')
@@ -56,19 +63,22 @@ export async function joinSpace(store: Store, options: SpaceOptions, link: Invit
   const agreementSeed = options.random(32)
   const signer = options.crypto.signer(signingSeed)
   const newcomer = new Newcomer(options, link, relay)
-  if (channel.snapshot) newcomer.startFrom(await takeSnapshot(store, newcomer.env, link.anchor, channel.snapshot, onRows))
+  if (thin) await newcomer.startThin(channel)
+  else if (channel.snapshot) newcomer.startFrom(await takeSnapshot(store, newcomer.env, link.anchor, channel.snapshot, onRows))
   await newcomer.follow(channel, onProgress)
   newcomer.checkAnchor()
   for (let tries = 0; tries < TRIES; tries++) {
     const follower = newcomer.follower
     const base = follower.head
-    const op = buildJoin({
-      ...options, spaceId: link.spaceId, base, state: follower.state.tree, invitation: link.invitation, secret: link.secret, signer, agreementSeed,
-      ...(profile.name !== undefined && { memberName: profile.name }), ...(profile.device !== undefined && { deviceName: profile.device }),
+    const { record, trial } = await newcomer.reach(() => {
+      const op = buildJoin({
+        ...options, spaceId: link.spaceId, base, state: follower.state.tree, invitation: link.invitation, secret: link.secret, signer, agreementSeed,
+        ...(profile.name !== undefined && { memberName: profile.name }), ...(profile.device !== undefined && { deviceName: profile.device }),
+      })
+      const epoch = readMeta(follower.state.tree).epoch
+      const joining = buildRecord(follower.env, { signer, base, device: 0, devicePrev: new Uint8Array(32), epoch, time: options.now() }, [op])
+      return { record: joining, trial: follower.judge(joining) }
     })
-    const epoch = readMeta(follower.state.tree).epoch
-    const record = buildRecord(follower.env, { signer, base, device: 0, devicePrev: new Uint8Array(32), epoch, time: options.now() }, [op])
-    const trial = follower.judge(record)
     if (trial.verdict.kind !== 'applied') throw refused(trial.verdict.detail ?? trial.verdict.code)
     if ((await channel.append(record)) === 'refused') {
       await newcomer.follow(channel)
@@ -78,11 +88,11 @@ export async function joinSpace(store: Store, options: SpaceOptions, link: Invit
     if (!grave) continue // the group moved on in between: its epoch changed, or its roster
     const keyring = new Keyring({ crypto: options.crypto, spaceId: link.spaceId }, agreementSeed)
     keyring.open(newcomer.follower.state.tree)
+    const held = thin ? {} : { at: 0, keep: [newcomer.start, newcomer.start] as const, append: newcomer.records }
     await store.commit({
-      at: 0,
-      keep: [newcomer.start, newcomer.start],
-      append: newcomer.records,
+      ...held,
       put: [
+        ...(thin ? [[NAMES.kept, encodeKept(newcomer.follower)] as const] : []),
         ...leftOfJoining(store),
         [NAMES.head, encodeHead(newcomer.follower.head)],
         [NAMES.note, newcomer.note],
@@ -90,8 +100,8 @@ export async function joinSpace(store: Store, options: SpaceOptions, link: Invit
         [NAMES.keyring, keyring.encode()],
       ],
     })
-    newcomer.follower.release()
-    return openSpace(store, options)
+    newcomer.release()
+    return thin ? openThinSpace(store, options, thin) : openSpace(store, options)
   }
   throw refused('busy')
 }
@@ -106,6 +116,8 @@ class Newcomer {
   readonly records: Uint8Array[] = []
   note: Uint8Array = new Uint8Array(0)
   #follower: Follower | undefined
+  /** Of who takes no rows. */
+  #partial: PartialStart | undefined
 
   constructor(options: SpaceOptions, link: InvitationLink, relay: LinkRelay) {
     this.#options = options
@@ -115,7 +127,7 @@ class Newcomer {
   }
 
   get size(): number {
-    return this.start + this.records.length
+    return this.#partial ? (this.#follower?.head.size ?? 0) : this.start + this.records.length
   }
   get follower(): Follower {
     if (!this.#follower) throw new SealError('bad-genesis', 'The relay gave no entries of this space.')
@@ -128,12 +140,32 @@ class Newcomer {
     this.start = snapshot?.head.size ?? 0
   }
 
+  /** The kernel at the anchor; if nobody has that state at hand, the empty one. */
+  async startThin({ source, snapshot }: JoinChannel): Promise<void> {
+    if (!source) throw new SealError('bad-argument', 'Joining as a thin client needs somebody to ask for the state.')
+    const begun = snapshot && (await takeKernel(this.env, this.#link.anchor, source, snapshot))
+    this.#follower = begun?.follower
+    this.#partial = new PartialStart(this.env, begun?.tree ?? PartialTree.empty(this.env.crypto), source)
+  }
+
+  async reach<T>(program: () => T): Promise<T> {
+    return this.#partial ? this.#partial.reach(program) : program()
+  }
+
+  release(): void {
+    this.#partial?.release()
+    this.follower.release()
+  }
+
   /** Follow the log to the relay's newest checkpoint: until there is nothing more. */
   async follow(channel: JoinChannel, onProgress?: JoinProgress): Promise<void> {
     for (;;) {
       const from = this.size
-      const { records, note } = await channel.pull(from)
-      for (const record of records) this.#take(record)
+      const { records, note, witness } = await channel.pull(from)
+      if (this.#follower) this.#partial?.stand(this.#follower)
+      if (witness) this.#partial?.graft(witness)
+      for (const record of records) await this.reach(() => this.#take(record))
+      if (this.#partial && records.length > 0) await this.reach(() => readKernel(this.follower.state.tree))
       onProgress?.(this.size)
       const { crypto } = this.#options
       const statement = openRelayNote(crypto, this.#link.spaceId, this.#relay, note)
@@ -178,10 +210,10 @@ class Newcomer {
   #take(record: Uint8Array): void {
     if (this.#follower) this.#follower.follow(record, 'check')
     else {
-      this.#follower = Follower.found(this.#options.crypto, record)
+      this.#follower = Follower.found(this.#options.crypto, record, this.#partial?.tree)
       if (!equalBytes(this.#follower.env.spaceId, this.#link.spaceId)) throw new SealError('bad-genesis', 'The relay shows the genesis of another space than the link’s.')
     }
-    this.records.push(record)
+    if (!this.#partial) this.records.push(record)
     // The anchor's state root is checked on the way: later it can't be read off any more.
     const { anchor } = this.#link
     if (this.size === anchor.size && !equalBytes(headOf(this.follower.env, this.follower.state).stateRoot, anchor.stateRoot)) {

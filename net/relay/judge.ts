@@ -12,7 +12,7 @@ import { equalBytes, LITTLE_ENDIAN } from '../../engine/codec/bytes.js'
 import { Reader, Writer } from '../../engine/codec/canonical.js'
 import { loadProvider } from '../../engine/crypto/load.js'
 import type { CryptoProvider } from '../../engine/crypto/provider.js'
-import { SealError } from '../../engine/errors.js'
+import { isSealError, SealError } from '../../engine/errors.js'
 import { readGrave } from '../../engine/group/graves.js'
 import { openInvitations, readDevice } from '../../engine/group/roster.js'
 import { checkpointSigner, formatStateLine, originOfSpace, signCheckpoint } from '../../engine/log/checkpoint.js'
@@ -20,6 +20,8 @@ import { AnchorStates } from '../../engine/space/anchors.js'
 import { verifyAside } from '../../engine/space/aside.js'
 import { decodeRecord, entryHash } from '../../engine/space/entry.js'
 import { type Followed, Follower, type HeldState, type SignatureTrust } from '../../engine/space/follower.js'
+import { LogTree } from '../../engine/log/tree.js'
+import { recordWitness } from '../../engine/space/witness.js'
 import { verifyHandshake } from '../../engine/space/handshake.js'
 import { isRowOp } from '../../engine/space/ops/row.js'
 import type { Head, Verdict } from '../../engine/space/types.js'
@@ -27,7 +29,7 @@ import { IMAGE_VERSION, imageHead, readImage, snapshotSeal, type SnapshotSeal, w
 import { provePage } from '../../engine/state/pages.js'
 import { readQueries } from '../../engine/state/queries.js'
 import { MAX_PAGE_BYTES, MAX_PAGE_LENGTH, MAX_PAGE_ROWS, MAX_READABLE_HEADS } from '../../engine/limits.js'
-import type { Access, Aside, FormerHead, Ledger, LedgerImage, LedgerMark, ReadableState, RelaySnapshot } from './ledger.js'
+import type { Access, Aside, FormerHead, Ledger, LedgerImage, LedgerMark, ReadableState, RelaySnapshot, Retrace } from './ledger.js'
 import type { RelayJudge } from './relay.js'
 import type { RelayLog, RelayStore } from './store.js'
 
@@ -169,20 +171,22 @@ class FollowerLedger implements Ledger {
 
   readable(size: number): ReadableState | undefined {
     const held = this.#kept.find(({ log }) => log.size === size) ?? this.#anchors.at(size)?.held
-    if (held === undefined) return undefined
-    const { states } = this.#follower
-    const { tree } = this.#follower.claim(held)
+    return held && readableOf(this.#follower, held)
+  }
+
+  retrace(size: number): Retrace {
+    const { env, states } = this.#follower
+    let nearest: HeldState | undefined
+    for (const held of [...this.#kept, ...this.#anchors.all]) if (held.log.size <= size && held.log.size > (nearest?.log.size ?? 0)) nearest = held
+    const version = nearest ? states.retain(nearest.tree.state.version) : states.empty
+    const follower = Follower.resume(env, states, version, new LogTree(env.crypto, nearest?.log))
     return {
-      size,
-      page: (bytes) => {
-        const r = new Reader(bytes)
-        const queries = readQueries(r)
-        r.end()
-        const page = provePage(states, tree.state.version, queries, { rows: MAX_PAGE_ROWS, bytes: MAX_PAGE_BYTES })
-        // A long row at its end, and many long paths: as short as a page can be.
-        return page.proof.length <= MAX_PAGE_LENGTH ? page : provePage(states, tree.state.version, queries, { rows: 1, bytes: 1 })
+      get size() {
+        return follower.head.size
       },
-      release: () => tree.release(),
+      follow: (records) => { for (const record of records) follower.follow(record, 'check') },
+      readable: () => readableOf(follower, follower.state),
+      release: () => follower.release(),
     }
   }
 
@@ -260,6 +264,41 @@ class FollowerLedger implements Ledger {
   #takes(verdict: Verdict, restored: boolean): boolean {
     if (this.#verify === 'unsafe-none') return true
     return verdict.kind === 'applied' || (verdict.kind === 'rejected' && (this.#verify === 'group' || restored))
+  }
+}
+
+/** `held` is of the follower's tree. */
+function readableOf(follower: Follower, held: HeldState): ReadableState {
+  const { env, states } = follower
+  const { tree, log } = follower.claim(held)
+  return {
+    size: log.size,
+    page: (bytes) => {
+      const r = new Reader(bytes)
+      const queries = readQueries(r)
+      r.end()
+      const page = provePage(states, tree.state.version, queries, { rows: MAX_PAGE_ROWS, bytes: MAX_PAGE_BYTES })
+      // A long row at its end, and many long paths: as short as a page can be.
+      return page.proof.length <= MAX_PAGE_LENGTH ? page : provePage(states, tree.state.version, queries, { rows: 1, bytes: 1 })
+    },
+    // What a bad signature opens is less: they are checked, whatever was checked before.
+    witness: (records) => {
+      try {
+        const recorded = recordWitness(env, states, tree.state.version, log, records, { signature: 'check' })
+        return recorded.witness.length <= MAX_PAGE_LENGTH ? recorded : undefined
+      } catch (error) {
+        if (!isSealError(error, 'too-large')) throw error
+        return undefined
+      }
+    },
+    headAfter: (records) => {
+      const after = Follower.resume(env, states, states.retain(tree.state.version), new LogTree(env.crypto, log))
+      for (const record of records) after.follow(record, 'check')
+      const { head } = after
+      after.release()
+      return head
+    },
+    release: () => tree.release(),
   }
 }
 

@@ -40,6 +40,20 @@ export interface ReadableState {
   readonly size: number
   /** Throws what `readQueries` does for malformed ones. */
   page(queries: Uint8Array): Page
+  /** What these records, which follow that state in the log, open of it, and the head after them. Undefined: more than fits in a message. */
+  witness(records: readonly Uint8Array[]): { readonly witness: Uint8Array; readonly head: Head } | undefined
+  /** The head after them alone. */
+  headAfter(records: readonly Uint8Array[]): Head
+  release(): void
+}
+
+/** The log again, from a state that is at hand: to get to one that is not. Released once. */
+export interface Retrace {
+  /** How many entries it has followed: the next is the one at that index. */
+  readonly size: number
+  follow(records: readonly Uint8Array[]): void
+  /** A claim on the state it has come to. */
+  readable(): ReadableState
   release(): void
 }
 
@@ -73,6 +87,8 @@ export interface Ledger {
   keep(): void
   /** A claim on the state after `size` entries, if it is one of those or a link is anchored there. */
   readable(size: number): ReadableState | undefined
+  /** From the nearest state at hand that is not after `size`; at worst from the empty one. */
+  retrace(size: number): Retrace
   /** The log root of a former size. */
   rootAt(size: number): Uint8Array
   /** Whether these are the records from `from` on of the log that was followed. */

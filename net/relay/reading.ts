@@ -2,7 +2,9 @@
 import { isSealError } from '../../engine/errors.js'
 import type { Page } from '../../engine/state/pages.js'
 import type { MessageOf } from '../messages.js'
-import type { ReadableState, RelaySnapshot } from './ledger.js'
+import type { ReadableState, RelaySnapshot, Retrace } from './ledger.js'
+import { MAX_WITNESS_BYTES, MAX_WITNESS_RECORDS, MAX_WITNESS_REPLAY } from '../../engine/limits.js'
+import type { Head } from '../../engine/space/types.js'
 import type { Room } from './room.js'
 
 export function snapshotOf(room: Room, size: number): RelaySnapshot | undefined {
@@ -19,22 +21,78 @@ export function chunkOf(snapshot: RelaySnapshot | undefined, { from, count }: Me
   }
 }
 
+const NOTHING = new Uint8Array(0)
+/** Records of one slice of a retrace: others are served in between. */
+const RETRACE_SLICE = 200
+
 /** The state that a connection reads at: it stays as long as the connection reads there, however the log goes on. */
 export class Reading {
   #state: ReadableState | undefined
+  /** For who is far behind: the state that the next witness is of. */
+  #retrace: Retrace | undefined
+  #ended = false
 
   /** Undefined: no state of that size is at hand. Throws what `readQueries` does for malformed queries. */
   page(room: Room, size: number, queries: Uint8Array): Page | undefined {
-    if (this.#state?.size !== size) {
-      this.end()
-      // A link may be anchored where nothing is durable yet.
-      this.#state = size <= room.size ? room.ledger.readable(size) : undefined
-    }
-    return this.#state?.page(queries)
+    return this.#at(room, size)?.page(queries)
+  }
+
+  /**
+   * The records from `from` on, up to `until`, and their witness: what they open of the state before them, and the head they lead to. Undefined: that state is
+   * not to be had, or only by going back further than is reasonable. A witness is left out if it is too long: what it says can be read.
+   */
+  async witness(room: Room, from: number, limit: number, until: number): Promise<{ readonly records: readonly Uint8Array[]; readonly head: Head; readonly witness: Uint8Array } | undefined> {
+    const state = this.#at(room, from) ?? (await this.#goBack(room, from, until))
+    if (state === undefined || this.#ended) return undefined
+    const records = await room.records(from, Math.min(until - from, limit, MAX_WITNESS_RECORDS), MAX_WITNESS_BYTES)
+    if (this.#ended || this.#state !== state) return undefined
+    const made = witnessOf(state, records)
+    if (this.#retrace?.size === from) this.#retrace.follow(made.records)
+    return made
   }
 
   end(): void {
+    this.#ended = true
+    this.#leave()
+    this.#retrace?.release()
+    this.#retrace = undefined
+  }
+
+  #at(room: Room, size: number): ReadableState | undefined {
+    if (this.#state?.size === size) return this.#state
+    this.#leave()
+    // A link may be anchored where nothing is durable yet.
+    if (size <= room.size) this.#state = room.ledger.readable(size) ?? (this.#retrace?.size === size ? this.#retrace.readable() : undefined)
+    return this.#state
+  }
+
+  async #goBack(room: Room, size: number, until: number): Promise<ReadableState | undefined> {
+    if (size > until) return undefined
+    this.#retrace?.release()
+    const retrace = (this.#retrace = room.ledger.retrace(size))
+    if (size - retrace.size > MAX_WITNESS_REPLAY) return undefined
+    while (retrace.size < size) {
+      const records = await room.records(retrace.size, Math.min(size - retrace.size, RETRACE_SLICE), MAX_WITNESS_BYTES)
+      if (records.length === 0 || this.#retrace !== retrace) return undefined
+      retrace.follow(records)
+      await new Promise((resolve) => setImmediate(resolve))
+      if (this.#retrace !== retrace) return undefined
+    }
+    return this.#at(room, size)
+  }
+
+  #leave(): void {
     this.#state?.release()
     this.#state = undefined
+  }
+}
+
+/** Of as many of the records as a message takes. */
+function witnessOf(state: ReadableState, records: readonly Uint8Array[]): { readonly records: readonly Uint8Array[]; readonly head: Head; readonly witness: Uint8Array } {
+  for (let count = records.length; ; count = Math.ceil(count / 2)) {
+    const some = records.slice(0, count)
+    const recorded = state.witness(some)
+    if (recorded !== undefined) return { records: some, head: recorded.head, witness: recorded.witness }
+    if (count <= 1) return { records: some, head: state.headAfter(some), witness: NOTHING }
   }
 }

@@ -99,6 +99,9 @@ export class Room {
   get size(): number {
     return this.#head.size
   }
+  get head(): Head {
+    return this.#head
+  }
   /** The relay has let go of it: find it again. */
   get closed(): boolean {
     return this.#closed
@@ -147,6 +150,11 @@ export class Room {
     const end = step && step.size < last.size ? this.ledger.headAt(step.size, step.stateRoot) : last
     const count = Math.min(end.size - from, limit, MAX_BATCH_RECORDS)
     return { records: count <= 0 ? [] : await this.#log.read(from, count, maxBytes), note: this.noteFor(end) }
+  }
+
+  /** Records from `from` on, without a note. */
+  async records(from: number, count: number, maxBytes: number): Promise<readonly Uint8Array[]> {
+    return count <= 0 ? [] : this.#log.read(from, count, maxBytes)
   }
 
   /** How many of `records` are held, byte for byte, from `from` on; undefined if other ones are. */

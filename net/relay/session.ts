@@ -7,57 +7,15 @@ import { isSealError, SealError } from '../../engine/errors.js'
 import { MAX_BATCH_RECORDS } from '../../engine/limits.js'
 import { decodeMessage, encodeMessage, WIRE_VERSION, type Message, type MessageOf } from '../messages.js'
 import type { Connection } from '../transport.js'
-import { Bucket, type Rate } from './bucket.js'
+import { Bucket } from './bucket.js'
 import type { Head } from '../../engine/space/types.js'
 import type { Access } from './ledger.js'
-import type { Metric } from './metrics.js'
 import { chunkOf, Reading, snapshotOf } from './reading.js'
 import type { Room, RoomListener } from './room.js'
+import type { SessionHost } from './session-host.js'
 
 /** Close codes of this protocol (RFC 6455 §7.4.2: 4000–4999 are an application's own). */
 export const CLOSE = { malformed: 4000, denied: 4003, slow: 4008, flood: 4009, draining: 4010, failed: 4011 } as const
-
-export interface SessionLimits {
-  /** Bytes that may wait for a slow reader before it is dropped with a resume point. */
-  readonly maxBuffered: number
-  /** Records a device may send. */
-  readonly records: Rate
-  /** Bytes of proofs a device may read. */
-  readonly reads: Rate
-  /** Messages a connection may send. */
-  readonly messages: Rate
-  /** Bytes of records in one answer. */
-  readonly answerBytes: number
-  /** Requests of one connection in work at once, and their bytes. */
-  readonly maxInWork: number
-  readonly maxInWorkBytes: number
-  /** Milliseconds a connection may take to prove a key. */
-  readonly handshakeTime: number
-}
-
-/** What a session asks of its relay. */
-export interface SessionHost {
-  readonly name: string
-  readonly publicKey: Uint8Array
-  readonly limits: SessionLimits
-  readonly unsafeSkipRelayAuth: boolean
-  now(): number
-  random(length: number): Uint8Array
-  verifyChallenge(publicKey: Uint8Array, space: Uint8Array, nonce: Uint8Array, signature: Uint8Array): boolean
-  find(space: Uint8Array): Promise<Room | undefined>
-  /** Throws `relay-refused` (quota) or hostile: not the genesis of that space. */
-  create(space: Uint8Array, genesis: Uint8Array): Promise<Room>
-  /** Records of a device (0: whoever has proved none), shared by its connections. */
-  recordBucket(space: Uint8Array, device: number): Bucket
-  /** Bytes of proofs, likewise. */
-  readBucket(space: Uint8Array, device: number): Bucket
-  /** Bytes in work, of all connections together. False: the relay has no room for them now. */
-  reserve(bytes: number): boolean
-  giveBack(bytes: number): void
-  leave(session: Session): void
-  count(metric: Metric, by?: number): void
-  log(event: string, facts: Readonly<Record<string, string | number>>): void
-}
 
 const NOTHING = new Uint8Array(0)
 
@@ -237,6 +195,7 @@ export class Session implements RoomListener {
     const room = this.#room
     if (!room) return
     if (message.kind === 'pull' && this.#until()) return this.#pull(room, message)
+    if (message.kind === 'witness' && this.#until()) return this.#witness(room, message)
     if (!this.#isServed()) return
     switch (message.kind) {
       case 'pull': return this.#pull(room, message)
@@ -257,6 +216,7 @@ export class Session implements RoomListener {
         return
       }
       case 'read': return this.#read(room, message)
+      case 'witness': return this.#witness(room, message)
       case 'presence': {
         this.#host.count('presence')
         const frame = encodeMessage({ kind: 'presenceFrom', request: 0, message: message.message })
@@ -341,6 +301,22 @@ export class Session implements RoomListener {
     if (!this.#keepsUp(size)) return
     this.#host.count('pages')
     this.#send({ kind: 'page', request, ...page })
+  }
+
+  async #witness(room: Room, { request, from, limit }: MessageOf<'witness'>): Promise<void> {
+    const until = this.#until()
+    const end = until ?? room.head
+    const made = from >= end.size ? { records: [], head: end, witness: NOTHING } : await this.#reading.witness(room, from, limit, end.size)
+    if (!this.live) return
+    if (!made) return this.#refuse(request, 'gone', `This relay has no state of ${from} entries at hand, and can't go back to it; its head is ${room.size}.`)
+    // Removed meanwhile: what was made may go too far.
+    if (!until && this.#until()) return this.#witness(room, { kind: 'witness', request, from, limit })
+    if (!this.#host.readBucket(this.#space as Uint8Array, this.#proved?.kind === 'device' ? this.#proved.id : 0).take(made.witness.length)) {
+      return this.#refuse(request, 'rate', 'Too much read; slow down and ask again.')
+    }
+    if ((!until && !this.#isServed()) || !this.#keepsUp(from)) return
+    this.#host.count('pages')
+    this.#send({ kind: 'witnessed', request, from, records: made.records, note: room.noteFor(made.head), witness: made.witness })
   }
 
   /** If the device was removed: where its log ends. */

@@ -12,6 +12,7 @@ import type { ApplyEnv, StateReader } from '../../state/context.js'
 import { KEY_KIND } from '../../state/keys.js'
 import { PartialTree } from '../../state/partial.js'
 import type { Query } from '../../state/queries.js'
+import type { Version } from '../../state/view.js'
 import { Follower } from '../follower.js'
 import type { Head } from '../types.js'
 
@@ -47,17 +48,16 @@ export function resumeKept(env: ApplyEnv, head: Head, bytes: Uint8Array): { read
     const log = readFrontier(r)
     const proof = r.bytes(MAX_PROOF_LENGTH)
     r.end()
-    return resumeAt(env, head, log, proof)
+    return resumeAt(env, head, log, PartialTree.open(env.crypto, head.stateRoot, proof))
   } catch (error) {
     if (!isSealError(error) || (error.family !== 'hostile' && error.code !== 'out-of-scope')) throw error
     throw new SealError('store-corrupt', 'What this store keeps of the state is not of its verified head. Restore it from a copy, or join again.', { size: head.size }, { cause: error })
   }
 }
 
-/** A follower at a trusted head, from the log's frontier and a proof of the kernel. Throws `bad-proof`, `out-of-scope` for a proof of less. */
-export function resumeAt(env: ApplyEnv, head: Head, log: Frontier, proof: Uint8Array): { readonly follower: Follower; readonly tree: PartialTree } {
+/** A follower at a trusted head, from the log's frontier and a state that has the kernel. Throws `bad-proof`, `out-of-scope` for one that has less. */
+export function resumeAt(env: ApplyEnv, head: Head, log: Frontier, { tree, version }: { readonly tree: PartialTree; readonly version: Version }): { readonly follower: Follower; readonly tree: PartialTree } {
   if (log.size !== head.size || !equalBytes(frontierRoot(env.crypto, log), head.logRoot)) throw new SealError('bad-proof', 'Expected the frontier of the trusted head.', { size: head.size, found: log.size })
-  const { tree, version } = PartialTree.open(env.crypto, head.stateRoot, proof)
   const follower = Follower.resume(env, tree, version, new LogTree(env.crypto, log))
   readKernel(follower.state.tree)
   return { follower, tree }

@@ -170,7 +170,7 @@ export class RemoteState implements RemoteRows {
   }
 
   async #page(head: Head, queries: readonly Query[], hold: Hold): Promise<Page> {
-    const source = this.#source ?? (await this.#connected(hold))
+    const source = this.#source ?? (await this.#connected())
     try {
       return await source.page(head, queries)
     } catch (error) {
@@ -180,8 +180,8 @@ export class RemoteState implements RemoteRows {
     }
   }
 
-  async #connected(hold: Hold): Promise<NodeSource> {
-    if (this.#expected && hold === 'free') {
+  async #connected(): Promise<NodeSource> {
+    if (this.#expected) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, WAIT)
         this.#waiting.push(() => {
