@@ -41,21 +41,22 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
 }
 
 /**
- * `bytes.slice()` out of a block that many share, at a third of its price: for what is soon let go, since the last of them keeps the block. Its
- * `buffer` holds others' bytes, too: not for what a structured clone or a transfer takes.
+ * `bytes.slice(start, end)` out of a block that many share, at a third of its price: for what is soon let go, since the last of them keeps the block.
+ * Its `buffer` holds others' bytes, too: not for what a structured clone or a transfer takes.
  */
-export function copyPooled(bytes: Uint8Array): Uint8Array {
-  const { length } = bytes
-  if (length > POOL_LENGTH >> 4) return bytes.slice()
+export function copyPooled(bytes: Uint8Array, start = 0, end = bytes.length): Uint8Array {
+  const length = end - start
+  // Small ones lie in the heap of V8 and cost little.
+  if (length <= 64 || length > POOL_LENGTH >> 3) return bytes.slice(start, end)
   if (pooled + length > POOL_LENGTH) {
     pool = new Uint8Array(POOL_LENGTH)
     pooled = 0
   }
-  pool.set(bytes, pooled)
+  pool.set(length === bytes.length ? bytes : bytes.subarray(start, end), pooled)
   pooled += length
   return new Uint8Array(pool.buffer, pooled - length, length)
 }
-const POOL_LENGTH = 1 << 16
+const POOL_LENGTH = 1 << 14
 let pool = new Uint8Array(0)
 let pooled = POOL_LENGTH
 

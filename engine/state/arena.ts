@@ -1,16 +1,17 @@
 /**
- * The nodes of one family of trees that share structure, packed: 52 bytes a node in typed arrays, keys and values in `Records`.
+ * The nodes of one family of trees that share structure, packed: 52 bytes a node in typed arrays, keys and values in `Records`. What a way down
+ * looks at lies close together, four nodes to a cache line; references and hashes lie apart.
  *
  * Nodes never change but for their memoised hash, and are counted by who refers to them (parents and versions); at 0 a node goes, and with it
  * what only it referred to. Whole chunks that fall empty are given back. A closed node is known by hash and count only: it stands for what a
  * proof leaves out. Nothing here checks that a node may be opened; `Reader` does.
  *
- * Words of a node: 0 references (free: next free slot + 1) · 1 high count (16 bits), hashed (1), kind (3), bit or key length (12) · 2 left or record ·
- * 3 right or value length · 4 low count · 5–12 hash.
+ * Shape of a node, 4 words: 0 high count (16 bits), hashed (1), kind (3), bit or key length (12) · 1 left or record · 2 right or value length · 3 low count.
+ * Besides: 1 word of references (free: next free slot + 1), 8 of hash.
  *
  * Over 400 lines: allocating, counting and hashing share one layout of words, which nothing else may know.
  */
-import { EMPTY_BYTES, equalBytes, LITTLE_ENDIAN } from '../codec/bytes.js'
+import { copyPooled, EMPTY_BYTES, equalBytes, LITTLE_ENDIAN } from '../codec/bytes.js'
 import type { HashLanes, Sha256 } from '../crypto/provider.js'
 import { bitOf, firstDifference, firstPaddedDifference } from './bits.js'
 import { zeroBytes } from './pool.js'
@@ -31,11 +32,15 @@ export type Kind = typeof INNER | typeof LEAF | typeof BARE | typeof CLOSED
 
 export const HASH_LENGTH = 32
 
-const WORDS = 13
-const HASH_AT = 5 * 4
+const SHAPE = 4
+const HASH_WORDS = 8
+const WORDS = SHAPE + 1 + HASH_WORDS
 const CHUNK = 4096
+const SLOT = CHUNK - 1
 const FIRST_CHUNK = 32
 const HASHED = 1 << 15
+/** 0 of an inner node. */
+const KIND_BITS = 7 << 12
 /** Nodes of an image between two breaths: some milliseconds. */
 const COPIED_AT_ONCE = 8_192
 
@@ -53,7 +58,8 @@ const NO_WORDS = new Uint32Array(0)
 
 interface Chunk {
   readonly id: number
-  words: Uint32Array
+  refs: Uint32Array
+  /** The bytes of the hashes. */
   bytes: Uint8Array
   slots: number
   live: number
@@ -86,6 +92,9 @@ export class Arena {
   readonly #hashMany: HashMany | undefined
   readonly #records = new Records()
   readonly #chunks: (Chunk | undefined)[] = []
+  /** By chunk, for a step less on the way to them. */
+  readonly #shapes: Uint32Array[] = []
+  readonly #hashWords: Uint32Array[] = []
   readonly #vacant: number[] = []
   readonly #open: Chunk[] = []
 
@@ -110,28 +119,28 @@ export class Arena {
   // What a node says
 
   kind(ref: Ref): Kind {
-    return ((this.#word(ref, 1) >>> 12) & 7) as Kind
+    return ((this.#word(ref, 0) >>> 12) & 7) as Kind
   }
 
   bit(ref: Ref): number {
-    return this.#word(ref, 1) & 0xfff
+    return this.#word(ref, 0) & 0xfff
   }
 
   left(ref: Ref): Ref {
-    return this.#word(ref, 2)
+    return this.#word(ref, 1)
   }
 
   right(ref: Ref): Ref {
-    return this.#word(ref, 3)
+    return this.#word(ref, 2)
   }
 
   /** The number of leaves under a node, 0 for NONE. */
   count(ref: Ref): number {
-    return ref === NONE ? 0 : (this.#word(ref, 1) >>> 16) * 2 ** 32 + this.#word(ref, 4)
+    return ref === NONE ? 0 : (this.#word(ref, 0) >>> 16) * 2 ** 32 + this.#word(ref, 3)
   }
 
   key(leaf: Ref): Uint8Array {
-    const record = this.#word(leaf, 2)
+    const record = this.#word(leaf, 1)
     const start = this.#records.startOf(record)
     return this.#records.bytesOf(record).slice(start, start + this.bit(leaf))
   }
@@ -142,14 +151,16 @@ export class Arena {
 
   /** A copy: released memory serves other records. */
   value(leaf: Ref): Uint8Array {
-    return this.valueView(leaf).slice()
+    const record = this.#word(leaf, 1)
+    const start = this.#records.startOf(record) + this.bit(leaf)
+    return copyPooled(this.#records.bytesOf(record), start, start + this.#word(leaf, 2))
   }
 
   /** The same, not a copy: to be used before anything is released. */
   valueView(leaf: Ref): Uint8Array {
-    const record = this.#word(leaf, 2)
+    const record = this.#word(leaf, 1)
     const start = this.#records.startOf(record) + this.bit(leaf)
-    return this.#records.bytesOf(record).subarray(start, start + this.#word(leaf, 3))
+    return this.#records.bytesOf(record).subarray(start, start + this.#word(leaf, 2))
   }
 
   valueHash(leaf: Ref): Uint8Array {
@@ -158,31 +169,32 @@ export class Arena {
 
   /** The first node that is not an inner one on the way of a key's bits: a leaf or a closed node. */
   descend(from: Ref, key: Uint8Array): Ref {
+    const shapes = this.#shapes
     for (let ref = from; ; ) {
-      const words = this.#wordsOf(ref)
-      const at = (ref & 4095) * WORDS
-      const said = words[at + 1] as number
-      if (((said >>> 12) & 7) !== INNER) return ref
-      ref = words[at + 2 + bitOf(key, said & 0xfff)] as number
+      const shape = shapes[ref >>> 12] as Uint32Array
+      const at = (ref & SLOT) * SHAPE
+      const said = shape[at] as number
+      if ((said & KIND_BITS) !== 0) return ref
+      ref = shape[at + 1 + bitOf(key, said & 0xfff)] as number
     }
   }
 
   // Keys of leaves compared with others, in place
 
   leafBit(leaf: Ref, bit: number): 0 | 1 {
-    const record = this.#word(leaf, 2)
+    const record = this.#word(leaf, 1)
     const at = bit >>> 3
     if (at >= this.bit(leaf)) return 0
     return (((this.#records.bytesOf(record)[this.#records.startOf(record) + at] as number) >>> (7 - (bit & 7))) & 1) as 0 | 1
   }
 
   difference(key: Uint8Array, leaf: Ref): number {
-    const record = this.#word(leaf, 2)
+    const record = this.#word(leaf, 1)
     return firstDifference(key, this.#records.bytesOf(record), this.#records.startOf(record), this.bit(leaf))
   }
 
   paddedDifference(key: Uint8Array, leaf: Ref): number {
-    const record = this.#word(leaf, 2)
+    const record = this.#word(leaf, 1)
     return firstPaddedDifference(key, this.#records.bytesOf(record), this.#records.startOf(record), this.bit(leaf))
   }
 
@@ -197,12 +209,7 @@ export class Arena {
 
   leaf(key: Uint8Array, value: Uint8Array, kind: typeof LEAF | typeof BARE = LEAF): Ref {
     const ref = this.#allocate()
-    const words = this.#wordsOf(ref)
-    const at = (ref & 4095) * WORDS
-    words[at + 1] = (kind << 12) | key.length
-    words[at + 2] = this.#records.store(key, value)
-    words[at + 3] = value.length
-    words[at + 4] = 1
+    this.#shape(ref, (kind << 12) | key.length, this.#records.store(key, value), value.length, 1)
     return ref
   }
 
@@ -210,24 +217,16 @@ export class Arena {
   inner(bit: number, left: Ref, right: Ref): Ref {
     const count = this.count(left) + this.count(right)
     const ref = this.#allocate()
-    const words = this.#wordsOf(ref)
-    const at = (ref & 4095) * WORDS
-    words[at + 1] = (Math.floor(count / 2 ** 32) << 16) | (INNER << 12) | bit
-    words[at + 2] = left
-    words[at + 3] = right
-    words[at + 4] = count
+    this.#shape(ref, (Math.floor(count / 2 ** 32) << 16) | (INNER << 12) | bit, left, right, count)
     return ref
   }
 
   /** The hash lies in `bytes` at `from`. */
   closed(count: number, bytes: Uint8Array, from: number): Ref {
     const ref = this.#allocate()
-    const words = this.#wordsOf(ref)
-    const at = (ref & 4095) * WORDS
-    words[at + 1] = (Math.floor(count / 2 ** 32) << 16) | HASHED | (CLOSED << 12)
-    words[at + 4] = count
+    this.#shape(ref, (Math.floor(count / 2 ** 32) << 16) | HASHED | (CLOSED << 12), 0, 0, count)
     const to = this.#bytesOf(ref)
-    const start = at * 4 + HASH_AT
+    const start = (ref & SLOT) * HASH_LENGTH
     for (let i = 0; i < HASH_LENGTH; i++) to[start + i] = bytes[from + i] as number
     return ref
   }
@@ -264,9 +263,10 @@ export class Arena {
   }
 
   retain(ref: Ref): Ref {
-    const at = (ref & 4095) * WORDS
-    const words = this.#wordsOf(ref)
-    if (ref !== NONE) words[at] = (words[at] as number) + 1
+    if (ref === NONE) return ref
+    const { refs } = this.#chunks[ref >>> 12] as Chunk
+    const slot = ref & SLOT
+    refs[slot] = (refs[slot] as number) + 1
     return ref
   }
 
@@ -281,7 +281,7 @@ export class Arena {
         if (this.#dropReference(left) === 0) dying.push(left)
         if (this.#dropReference(right) === 0) dying.push(right)
       } else if (kind !== CLOSED) {
-        this.#records.free(this.#word(node, 2), this.bit(node) + this.#word(node, 3))
+        this.#records.free(this.#word(node, 1), this.bit(node) + this.#word(node, 2))
       }
       this.#freeSlot(node)
     }
@@ -290,7 +290,7 @@ export class Arena {
   // Hashes
 
   isHashed(ref: Ref): boolean {
-    return (this.#word(ref, 1) & HASHED) !== 0
+    return (this.#word(ref, 0) & HASHED) !== 0
   }
 
   /** The hash of a node, computing what is missing below it. A copy. */
@@ -302,7 +302,7 @@ export class Arena {
   hashView(ref: Ref): Uint8Array {
     if (ref === NONE) return this.emptyHash
     this.#hashAll(ref)
-    const at = (ref & 4095) * WORDS * 4 + HASH_AT
+    const at = (ref & SLOT) * HASH_LENGTH
     return this.#bytesOf(ref).subarray(at, at + HASH_LENGTH)
   }
 
@@ -311,7 +311,7 @@ export class Arena {
     if (ref === NONE) return equalBytes(hash, this.emptyHash)
     this.#hashAll(ref)
     const bytes = this.#bytesOf(ref)
-    const at = (ref & 4095) * WORDS * 4 + HASH_AT
+    const at = (ref & SLOT) * HASH_LENGTH
     let difference = hash.length ^ HASH_LENGTH
     for (let i = 0; i < HASH_LENGTH; i++) difference |= (bytes[at + i] as number) ^ (hash[i] as number)
     return difference === 0
@@ -323,7 +323,9 @@ export class Arena {
   }
 
   #sameHash(a: Ref, b: Ref): boolean {
-    for (let i = 5; i < WORDS; i++) if (this.#word(a, i) !== this.#word(b, i)) return false
+    const [ours, theirs] = [this.#hashesOf(a), this.#hashesOf(b)]
+    const [from, at] = [(a & SLOT) * HASH_WORDS, (b & SLOT) * HASH_WORDS]
+    for (let i = 0; i < HASH_WORDS; i++) if (ours[from + i] !== theirs[at + i]) return false
     return true
   }
 
@@ -356,7 +358,7 @@ export class Arena {
       this.hashValue(ref, scratch, length - HASH_LENGTH)
       this.hashes++
     }
-    this.#hash.sha256Into(message, 0, length, this.#bytesOf(ref), (ref & 4095) * WORDS * 4 + HASH_AT)
+    this.#hash.sha256Into(message, 0, length, this.#bytesOf(ref), (ref & SLOT) * HASH_LENGTH)
     this.#noteHash(ref)
   }
 
@@ -366,50 +368,52 @@ export class Arena {
 
   /** Takes the hash of a node from 8 words, in the machine's order. */
   keepHash(ref: Ref, digests: Uint32Array, from: number): void {
-    const words = this.#wordsOf(ref)
-    const at = (ref & 4095) * WORDS + 5
-    for (let i = 0; i < 8; i++) words[at + i] = digests[from + i] as number
+    const words = this.#hashesOf(ref)
+    const at = (ref & SLOT) * HASH_WORDS
+    for (let i = 0; i < HASH_WORDS; i++) words[at + i] = digests[from + i] as number
     this.#noteHash(ref)
   }
 
   #noteHash(ref: Ref): void {
-    const words = this.#wordsOf(ref)
-    const at = (ref & 4095) * WORDS + 1
-    words[at] = (words[at] as number) | HASHED
+    const shape = this.#shapeOf(ref)
+    const at = (ref & SLOT) * SHAPE
+    shape[at] = (shape[at] as number) | HASHED
     this.hashes++
   }
 
   /** What is hashed of an inner node, to `to` from `at`; returns its length. */
   writeInner(ref: Ref, to: DataView, at: number): number {
-    const words = this.#wordsOf(ref)
-    const node = (ref & 4095) * WORDS
-    to.setUint32(at, (INNER_TAG << 24) | (((words[node + 1] as number) & 0xfff) << 8))
-    this.#writeChild(words[node + 2] as Ref, to, at + 3, at + 15)
-    this.#writeChild(words[node + 3] as Ref, to, at + 9, at + 47)
+    const shape = this.#shapeOf(ref)
+    const node = (ref & SLOT) * SHAPE
+    to.setUint32(at, (INNER_TAG << 24) | (((shape[node] as number) & 0xfff) << 8))
+    this.#writeChild(shape[node + 1] as Ref, to, at + 3, at + 15)
+    this.#writeChild(shape[node + 2] as Ref, to, at + 9, at + 47)
     return 79
   }
 
   #writeChild(ref: Ref, to: DataView, count: number, hash: number): void {
-    const words = this.#wordsOf(ref)
-    const at = (ref & 4095) * WORDS
-    to.setUint16(count, (words[at + 1] as number) >>> 16)
-    to.setUint32(count + 2, words[at + 4] as number)
-    for (let i = 0; i < 8; i++) to.setUint32(hash + 4 * i, words[at + 5 + i] as number, LITTLE_ENDIAN)
+    const shape = this.#shapeOf(ref)
+    const node = (ref & SLOT) * SHAPE
+    to.setUint16(count, (shape[node] as number) >>> 16)
+    to.setUint32(count + 2, shape[node + 3] as number)
+    const words = this.#hashesOf(ref)
+    const from = (ref & SLOT) * HASH_WORDS
+    for (let i = 0; i < HASH_WORDS; i++) to.setUint32(hash + 4 * i, words[from + i] as number, LITTLE_ENDIAN)
   }
 
   valueLength(leaf: Ref): number {
-    return this.#word(leaf, 3)
+    return this.#word(leaf, 2)
   }
 
   /** The value of a leaf to `to` at `at`; returns its length. */
   writeValue(ref: Ref, to: Uint8Array, at: number): number {
     to.set(this.valueView(ref), at)
-    return this.#word(ref, 3)
+    return this.#word(ref, 2)
   }
 
   /** The same of a leaf; but for a bare one, the hash of its value is still to be filled in at the end. */
   writeLeaf(ref: Ref, to: Uint8Array, at: number): number {
-    const record = this.#word(ref, 2)
+    const record = this.#word(ref, 1)
     const bytes = this.#records.bytesOf(record)
     const start = this.#records.startOf(record)
     const length = this.bit(ref) + (this.kind(ref) === BARE ? HASH_LENGTH : 0)
@@ -425,12 +429,40 @@ export class Arena {
     this.#hashAll(root)
     const copy = new Arena(this.#hash, 2 * this.count(root))
     const copied = yield* copy.#copyOf(this, root)
-    const words = copy.#chunks.map((chunk) => (chunk as Chunk).words.subarray(0, (chunk as Chunk).used * WORDS))
+    const words = copy.#chunks.map((chunk) => copy.#imageOf(chunk as Chunk))
     return { root: copied, slots: copy.liveNodes + 1, words, slabs: copy.#records.image() }
   }
 
   static readonly wordsPerSlot = WORDS
   static readonly slotsPerChunk = CHUNK
+
+  /** Slot by slot references, shape, hash: as images had them when nodes lay in one piece. */
+  #imageOf({ id, refs, used }: Chunk): Uint32Array {
+    const [shape, hashes] = [this.#shapes[id] as Uint32Array, this.#hashWords[id] as Uint32Array]
+    const words = new Uint32Array(used * WORDS)
+    for (let slot = 0, at = 0; slot < used; slot++) {
+      words[at++] = refs[slot] as number
+      for (let i = 0; i < SHAPE; i++) words[at++] = shape[slot * SHAPE + i] as number
+      for (let i = 0; i < HASH_WORDS; i++) words[at++] = hashes[slot * HASH_WORDS + i] as number
+    }
+    return words
+  }
+
+  #takeImage(words: Uint32Array): void {
+    const count = words.length / WORDS
+    const chunk = this.#addChunk(count)
+    const [shape, hashes] = [this.#shapes[chunk.id] as Uint32Array, this.#hashWords[chunk.id] as Uint32Array]
+    for (let slot = 0, at = 0; slot < count; slot++) {
+      chunk.refs[slot] = words[at++] as number
+      for (let i = 0; i < SHAPE; i++) shape[slot * SHAPE + i] = words[at++] as number
+      for (let i = 0; i < HASH_WORDS; i++) hashes[slot * HASH_WORDS + i] = words[at++] as number
+    }
+    chunk.live = count
+    chunk.used = count
+    if (count < CHUNK) return
+    chunk.open = false
+    this.#open.pop()
+  }
 
   /** The arena of an image, which passes into its ownership. Believed: whoever calls has authenticated it. */
   static restore(hash: Sha256, { slots, words, slabs }: Omit<ArenaImage, 'root'>, hashMany?: HashMany): Arena {
@@ -438,14 +470,7 @@ export class Arena {
     arena.#chunks.length = 0
     arena.#open.length = 0
     arena.nodeBytes = 0
-    for (const [id, used] of words.entries()) {
-      const count = used.length / WORDS
-      const bytes = new Uint8Array(used.buffer, used.byteOffset, used.byteLength)
-      const chunk: Chunk = { id, words: used, bytes, slots: count, live: count, used: count, free: 0, open: count < CHUNK }
-      arena.#chunks.push(chunk)
-      arena.nodeBytes += used.byteLength
-      if (chunk.open) arena.#open.push(chunk)
-    }
+    for (const image of words) arena.#takeImage(image)
     arena.liveNodes = slots - 1
     arena.#records.restore(slabs)
     return arena
@@ -470,39 +495,49 @@ export class Arena {
   }
 
   #copyLeaf(from: Arena, ref: Ref): Ref {
-    const record = from.#word(ref, 2)
+    const record = from.#word(ref, 1)
     const bytes = from.#records.bytesOf(record)
     const start = from.#records.startOf(record)
     const valueAt = start + from.bit(ref)
-    return this.leaf(bytes.subarray(start, valueAt), bytes.subarray(valueAt, valueAt + from.#word(ref, 3)))
+    return this.leaf(bytes.subarray(start, valueAt), bytes.subarray(valueAt, valueAt + from.#word(ref, 2)))
   }
 
   #takeHash(from: Arena, source: Ref, copy: Ref): void {
-    const there = from.#wordsOf(source)
-    const here = this.#wordsOf(copy)
-    const [start, at] = [(source & 4095) * WORDS, (copy & 4095) * WORDS]
-    here[at + 1] = (here[at + 1] as number) | HASHED
-    for (let i = 5; i < WORDS; i++) here[at + i] = there[start + i] as number
+    this.keepHash(copy, from.#hashesOf(source), (source & SLOT) * HASH_WORDS)
+    this.hashes-- // not one that was computed
   }
 
   // Slots
 
   #word(ref: Ref, index: number): number {
-    return this.#wordsOf(ref)[(ref & 4095) * WORDS + index] as number
+    return this.#shapeOf(ref)[(ref & SLOT) * SHAPE + index] as number
   }
 
-  #wordsOf(ref: Ref): Uint32Array {
-    return (this.#chunks[ref >>> 12] as Chunk).words
+  #shapeOf(ref: Ref): Uint32Array {
+    return this.#shapes[ref >>> 12] as Uint32Array
+  }
+
+  #hashesOf(ref: Ref): Uint32Array {
+    return this.#hashWords[ref >>> 12] as Uint32Array
   }
 
   #bytesOf(ref: Ref): Uint8Array {
     return (this.#chunks[ref >>> 12] as Chunk).bytes
   }
 
+  #shape(ref: Ref, said: number, first: number, second: number, count: number): void {
+    const shape = this.#shapeOf(ref)
+    const at = (ref & SLOT) * SHAPE
+    shape[at] = said
+    shape[at + 1] = first
+    shape[at + 2] = second
+    shape[at + 3] = count
+  }
+
   #dropReference(ref: Ref): number {
-    const words = this.#wordsOf(ref)
-    const at = (ref & 4095) * WORDS
-    return (words[at] = (words[at] as number) - 1)
+    const { refs } = this.#chunks[ref >>> 12] as Chunk
+    const slot = ref & SLOT
+    return (refs[slot] = (refs[slot] as number) - 1)
   }
 
   #allocate(): Ref {
@@ -510,11 +545,11 @@ export class Arena {
     let slot: number
     if (chunk.free !== 0) {
       slot = chunk.free - 1
-      chunk.free = chunk.words[slot * WORDS] as number
+      chunk.free = chunk.refs[slot] as number
     } else {
       slot = chunk.used++
     }
-    chunk.words[slot * WORDS] = 1
+    chunk.refs[slot] = 1
     chunk.live++
     this.liveNodes++
     return chunk.id * CHUNK + slot
@@ -536,7 +571,7 @@ export class Arena {
 
   #addChunk(slots = CHUNK): Chunk {
     const id = this.#vacant.pop() ?? this.#chunks.length
-    const chunk: Chunk = { id, words: NO_WORDS, bytes: EMPTY_BYTES, slots: 0, live: 0, used: 0, free: 0, open: true }
+    const chunk: Chunk = { id, refs: NO_WORDS, bytes: EMPTY_BYTES, slots: 0, live: 0, used: 0, free: 0, open: true }
     this.#resize(chunk, slots)
     this.#chunks[id] = chunk
     this.#open.push(chunk)
@@ -545,18 +580,28 @@ export class Arena {
 
   /** A tree of a few nodes (a proof) should not pay for a chunk of thousands: the first chunk grows. */
   #resize(chunk: Chunk, slots: number): void {
-    const bytes = zeroBytes(slots * WORDS * 4)
-    const words = new Uint32Array(bytes.buffer, bytes.byteOffset, slots * WORDS)
-    if (chunk.used > 0 && slots > 0) words.set(chunk.words)
-    this.nodeBytes += words.byteLength - chunk.words.byteLength
-    chunk.words = words
-    chunk.bytes = bytes
+    const { buffer, byteOffset } = zeroBytes(slots * WORDS * 4)
+    const hashesAt = byteOffset + slots * SHAPE * 4
+    const refsAt = hashesAt + slots * HASH_LENGTH
+    const shape = new Uint32Array(buffer, byteOffset, slots * SHAPE)
+    const hashes = new Uint32Array(buffer, hashesAt, slots * HASH_WORDS)
+    const refs = new Uint32Array(buffer, refsAt, slots)
+    if (chunk.used > 0 && slots > 0) {
+      shape.set(this.#shapes[chunk.id] as Uint32Array)
+      hashes.set(this.#hashWords[chunk.id] as Uint32Array)
+      refs.set(chunk.refs)
+    }
+    this.nodeBytes += (slots - chunk.slots) * WORDS * 4
+    this.#shapes[chunk.id] = shape
+    this.#hashWords[chunk.id] = hashes
+    chunk.refs = refs
+    chunk.bytes = new Uint8Array(buffer, hashesAt, slots * HASH_LENGTH)
     chunk.slots = slots
   }
 
   #freeSlot(ref: Ref): void {
     const chunk = this.#chunks[ref >>> 12] as Chunk
-    const slot = ref & 4095
+    const slot = ref & SLOT
     chunk.live--
     this.liveNodes--
     if (chunk.live === 0 && this.#open[this.#open.length - 1] !== chunk) {
@@ -567,7 +612,7 @@ export class Arena {
       this.#vacant.push(chunk.id)
       return
     }
-    chunk.words[slot * WORDS] = chunk.free
+    chunk.refs[slot] = chunk.free
     chunk.free = slot + 1
     if (!chunk.open) {
       chunk.open = true
