@@ -3,11 +3,10 @@
  * Recursion is bounded by the bits of a key (2,040).
  */
 import { compareBytes } from '../codec/bytes.js'
-import { SealError } from '../errors.js'
-import { MAX_KEY_LENGTH, MAX_VALUE_LENGTH } from '../limits.js'
-import { BEGINS, bitOf, firstDifference, SAME } from './bits.js'
+import { BEGINS, bitOf, SAME } from './bits.js'
 import { INNER, NONE, type Arena, type Ref } from './arena.js'
-import { walk, type Row } from './read.js'
+import { Builder, checkSize, distinct, notPrefixFree } from './build.js'
+import { walk } from './read.js'
 import type { Reader } from './reader.js'
 
 /** `null` deletes; deleting what isn't there changes nothing. */
@@ -40,70 +39,6 @@ export function pruneSubtree(reader: Reader, root: Ref, prefix: Uint8Array): Ref
     else rest = goesRight ? nodes.inner(bit, sibling, rest) : nodes.inner(bit, rest, sibling)
   }
   return rest
-}
-
-/** A tree of rows that come in order of their keys, in one pass. Owned by the caller. */
-export class Builder {
-  readonly #nodes: Arena
-  /** Subtrees that wait for their right sibling under an inner node of that bit; bits increase. */
-  readonly #refs: Ref[] = []
-  readonly #bits: number[] = []
-  #current: Ref = NONE
-  #last: Uint8Array | undefined
-
-  constructor(nodes: Arena) {
-    this.#nodes = nodes
-  }
-
-  add(key: Uint8Array, value: Uint8Array): void {
-    checkSize(key, value)
-    let bit = 0
-    if (this.#last !== undefined) {
-      bit = distinct(this.#last, key)
-      if (bitOf(key, bit) === 0) throw new SealError('bad-argument', 'Expected rows in ascending order of their keys.')
-    }
-    this.#last = key
-    this.append(key, value, bit)
-  }
-
-  /** The same, already checked, with the first bit in which the key differs from the last. */
-  append(key: Uint8Array, value: Uint8Array, bit: number): void {
-    if (this.#current !== NONE) {
-      this.#fold(bit)
-      this.#refs.push(this.#current)
-      this.#bits.push(bit)
-    }
-    this.#current = this.#nodes.leaf(key, value)
-  }
-
-  finish(): Ref {
-    this.#fold(-1)
-    const root = this.#current
-    this.#current = NONE
-    return root
-  }
-
-  /** Give up what was built. */
-  abandon(): void {
-    this.#nodes.release(this.finish())
-  }
-
-  #fold(bit: number): void {
-    for (let top = this.#bits.length - 1; top >= 0 && (this.#bits[top] as number) > bit; top--) {
-      this.#current = this.#nodes.inner(this.#bits.pop() as number, this.#refs.pop() as Ref, this.#current)
-    }
-  }
-}
-
-export function buildSorted(nodes: Arena, rows: Iterable<Row>): Ref {
-  const builder = new Builder(nodes)
-  try {
-    for (const row of rows) builder.add(row.key, row.value)
-  } catch (error) {
-    builder.abandon()
-    throw error
-  }
-  return builder.finish()
 }
 
 class Batch {
@@ -200,7 +135,7 @@ class Batch {
   }
 
   #build(from: number, to: number): Ref {
-    const builder = new Builder(this.#nodes)
+    const builder = new Builder(this.#nodes, to - from)
     let bit = SAME
     for (let i = from; i < to; i++) {
       const { key, value } = this.#edits[i] as Edit
@@ -276,25 +211,4 @@ function findSplits(edits: readonly Edit[], splits: Uint16Array): boolean {
     splits[i] = bit
   }
   return true
-}
-
-/** The first bit in which two keys of one batch differ. */
-function distinct(a: Uint8Array, b: Uint8Array): number {
-  const bit = firstDifference(a, b)
-  if (bit === SAME) throw new SealError('bad-argument', 'Expected each key once in a batch of edits, got one twice.')
-  if (bit === BEGINS) throw notPrefixFree()
-  return bit
-}
-
-function checkSize(key: Uint8Array, value: Uint8Array | null): void {
-  if (key.length > MAX_KEY_LENGTH) {
-    throw new SealError('key-too-long', `Expected a key of at most ${MAX_KEY_LENGTH} bytes, got ${key.length}.`, { length: key.length, max: MAX_KEY_LENGTH })
-  }
-  if (value !== null && value.length > MAX_VALUE_LENGTH) {
-    throw new SealError('bad-argument', `Expected a value of at most ${MAX_VALUE_LENGTH} bytes, got ${value.length}.`, { length: value.length, max: MAX_VALUE_LENGTH })
-  }
-}
-
-function notPrefixFree(): SealError {
-  return new SealError('bad-argument', 'Expected prefix-free keys, got one that begins another.')
 }

@@ -30,6 +30,11 @@ export const hashLevels: HashMany = (nodes, lanes, root) => {
   for (let start = starts.pop(), end = inner.length; start !== undefined; end = start, start = starts.pop()) inFours(nodes, lanes, inner, start, end, hashInner)
 }
 
+/** Up to four leaves that have just been made of these values: the first of their bytes are still where they were read. */
+export function hashFour(nodes: Arena, lanes: HashLanes, refs: readonly Ref[], values: readonly Uint8Array[], from: number, count: number): void {
+  hashLeaves(nodes, lanes, refs, from, count, values)
+}
+
 type Hash = (nodes: Arena, lanes: HashLanes, refs: readonly Ref[], from: number, count: number) => void
 
 /** One that is left over is quicker by itself. */
@@ -47,14 +52,19 @@ function hashInner(nodes: Arena, lanes: HashLanes, refs: readonly Ref[], from: n
   finish(nodes, lanes, refs, from, count)
 }
 
-function hashLeaves(nodes: Arena, lanes: HashLanes, refs: readonly Ref[], from: number, count: number): void {
+function hashLeaves(nodes: Arena, lanes: HashLanes, refs: readonly Ref[], from: number, count: number, values?: readonly Uint8Array[]): void {
   const { stride, longest, words, digests } = lanes
   lengths.fill(0)
   let long = 0
   for (let lane = 0; lane < count; lane++) {
     const ref = refs[from + lane] as Ref
-    if (nodes.valueLength(ref) > longest) long++
-    else lengths[lane] = nodes.writeValue(ref, lanes.bytes, lane * stride)
+    const length = nodes.valueLength(ref)
+    if (length > longest) {
+      long++
+      continue
+    }
+    lengths[lane] = length
+    lanes.bytes.set(values === undefined ? nodes.valueView(ref) : values[from + lane] as Uint8Array, lane * stride)
   }
   if (long < count) run(lanes)
   for (let lane = 0; lane < count; lane++) {

@@ -2,7 +2,7 @@
  * The state tree (PROTOCOL.md §5): a binary Merkle radix tree over prefix-free keys, in versions that share structure.
  *
  * Every version that `apply`, `build` or `retain` returns is the caller's, to be released once; `empty` is nobody's. Bytes that go in are
- * copied, bytes that come out are copies. Hashing waits until a root is asked for.
+ * copied, bytes that come out are copies (several to a block: `copyPooled`). Hashing waits until a root is asked for, but for that of rows loaded in bulk.
  *
  * @example
  * const tree = new StateTree(nodeProvider)
@@ -12,7 +12,8 @@
 import type { Sha256 } from '../crypto/provider.js'
 import { Arena, type ArenaImage } from './arena.js'
 import { changesOf, type Change } from './diff.js'
-import { applyEdits, buildSorted, type Edit } from './edit.js'
+import { buildSorted } from './build.js'
+import { applyEdits, type Edit } from './edit.js'
 import { hashLevels } from './levels.js'
 import { readGet, type Range, type Row, type ScanOptions } from './read.js'
 import { Reader } from './reader.js'
