@@ -238,28 +238,21 @@ export class Arena {
     const kind = from.kind(source)
     const left = kind === INNER ? this.#closedCopy(from, from.left(source)) : this.#records.store(from.key(source), from.valueView(source))
     const right = kind === INNER ? this.#closedCopy(from, from.right(source)) : from.valueLength(source)
-    if (this.kind(ref) === BARE) this.#records.free(this.#word(ref, 2), this.bit(ref) + this.#word(ref, 3))
-    const words = this.#wordsOf(ref)
-    const at = (ref & 4095) * WORDS
-    words[at + 1] = ((words[at + 1] as number) & 0xffff8000) | (kind << 12) | from.bit(source)
-    words[at + 2] = left
-    words[at + 3] = right
+    if (this.kind(ref) === BARE) this.#records.free(this.#word(ref, 1), this.bit(ref) + this.#word(ref, 2))
+    this.#shape(ref, (this.#word(ref, 0) & 0xffff8000) | (kind << 12) | from.bit(source), left, right, this.#word(ref, 3))
   }
 
   /** Let go of what is below an inner node. */
   close(ref: Ref): void {
     this.#hashAll(ref)
     const children = [this.left(ref), this.right(ref)]
-    const words = this.#wordsOf(ref)
-    const at = (ref & 4095) * WORDS
-    words[at + 1] = ((words[at + 1] as number) & 0xffff8000) | (CLOSED << 12)
-    words[at + 2] = words[at + 3] = 0
+    this.#shape(ref, (this.#word(ref, 0) & 0xffff8000) | (CLOSED << 12), 0, 0, this.#word(ref, 3))
     for (const child of children) this.release(child)
   }
 
   #closedCopy(from: Arena, source: Ref): Ref {
     from.#hashAll(source)
-    return this.closed(from.count(source), from.#bytesOf(source), (source & 4095) * WORDS * 4 + HASH_AT)
+    return this.closed(from.count(source), from.#bytesOf(source), (source & SLOT) * HASH_LENGTH)
   }
 
   retain(ref: Ref): Ref {
