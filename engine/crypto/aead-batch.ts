@@ -20,7 +20,7 @@ export function sealValues(crypto: Sealing, dataKey: Uint8Array, epoch: number, 
   const { values: lanes } = crypto
   const sealed = new Array<Uint8Array>(count)
   const alone = (i: number, { nonce, aad, plaintext } = value(i)): void => { sealed[i] = sealValue(crypto, dataKey, epoch, nonce, aad, plaintext) }
-  if (lanes === undefined) {
+  if (lanes === undefined || count < 2) {
     for (let i = 0; i < count; i++) alone(i)
     return sealed
   }

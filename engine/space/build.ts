@@ -2,7 +2,7 @@
  * From a draft to a signed record: the author's half of PROTOCOL.md §6 and §8. Randomness and time come in from outside; nothing here decides
  * anything: whether the record is any good, `apply` says.
  */
-import { concatBytes } from '../codec/bytes.js'
+import { compareBytes, concatBytes } from '../codec/bytes.js'
 import { encodeTuplePrefix } from '../codec/tuple.js'
 import { type SqlValue } from '../codec/value.js'
 import { type Signer } from '../crypto/provider.js'
@@ -99,7 +99,7 @@ export class DraftBuilder {
       if (change.kind === 'replace' && this.gainsIndex(change.object)) grown.push(change.object.id)
       ops.push(this.catalogOp(change))
     }
-    for (const run of runsOf(this.draft.rows)) for (const op of this.rowOps(run)) ops.push(op)
+    for (const [table, changes] of runsOf(this.draft.rows)) for (const op of this.rowOps(table, changes)) ops.push(op)
     for (const table of new Set(grown)) ops.push(...this.backfill(table))
     this.checkOlder(ops)
     return ops
@@ -158,26 +158,34 @@ export class DraftBuilder {
   }
 
   /** Of changes of one table: their tokens and their seals are made by fours. */
-  private rowOps(changes: readonly RowChange[]): Op[] {
-    const id = (changes[0] as RowChange).table
+  private *rowOps(id: number, changes: readonly RowChange[]): IterableIterator<Op> {
     const table = this.table(id)
     const { shape, generation, older } = table
     const rowKeys = older === undefined
       ? this.sealer.rowKeys(id, shape, generation, changes.map(({ key }) => key))
       : changes.map(({ key, kind }) => this.rowKeyOf(id, table, key, kind === 'insert'))
-    const puts = changes.flatMap((change, i) => (change.kind === 'delete' ? [] : [{
-      rowKey: rowKeys[i] as Uint8Array,
-      content: { key: shape.key === 'blinded' ? change.key : [], blind: blindValues(shape, change.row), body: change.row.body },
-    }]))
-    const tokens = puts.map(({ content }) => this.tokensToPut(id, table, content))
-    const sealed = this.sealer.sealRows(id, this.epoch, this.bench.device, this.nonce, puts)
-    let put = -1
-    return changes.map((change, i) => {
-      const rowKey = rowKeys[i] as Uint8Array
-      if (change.kind === 'delete') return { op: 'delete', table: id, rowKey }
-      put++
-      return { op: change.kind, table: id, rowKey, plain: change.row.plain, tokens: tokens[put] as PutRowOp['tokens'], sealed: sealed[put] as Uint8Array }
-    })
+    // In the order of their keys, the tree is read and written from one end to the other. Policies may look at what comes before.
+    const guarded = shape.policies.length > 0 || (table.record?.table?.policies.length ?? 0) > 0
+    const order = guarded ? [...changes.keys()] : inKeyOrder(rowKeys)
+    for (let from = 0; from < order.length; from += SEALED_AT_ONCE) {
+      const some = order.slice(from, from + SEALED_AT_ONCE)
+      const contents = some.map((i) => this.contentOf(shape, changes[i] as RowChange))
+      const sealed = this.sealer.sealRows(id, this.epoch, this.bench.device, this.nonce, some.flatMap((i, at) => {
+        const content = contents[at]
+        return content === undefined ? [] : [{ rowKey: rowKeys[i] as Uint8Array, content }]
+      }))
+      let put = 0
+      for (const [at, i] of some.entries()) {
+        const change = changes[i] as RowChange
+        const rowKey = rowKeys[i] as Uint8Array
+        if (change.kind === 'delete') yield { op: 'delete', table: id, rowKey }
+        else yield { op: change.kind, table: id, rowKey, plain: change.row.plain, tokens: this.tokensToPut(id, table, contents[at] as RowContent), sealed: sealed[put++] as Uint8Array }
+      }
+    }
+  }
+
+  private contentOf(shape: TableShape, change: RowChange): RowContent | undefined {
+    return change.kind === 'delete' ? undefined : { key: shape.key === 'blinded' ? change.key : NONE, blind: blindValues(shape, change.row), body: change.row.body }
   }
 
   /** Where the row lies, or, while two generations are alive, would lie. `pin`: it must not be there under the older one either. */
@@ -310,16 +318,22 @@ export class DraftBuilder {
 
 const NONE: readonly never[] = []
 
-/** Rows that are made into ops at once: so many contents and keys wait for each other. */
-const MAX_RUN = 512
+/** So few that what is made of them on the way is soon gone. */
+const SEALED_AT_ONCE = 256
 
 /** Changes as they follow each other, of one table at a time. */
-function* runsOf(changes: readonly RowChange[]): IterableIterator<readonly RowChange[]> {
+function* runsOf(changes: readonly RowChange[]): IterableIterator<readonly [table: number, changes: readonly RowChange[]]> {
   for (let from = 0, end = 0; from < changes.length; from = end) {
-    const table = changes[from]?.table
-    while (changes[end]?.table === table && end < from + MAX_RUN && end < changes.length) end++
-    yield changes.slice(from, end)
+    const { table } = changes[from] as RowChange
+    while (changes[end]?.table === table) end++
+    yield [table, from === 0 && end === changes.length ? changes : changes.slice(from, end)]
   }
+}
+
+/** Places of keys as they are sorted. Most differ in their first bytes, after that of the generation. */
+function inKeyOrder(keys: readonly Uint8Array[]): number[] {
+  const heads = keys.map((key) => (((key[0] ?? 0) << 24) | ((key[1] ?? 0) << 16) | ((key[2] ?? 0) << 8) | (key[3] ?? 0)) >>> 0)
+  return [...keys.keys()].sort((a, b) => (heads[a] as number) - (heads[b] as number) || compareBytes(keys[a] as Uint8Array, keys[b] as Uint8Array))
 }
 
 function blindValues(shape: TableShape, row: RowImage): RowContent['blind'] {

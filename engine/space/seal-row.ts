@@ -115,7 +115,7 @@ export class RowSealer {
 
   /** `nonce`: 24 random bytes. */
   sealRow(table: number, rowKey: Uint8Array, epoch: number, device: number, nonce: Uint8Array, content: RowContent): Uint8Array {
-    const aad = this.rowContext(table, rowStateKey(table, rowKey), epoch, device)
+    const aad = this.contextOfRow(table, rowKey, epoch, device)
     return sealValue(this.env.crypto, this.secrets.tableKey(epoch, table), epoch, nonce, aad, encodeContent(content))
   }
 
@@ -123,7 +123,7 @@ export class RowSealer {
   sealRows(table: number, epoch: number, device: number, nonce: () => Uint8Array, rows: readonly { readonly rowKey: Uint8Array; readonly content: RowContent }[]): Uint8Array[] {
     return sealValues(this.env.crypto, this.secrets.tableKey(epoch, table), epoch, rows.length, (i) => {
       const { rowKey, content } = rows[i] as (typeof rows)[number]
-      return { nonce: nonce(), aad: this.rowContext(table, rowStateKey(table, rowKey), epoch, device), plaintext: encodeContent(content) }
+      return { nonce: nonce(), aad: this.contextOfRow(table, rowKey, epoch, device), plaintext: encodeContent(content) }
     })
   }
 
@@ -229,6 +229,16 @@ export class RowSealer {
       const keyAt = labelPrefix(LABELS.sealedRow).length + 32 + new Writer().varint(table).varint(key.length).length
       this.frame = frame = { table, epoch, device, keyLength: key.length, keyAt, aad }
     } else frame.aad.set(key, frame.keyAt)
+    return frame.aad
+  }
+
+  /** The same, by the row's part of the state key alone: the rest of it is its table's. */
+  private contextOfRow(table: number, rowKey: Uint8Array, epoch: number, device: number): Uint8Array {
+    const { frame } = this
+    if (frame?.table !== table || frame.epoch !== epoch || frame.device !== device || frame.keyLength !== ROW_PREFIX_LENGTH + rowKey.length) {
+      return this.rowContext(table, rowStateKey(table, rowKey), epoch, device)
+    }
+    frame.aad.set(rowKey, frame.keyAt + ROW_PREFIX_LENGTH)
     return frame.aad
   }
 
