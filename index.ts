@@ -12,11 +12,14 @@ import { isSealError, SealError } from './engine/errors.js'
 import { parseLink } from './engine/group/link.js'
 import * as acts from './engine/space/acts.js'
 import { Duties } from './engine/space/duties.js'
+import type { FileEntries } from './engine/space/file-entries.js'
+import type { Files } from './engine/space/files.js'
 import type { HistoryReport } from './engine/space/audit-history.js'
 import { joinSpace as joinEngineSpace, signInvitationChallenge } from './engine/space/join.js'
 import { createSpace as createEngineSpace, openSpace as openEngineSpace, type Profile } from './engine/space/open.js'
 import type { Resumed } from './engine/space/change-branch.js'
 import type { Alert, SpaceEvents } from './engine/space/port.js'
+import { openFiles } from './engine/space/open-files.js'
 import { Snapshots } from './engine/space/snapshot.js'
 import type { Space, SpaceOptions } from './engine/space/space.js'
 import type { DeviceView, Head, MemberId, MemberView, Role, SettleState } from './engine/space/types.js'
@@ -24,6 +27,7 @@ import type { Store, StoreLocation } from './engine/store/store.js'
 import { auditFromRelay, type AuditOptions } from './net/audit.js'
 import { fetchBranch } from './net/branch.js'
 import { greet } from './net/client.js'
+import { FileTransfer } from './net/files.js'
 import { joinChannel } from './net/join.js'
 import { Sync, type SyncState } from './net/sync.js'
 import type { Dial } from './net/transport.js'
@@ -37,6 +41,7 @@ export { SealError, isSealError, type ErrorCode, type ErrorFamily } from './engi
 export type { HistoryReport } from './engine/space/audit-history.js'
 export type { Resumed } from './engine/space/change-branch.js'
 export type { Alert } from './engine/space/port.js'
+export type { ByteRange, FileInfo, Files, OpenFile, PutFileOptions } from './engine/space/files.js'
 export type { DeviceView, Head, MemberView, Role, SettleState } from './engine/space/types.js'
 export type { StoreLocation } from './engine/store/store.js'
 export type { AuditOptions } from './net/audit.js'
@@ -192,6 +197,10 @@ export class SealedSpace implements AsyncDisposable {
   readonly #snapshots: Snapshots
   #sync: Sync | undefined
   #state: SyncState = 'stopped'
+  /** Files beside the rows: photos, documents, whatever is too long for one. Sealed, verified, brought to the relay in the background. */
+  readonly files: Files
+  readonly #fileEntries: FileEntries
+  readonly #transfer: FileTransfer
   readonly #groupDuties: Duties
   #duties: Promise<void> = Promise.resolve()
   readonly #stateListeners = new Set<(state: SyncState, error?: SealError) => void>()
@@ -204,6 +213,11 @@ export class SealedSpace implements AsyncDisposable {
     this.#parts = parts
     this.#snapshots = new Snapshots(engine)
     this.#groupDuties = new Duties(engine)
+    const { files, entries } = openFiles(engine, { random: parts.space.random, source: (id, number) => this.#fetchChunk(id, number), onLanded: () => this.#transfer.poke() })
+    this.files = files
+    this.#fileEntries = entries
+    this.#transfer = new FileTransfer({ holder: entries, rpc: () => this.#sync?.rpc, onRefused: ({ message, facts }) => engine.raise({ code: 'files-refused', message, facts: { code: String(facts.code) } }) })
+    entries.afterChange()
     this.query = db.query.bind(db)
     this.exec = db.exec.bind(db)
     this.prepare = db.prepare.bind(db)
@@ -432,6 +446,8 @@ export class SealedSpace implements AsyncDisposable {
   async close(): Promise<void> {
     for (const stop of this.#stops.splice(0)) stop()
     await this.disconnect()
+    await this.#transfer.stop()
+    await this.#fileEntries.close()
     await this.#duties
     await this.db.close()
     await this.#snapshots.finish()
@@ -444,11 +460,26 @@ export class SealedSpace implements AsyncDisposable {
 
   #setState(state: SyncState, error?: SealError): void {
     this.#state = state
+    if (state === 'online') this.#transfer.poke()
     for (const listener of [...this.#stateListeners]) listener(state, error)
+  }
+
+  /** Whoever has just opened or joined need not wait for the connection before they ask for content. */
+  async #fetchChunk(id: Uint8Array, number: number): ReturnType<FileTransfer['fetch']> {
+    if (this.#state === 'connecting') {
+      await new Promise<void>((resolve) => {
+        const stop = this.on('state', () => {
+          stop()
+          resolve()
+        })
+      })
+    }
+    return this.#transfer.fetch(id, number)
   }
 
   /** What the group expects of every device, and a snapshot now and then; one thing at a time. */
   #afterChange(): void {
+    this.#fileEntries.afterChange()
     this.#duties = this.#duties
       .then(async () => {
         await this.#groupDuties.afterChange()

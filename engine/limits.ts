@@ -95,6 +95,8 @@ export const MAX_FILE_LENGTH = 2 ** 32
 export const MAX_FILE_CHUNKS = MAX_FILE_LENGTH / FILE_CHUNK_LENGTH
 export const MAX_SEALED_CHUNK_LENGTH = FILE_CHUNK_LENGTH + 16
 export const MAX_CHUNK_PROOF_HASHES = 15
+/** Ids in one answer to which files a relay lacks. */
+export const MAX_WANTED_FILES = 1_024
 /** Longest chunk in a store: with its proof beside it. */
 export const MAX_STORED_CHUNK_LENGTH = MAX_SEALED_CHUNK_LENGTH + 1024
 /** CONSENSUS. What is sealed of a file in the state: its key, name and type, and zeros up to this length, so that no name shows by its length. */

@@ -5,7 +5,7 @@
  * A message that is not exactly what this table says is `bad-frame`, and its connection ends.
  */
 import { SealError } from '../engine/errors.js'
-import { MAX_BATCH_RECORDS, MAX_COUNT, MAX_ENTRY_LENGTH, MAX_NOTE_LENGTH, MAX_PAGE_LENGTH, MAX_PRESENCE_LENGTH, MAX_READ_LENGTH, MAX_SNAPSHOT_CHUNK_LENGTH, MAX_SNAPSHOT_MANIFEST_LENGTH } from '../engine/limits.js'
+import { MAX_BATCH_RECORDS, MAX_CHUNK_PROOF_HASHES, MAX_COUNT, MAX_ENTRY_LENGTH, MAX_FILE_CHUNKS, MAX_NOTE_LENGTH, MAX_PAGE_LENGTH, MAX_PRESENCE_LENGTH, MAX_READ_LENGTH, MAX_SEALED_CHUNK_LENGTH, MAX_SNAPSHOT_CHUNK_LENGTH, MAX_SNAPSHOT_MANIFEST_LENGTH, MAX_WANTED_FILES } from '../engine/limits.js'
 import { decodeFrame, encodeFrame, type WireValue } from './wire.js'
 
 export const WIRE_VERSION = 1
@@ -53,6 +53,13 @@ const TABLE = {
   read: { tag: 18, fields: { size: uint, queries: bytes(MAX_READ_LENGTH) } },
   /** The records from there on, and a witness of them (PROTOCOL.md §10). */
   witness: { tag: 40, fields: { from: uint, limit: uint } },
+  /** A chunk of a file, sealed (PROTOCOL.md §8.7). */
+  chunk: { tag: 30, fields: { file: hash, number: uint } },
+  /** Bring one, with the proof that it is of the file that the state names. */
+  bringChunk: { tag: 31, fields: { file: hash, number: uint, proof: list(MAX_CHUNK_PROOF_HASHES, 32), chunk: bytes(MAX_SEALED_CHUNK_LENGTH) } },
+  /** Which chunks of a file the relay has; and of which files, after an id or (empty) from the first on, it lacks some. */
+  heldChunks: { tag: 32, fields: { file: hash } },
+  wantedFiles: { tag: 33, fields: { after: bytes(32) } },
   // relay → client
   /** Records `[from, from + records.length)` and the relay's note for the size they lead to, or, in answer to a pull, on the way to: then pull on.
    * Request 0: pushed. */
@@ -71,6 +78,12 @@ const TABLE = {
   page: { tag: 28, fields: { answered: uint, rows: uint, proof: bytes(MAX_PAGE_LENGTH) } },
   /** Records as in `entries`, the note for exactly the size they lead to, and what they open of the state before them; empty: to be asked for by `read`. */
   witnessed: { tag: 41, fields: { from: uint, records: list(MAX_BATCH_RECORDS, MAX_ENTRY_LENGTH), note: bytes(MAX_NOTE_LENGTH), witness: bytes(MAX_PAGE_LENGTH) } },
+  chunkIs: { tag: 34, fields: { proof: list(MAX_CHUNK_PROOF_HASHES, 32), chunk: bytes(MAX_SEALED_CHUNK_LENGTH) } },
+  /** It is durable. */
+  chunkTaken: { tag: 35, fields: {} },
+  /** A bit for each chunk, lowest first. Empty: no such file. */
+  heldAre: { tag: 36, fields: { bits: bytes(MAX_FILE_CHUNKS / 8) } },
+  wantedAre: { tag: 37, fields: { files: list(MAX_WANTED_FILES, 32) } },
   refused: { tag: 27, fields: { code: text(64), message: text(1024) } },
 } as const
 

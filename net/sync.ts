@@ -68,6 +68,11 @@ export class Sync {
     })
   }
 
+  /** The connection, while it is in step. */
+  get rpc(): Rpc | undefined {
+    return this.#rpc
+  }
+
   get state(): SyncState {
     return this.#state
   }

@@ -20,7 +20,7 @@ import { plainSqlite } from './query/plain-sqlite.js'
 
 /** Entry points of the package, and where what they show is documented. */
 const ENTRIES = ['index.ts', 'net/server.ts', 'engine/verify.ts', 'engine/store/memory.ts', 'engine/store/file/file.ts', 'engine/store/indexeddb.ts', 'query/kysely.ts', 'query/drizzle.ts']
-const DOCUMENTED = [...ENTRIES, 'engine/errors.ts', 'engine/crypto/load.ts', 'query/database.ts', 'query/sql-api.ts']
+const DOCUMENTED = [...ENTRIES, 'engine/space/files.ts', 'engine/errors.ts', 'engine/crypto/load.ts', 'query/database.ts', 'query/sql-api.ts']
 /** Shown by a neighbour's example, or by the tests of the part they belong to. */
 const WITHOUT_EXAMPLE = new Set([
   'memoryRelayStore', 'fileRelayStore', 'postgresRelayStore', 'fileStoreIn', 'kyselyDialect', 'drizzleCallback', 'drizzleBatch', // in the example of their file

@@ -13,7 +13,7 @@ import type { RelayStatement } from './evidence.js'
 import type { HeldState } from './follower.js'
 import { protocolVersion } from './ops/space.js'
 import type { Judged } from './others.js'
-import type { Landing, OutboxChange, Puts } from './outbox.js'
+import { isFileEntry, type Landing, type OutboxChange, type Puts } from './outbox.js'
 import type { Pending } from './pending.js'
 import { encodeHead, NAMES } from './persist.js'
 import { readOnly } from './standing.js'
@@ -157,7 +157,7 @@ export class Advance {
     for (const { hash, offset } of revived) core.events.emit('settle', { hash, state: { kind: 'relay', index: first + offset } })
     for (const { pending, verdict, offset } of landed) {
       this.#settle(pending, verdict.kind === 'applied' ? { kind: 'relay', index: first + offset } : { kind: 'rejected', index: first + offset, verdict })
-      if (verdict.kind !== 'applied') core.events.emit('retry', { hash: pending.hash, verdict, replay: pending.replay })
+      if (verdict.kind !== 'applied' && !isFileEntry(pending.record)) core.events.emit('retry', { hash: pending.hash, verdict, replay: pending.replay })
     }
     this.#tellDropped(rebased)
   }
@@ -208,7 +208,7 @@ export class Advance {
     if (!refusal) return
     for (const pending of change.dropped) {
       this.#settle(pending, { kind: 'rejected', index: this.#core.head.size, verdict: refusal })
-      this.#core.events.emit('retry', { hash: pending.hash, verdict: refusal, replay: pending.replay })
+      if (!isFileEntry(pending.record)) this.#core.events.emit('retry', { hash: pending.hash, verdict: refusal, replay: pending.replay })
     }
   }
 

@@ -2,6 +2,7 @@
  * A file as the state holds it (PROTOCOL.md §8.7), and what everybody can say of one without a secret: its id, its chunks, and whether bytes are one of
  * them. The content lies beside the log; the record binds every byte of it, its order and its end.
  */
+import { concatBytes } from '../codec/bytes.js'
 import { Reader, Writer } from '../codec/canonical.js'
 import { hashLabelled, LABELS } from '../crypto/labels.js'
 import type { Sha256 } from '../crypto/provider.js'
@@ -62,9 +63,10 @@ export interface StoredFile extends FileRecord {
   readonly id: Uint8Array
 }
 
-/** Every file of a state, by id. */
-export function* storedFiles(state: Pick<StateReader, 'scan'>): IterableIterator<StoredFile> {
-  for (const { key, value } of state.scan(filesPrefix(), prefixEnd(filesPrefix()))) yield { id: key.slice(1, 1 + FILE_ID_LENGTH), ...decodeFile(value) }
+/** Every file of a state, by id; those after `after` alone, if it is an id. */
+export function* storedFiles(state: Pick<StateReader, 'scan'>, after?: Uint8Array): IterableIterator<StoredFile> {
+  const lo = after?.length === FILE_ID_LENGTH ? concatBytes(fileKey(after), Uint8Array.of(0)) : filesPrefix()
+  for (const { key, value } of state.scan(lo, prefixEnd(filesPrefix()))) yield { id: key.slice(1, 1 + FILE_ID_LENGTH), ...decodeFile(value) }
 }
 
 /** How many chunks a file of that length has: an empty one has one, of nothing. */

@@ -27,8 +27,9 @@ export class FileSealer {
     this.#tree = new LogTree(env.crypto)
   }
 
-  get length(): number {
-    return this.#length
+  /** Bytes that are in sealed chunks. */
+  get written(): number {
+    return Math.min(this.#length, this.#tree.size * FILE_CHUNK_LENGTH)
   }
 
   /** Sealed chunks that are full now. A full one is held back until more comes: the last is sealed as the last. Throws `bad-argument` beyond the longest file. */

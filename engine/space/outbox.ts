@@ -200,3 +200,9 @@ export function isDraft(record: Uint8Array): boolean {
   const decoded = decodeRecord(record)
   return decoded.kind === 'entry' && decoded.entry.ops.every(({ op }) => DRAFT_OPS.has(op))
 }
+
+/** Whoever wrote it sees to it: file-entries.ts. */
+export function isFileEntry(record: Uint8Array): boolean {
+  const decoded = decodeRecord(record)
+  return decoded.kind === 'entry' && decoded.entry.ops.every(({ op }) => op === 'file.put' || op === 'file.delete')
+}

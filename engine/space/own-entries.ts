@@ -37,8 +37,7 @@ export class OwnEntries {
     return core.lock.run(async () => {
       if (core.remote !== undefined) await this.#advance.restoreRemote()
       const mayWrite = core.standing.writable && core.me.role !== undefined
-      // Somebody left, and the epoch has no secret yet: whoever writes first makes one, and then writes on the state that has it.
-      if (mayWrite && isVoid(core.views.current.held.tree, metaOf(core.views.current.held.tree))) await this.#write([buildRotate(core.buildContext())], [], undefined)
+      if (mayWrite) await this.#fillEpoch()
       if (view !== core.views.current) throw new SealError('stale-view', 'The space moved on while this transaction was running; run it again on the new state.')
       const { role } = core.me
       if (role === undefined) throw readOnly('removed')
@@ -54,6 +53,21 @@ export class OwnEntries {
       if (this.#core.remote !== undefined) await this.#advance.restoreRemote()
       return this.#write(await this.#core.within(() => build(this.#core.buildContext())), [], undefined, withKeyring)
     })
+  }
+
+  /** As `commitOps`, for what is sealed under the epoch's secret. */
+  commitFiles(build: (context: BuildContext) => readonly Op[]): Promise<Committed> {
+    const core = this.#core
+    return core.lock.run(async () => {
+      if (core.standing.writable && core.me.role !== undefined) await this.#fillEpoch()
+      return this.#write(build(core.buildContext()), [], undefined)
+    })
+  }
+
+  /** Somebody left, and the epoch has no secret yet: whoever writes first makes one, and then writes on the state that has it. */
+  async #fillEpoch(): Promise<void> {
+    const { tree } = this.#core.views.current.held
+    if (isVoid(tree, metaOf(tree))) await this.#write([buildRotate(this.#core.buildContext())], [], undefined)
   }
 
   retried(hash: Uint8Array): Promise<void> {

@@ -55,7 +55,7 @@ export interface SpaceEvents {
 
 /** Something is wrong and somebody should know. `evidence` verifies offline (`verifyEvidence`; of an equivocation, `verifyDeviceEvidence`). */
 export interface Alert {
-  readonly code: 'fork' | 'rollback' | 'equivocation' | 'relay-junk' | 'truncated' | 'tampered' | 'bad-link' | 'copied-store' | 'removed' | 'unsupported-version'
+  readonly code: 'fork' | 'rollback' | 'equivocation' | 'relay-junk' | 'truncated' | 'tampered' | 'bad-link' | 'copied-store' | 'lost-file' | 'files-refused' | 'removed' | 'unsupported-version'
   readonly message: string
   readonly evidence?: Uint8Array
   readonly facts: Readonly<Record<string, string | number>>

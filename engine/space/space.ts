@@ -100,6 +100,10 @@ export class Space implements SpaceWriter, SpaceSync {
   get currentState(): HeldState['tree'] {
     return this.#core.views.current.held.tree
   }
+  /** Likewise of `verified`. */
+  get verifiedState(): HeldState['tree'] {
+    return this.#core.views.verified.held.tree
+  }
   /** The verified log's leaf hashes: for proofs and comparisons. */
   get log(): Follower['log'] {
     return this.#core.follower.log
@@ -159,6 +163,11 @@ export class Space implements SpaceWriter, SpaceSync {
   /** Write ops of the group or of the space as a whole; built on the state they will be applied to. */
   commitOps(build: (context: BuildContext) => readonly Op[], withKeyring: 'with-keyring' | 'as-needed' = 'as-needed'): Promise<Committed> {
     return this.#own.commitOps(build, withKeyring === 'with-keyring')
+  }
+
+  /** Write ops on files: as `commitOps`, on an epoch that has a secret. */
+  commitFiles(build: (context: BuildContext) => readonly Op[]): Promise<Committed> {
+    return this.#own.commitFiles(build)
   }
 
   // ---- the relay's side --------------------------------------------------------------------------------------------------------

@@ -16,9 +16,11 @@ import { isSealError, SealError } from '../../engine/errors.js'
 import { readGrave } from '../../engine/group/graves.js'
 import { openInvitations, readDevice } from '../../engine/group/roster.js'
 import { checkpointSigner, formatStateLine, originOfSpace, signCheckpoint } from '../../engine/log/checkpoint.js'
+import type { LogProof } from '../../engine/log/merkle.js'
 import { AnchorStates } from '../../engine/space/anchors.js'
 import { verifyAside } from '../../engine/space/aside.js'
 import { decodeRecord, entryHash } from '../../engine/space/entry.js'
+import { type FileFacts, readFile, storedFiles, verifyChunk } from '../../engine/space/file-record.js'
 import { type Followed, Follower, type HeldState, type SignatureTrust } from '../../engine/space/follower.js'
 import { LogTree } from '../../engine/log/tree.js'
 import { recordWitness } from '../../engine/space/witness.js'
@@ -86,6 +88,7 @@ class FollowerLedger implements Ledger {
   /** Devices looked up at this head: every send asks for its reader's. */
   readonly #devices = new Map<number, Access | undefined>()
 
+  readonly #deletedFiles: Uint8Array[] = []
   readonly #seal: SnapshotSeal
   /** Ascending by size. */
   readonly #kept: HeldState[] = []
@@ -133,6 +136,30 @@ class FollowerLedger implements Ledger {
 
   unmark(mark: LedgerMark): void {
     ;(mark as unknown as HeldState).tree.release()
+  }
+
+  file(id: Uint8Array): FileFacts | undefined {
+    return readFile(this.#follower.state.tree, id)
+  }
+
+  *files(after: Uint8Array): Iterable<{ readonly id: Uint8Array; readonly length: number }> {
+    yield* storedFiles(this.#follower.state.tree, after)
+  }
+
+  isChunk(id: Uint8Array, number: number, chunk: Uint8Array, proof: LogProof): boolean {
+    const file = this.file(id)
+    if (file === undefined) return false
+    try {
+      verifyChunk(this.#follower.env.crypto, file, number, chunk, proof)
+      return true
+    } catch (error) {
+      if (isSealError(error, 'bad-proof')) return false
+      throw error
+    }
+  }
+
+  takeDeletedFiles(): readonly Uint8Array[] {
+    return this.#deletedFiles.splice(0)
   }
 
   device(id: number): Access | undefined {
@@ -256,6 +283,7 @@ class FollowerLedger implements Ledger {
     for (const each of entry.ops) {
       if (isRowOp(each)) continue // almost all there are
       const { op } = each
+      if (each.op === 'file.delete') this.#deletedFiles.push(each.id.slice())
       if (op === 'invite.create') this.#anchors.followed()
       if (op === 'member.remove' || op === 'device.remove') this.#partings.set(this.head.size, this.head.stateRoot)
     }

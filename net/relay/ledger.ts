@@ -3,6 +3,8 @@
  * A ledger holds no secret. Judging is synchronous and reversible: the relay advances, stores, and goes back if storing failed.
  */
 import type { Head } from '../../engine/space/types.js'
+import type { LogProof } from '../../engine/log/merkle.js'
+import type { FileFacts } from '../../engine/space/file-record.js'
 import type { Page } from '../../engine/state/pages.js'
 import type { RelayLog } from './store.js'
 
@@ -73,6 +75,14 @@ export interface Ledger {
   reset(mark: LedgerMark): void
   /** Let go of a mark that was not needed. */
   unmark(mark: LedgerMark): void
+  /** What the present state says of a file. */
+  file(id: Uint8Array): FileFacts | undefined
+  /** Files of the present state, by id, those after `after` alone. */
+  files(after: Uint8Array): Iterable<{ readonly id: Uint8Array; readonly length: number }>
+  /** Whether these bytes are chunk `number` of a file that the state has. */
+  isChunk(id: Uint8Array, number: number, chunk: Uint8Array, proof: LogProof): boolean
+  /** Files that were deleted since this was last asked. One that is there again was put again, or the ledger went back. */
+  takeDeletedFiles(): readonly Uint8Array[]
   device(id: number): Access | undefined
   invitation(id: number): Access | undefined
   /** The signing key that a joining record asks to admit; undefined for any other record. */

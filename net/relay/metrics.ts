@@ -3,6 +3,8 @@ const HELP = {
   entries_in: 'Entries stored.',
   entries_refused: 'Entries refused.',
   entries_out: 'Messages of entries sent.',
+  chunks_in: 'Chunks of files stored.',
+  chunks_out: 'Chunks of files sent.',
   frames_in: 'Frames received.',
   pages: 'Pages of reads sent.',
   presence: 'Presence messages passed on.',

@@ -58,12 +58,15 @@ export interface RelayLimits extends SessionLimits {
   readonly maxIdleBytes: number
   /** When an image of a space is written. */
   readonly images: ImageRule
+  /** Bytes of files that a space may keep here. */
+  readonly maxFileBytes: number
 }
 
 export const DEFAULT_LIMITS: RelayLimits = {
   maxBuffered: 16 * 1024 * 1024,
   records: { perSecond: 50_000, burst: 100_000 },
   reads: { perSecond: 64 * 1024 * 1024, burst: 512 * 1024 * 1024 },
+  chunks: { perSecond: 128 * 1024 * 1024, burst: 512 * 1024 * 1024 },
   messages: { perSecond: 5_000, burst: 20_000 },
   answerBytes: 1024 * 1024,
   maxInWork: 1_000,
@@ -76,6 +79,7 @@ export const DEFAULT_LIMITS: RelayLimits = {
   maxInWorkTotal: 512 * 1024 * 1024,
   maxUnfinishedTotal: 512 * 1024 * 1024,
   maxIdleRooms: 100,
+  maxFileBytes: 16 * 1024 * 1024 * 1024,
   maxIdleBytes: 256 * 1024 * 1024,
   images: { entries: 2_000, bytes: 8 * 1024 * 1024 },
 }
@@ -159,6 +163,7 @@ export class Relay {
       create: (space, genesis) => this.#create(space, genesis, peer),
       recordBucket: (space, device) => this.#bucket(`records ${encodeHex(space)}/${device === 0 ? peer : device}`, this.#limits.records),
       readBucket: (space, device) => this.#bucket(`reads ${encodeHex(space)}/${device === 0 ? peer : device}`, this.#limits.reads),
+      chunkBucket: (space, device) => this.#bucket(`chunks ${encodeHex(space)}/${device === 0 ? peer : device}`, this.#limits.chunks),
       reserve: (bytes) => {
         if (this.#inWork + bytes > this.#limits.maxInWorkTotal) return false
         this.#inWork += bytes
@@ -207,6 +212,7 @@ export class Relay {
         log,
         ledger: image?.ledger ?? this.#options.judge.found(space, genesis),
         steps: image?.steps ?? [],
+        maxFileBytes: this.#limits.maxFileBytes,
         images: { rule: this.#limits.images, replace: refused, onFailed: (error) => this.#options.log?.('image-failed', { message: error instanceof Error ? error.message : String(error) }) },
         sign: (head) => this.#options.judge.sign(space, head),
         onBroken: (error) => this.#broken(name, room, error),

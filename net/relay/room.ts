@@ -9,6 +9,7 @@ import { MAX_BATCH_RECORDS } from '../../engine/limits.js'
 import type { Head } from '../../engine/space/types.js'
 import { encodeMessage } from '../messages.js'
 import { Images, type ImageRule } from './image.js'
+import { RoomFiles } from './files.js'
 import type { Aside, FormerHead, Ledger } from './ledger.js'
 import type { RelayLog } from './store.js'
 
@@ -31,6 +32,7 @@ export interface RoomOptions {
   readonly images: { readonly rule: ImageRule; readonly replace: boolean; readonly onFailed: (error: unknown) => void }
   /** Former heads that came with the ledger's image. */
   readonly steps?: readonly FormerHead[]
+  readonly maxFileBytes: number
 }
 
 /** Records of one group: bounded, so that one flood doesn't hold up the others for long. */
@@ -54,6 +56,7 @@ interface Waiting { readonly record: Uint8Array; readonly restored: boolean; rea
 export class Room {
   readonly ledger: Ledger
   readonly listeners = new Set<RoomListener>()
+  readonly files: RoomFiles
   readonly #options: RoomOptions
   readonly #log: RelayLog
   #queue: Waiting[] = []
@@ -65,6 +68,7 @@ export class Room {
   readonly #steps: FormerHead[]
   readonly #images: Images
   #sinceStep = 0
+  #started = false
   #closed = false
   #broken = false
   #head: Head
@@ -75,6 +79,7 @@ export class Room {
     this.#head = options.ledger.head // of the genesis, or of an image: both are of what is stored
     this.#steps = [...(options.steps ?? [])]
     this.#log = options.log
+    this.files = new RoomFiles(options.ledger, options.log.chunks, options.maxFileBytes)
     this.ledger.keep()
     this.#images = new Images({ ...options.images, ledger: options.ledger, log: options.log })
     this.#log.onGrowth = () => {
@@ -93,6 +98,8 @@ export class Room {
   /** Read what the store holds beyond the ledger. Call once before use. */
   async start(): Promise<void> {
     await this.#catchUp()
+    this.#started = true
+    this.files.followed()
   }
 
   /** Of what is durable: while a group is being stored the ledger is ahead of it, and nobody is told of that. */
@@ -174,6 +181,7 @@ export class Room {
     while (this.#working) await this.#working
     // After a failure the ledger may be ahead of the log, or behind it.
     if (!this.#broken) await this.#images.finish(this.#steps)
+    await this.files.close()
     await this.#log.close()
   }
 
@@ -274,6 +282,7 @@ export class Room {
     this.#images.grown(records.length, bytes)
     this.#head = this.ledger.head
     this.ledger.keep()
+    if (this.#started) this.files.followed()
     const { size, stateRoot } = this.#head
     if (size - (this.#steps.at(-1)?.size ?? 0) >= STEP_RECORDS || this.#sinceStep >= STEP_BYTES) {
       this.#steps.push({ size, stateRoot })

@@ -11,6 +11,8 @@ export interface SessionLimits {
   readonly records: Rate
   /** Bytes of proofs a device may read. */
   readonly reads: Rate
+  /** Bytes of chunks of files that a device may bring and fetch. */
+  readonly chunks: Rate
   /** Messages a connection may send. */
   readonly messages: Rate
   /** Bytes of records in one answer. */
@@ -38,6 +40,8 @@ export interface SessionHost {
   recordBucket(space: Uint8Array, device: number): Bucket
   /** Bytes of proofs, likewise. */
   readBucket(space: Uint8Array, device: number): Bucket
+  /** Bytes of chunks, likewise, both ways. */
+  chunkBucket(space: Uint8Array, device: number): Bucket
   /** Bytes in work, of all connections together. False: the relay has no room for them now. */
   reserve(bytes: number): boolean
   giveBack(bytes: number): void

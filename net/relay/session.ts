@@ -8,6 +8,7 @@ import { MAX_BATCH_RECORDS } from '../../engine/limits.js'
 import { decodeMessage, encodeMessage, WIRE_VERSION, type Message, type MessageOf } from '../messages.js'
 import type { Connection } from '../transport.js'
 import { Bucket } from './bucket.js'
+import { carry, type FileRequest } from './carrying.js'
 import type { Head } from '../../engine/space/types.js'
 import type { Access } from './ledger.js'
 import { chunkOf, Reading, snapshotOf } from './reading.js'
@@ -217,6 +218,7 @@ export class Session implements RoomListener {
       }
       case 'read': return this.#read(room, message)
       case 'witness': return this.#witness(room, message)
+      case 'chunk': case 'bringChunk': case 'heldChunks': case 'wantedFiles': return this.#carry(room, message)
       case 'presence': {
         this.#host.count('presence')
         const frame = encodeMessage({ kind: 'presenceFrom', request: 0, message: message.message })
@@ -317,6 +319,14 @@ export class Session implements RoomListener {
     if ((!until && !this.#isServed()) || !this.#keepsUp(from)) return
     this.#host.count('pages')
     this.#send({ kind: 'witnessed', request, from, records: made.records, note: room.noteFor(made.head), witness: made.witness })
+  }
+
+  async #carry(room: Room, message: FileRequest): Promise<void> {
+    const id = this.#proved?.kind === 'device' ? this.#proved.id : 0
+    const bucket = this.#host.chunkBucket(this.#space as Uint8Array, id)
+    const answer = await carry(room.files, message, { isDevice: id !== 0, bucket, count: (metric) => this.#host.count(metric) })
+    // Removed meanwhile, perhaps.
+    if (!this.#ended && this.#isServed() && this.#keepsUp(room.size)) this.#send(answer)
   }
 
   /** If the device was removed: where its log ends. */

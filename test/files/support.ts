@@ -1,4 +1,5 @@
 /** Files for tests: sealed by the engine, with what a hostile relay or member would need to lie about them. */
+import { expect } from 'vitest'
 import { buildPutFile } from '../../engine/space/build-files.js'
 import type { FileFacts } from '../../engine/space/file-record.js'
 import { FileSealer } from '../../engine/space/file-sealer.js'
@@ -31,6 +32,11 @@ export function treeOf(chunks: readonly Uint8Array[]): LogTree {
   const tree = new LogTree(crypto)
   for (const chunk of chunks) tree.append(leafHash(crypto, chunk))
   return tree
+}
+
+/** `expect.poll`, for as long as a busy machine may take. */
+export function poll<T>(what: () => T | Promise<T>): ReturnType<typeof expect.poll<T>> {
+  return expect.poll(what, { timeout: 20_000, interval: 10 })
 }
 
 /** Bytes that compress to nothing else and differ everywhere. */

@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isSealError } from '../../engine/errors.js'
+import { MAX_SEALED_CHUNK_LENGTH } from '../../engine/limits.js'
 import { decodeMessage, encodeMessage, type Message } from '../../net/messages.js'
 import { decodeFrame, encodeFrame } from '../../net/wire.js'
 
@@ -24,6 +25,14 @@ const MESSAGES: readonly Message[] = [
   { kind: 'rows', request: 6, size: 12, from: 0, count: 900 },
   { kind: 'rowsAre', request: 6, proof: bytes(70_000) },
   { kind: 'refused', request: 3, code: 'denied', message: 'no' },
+  { kind: 'chunk', request: 5, file: bytes(32), number: 7 },
+  { kind: 'bringChunk', request: 6, file: bytes(32), number: 7, proof: Array.from({ length: 15 }, () => bytes(32)), chunk: bytes(70_000) },
+  { kind: 'heldChunks', request: 7, file: bytes(32) },
+  { kind: 'wantedFiles', request: 8, after: bytes(0) },
+  { kind: 'chunkIs', request: 5, proof: [], chunk: bytes(16) },
+  { kind: 'chunkTaken', request: 6 },
+  { kind: 'heldAre', request: 7, bits: bytes(4096) },
+  { kind: 'wantedAre', request: 8, files: [bytes(32), bytes(32)] },
   { kind: 'ping', request: 4 },
 ]
 
@@ -68,6 +77,17 @@ describe('messages', () => {
     expect(refused(new Uint8Array(100_000).fill(0x91))).toBe(true) // nesting
     expect(refused(Uint8Array.of(0x81, 0xa9, ...new TextEncoder().encode('__proto__'), 0x01))).toBe(true) // maps
     expect(refused(Uint8Array.of(0x92, 0x11, 0xd4, 0x00, 0x00))).toBe(true) // extension types
+  })
+
+  it('chunks, proofs and ids over their limits are refused', () => {
+    const base = { kind: 'bringChunk', request: 6, file: bytes(32), number: 0, proof: [], chunk: bytes(17) } as const
+    expect(refused(encodeMessage({ ...base, chunk: bytes(MAX_SEALED_CHUNK_LENGTH) }))).toBe(false)
+    for (const over of [{ chunk: bytes(MAX_SEALED_CHUNK_LENGTH + 1) }, { proof: Array.from({ length: 16 }, () => bytes(32)) }, { proof: [bytes(33)] }, { file: bytes(31) }, { number: 2 ** 48 }]) {
+      expect(refused(encodeMessage({ ...base, ...over }))).toBe(true)
+    }
+    for (const wrong of [{ kind: 'heldAre', request: 1, bits: bytes(4097) }, { kind: 'wantedFiles', request: 1, after: bytes(33) }, { kind: 'wantedAre', request: 1, files: Array.from({ length: 1025 }, () => bytes(32)) }] as const) {
+      expect(refused(encodeMessage(wrong))).toBe(true)
+    }
   })
 
   it('wrong kinds of field are refused', () => {

@@ -1,0 +1,164 @@
+/**
+ * Content of files, to and from the relay. A device brings what it has put as soon as its entry is in the log, and what others have put if they have not after a while:
+ * the relay says what it lacks, so there is no queue to lose. What it gives is verified by who asked (engine/space/files.ts); what it takes, by it.
+ */
+import { encodeHex } from '../engine/codec/bytes.js'
+import { isSealError, SealError } from '../engine/errors.js'
+import type { LogProof } from '../engine/log/merkle.js'
+import type { Upload } from '../engine/space/file-shelf.js'
+import type { Rpc } from './rpc.js'
+
+/** What this device has of a file, for a relay that lacks it. */
+export interface FileHolder {
+  /** Undefined: not all of it is here. `own`: put by this member. */
+  upload(id: Uint8Array): Promise<{ readonly own: boolean; readonly upload: () => Promise<Upload | undefined> } | undefined>
+}
+
+export interface FileTransferOptions {
+  readonly holder: FileHolder
+  /** The connection, once it is in step. */
+  readonly rpc: () => Rpc | undefined
+  /** Milliseconds after which what others have put, and not brought, is brought from here. Default 60,000. */
+  readonly othersAfter?: number
+  /** The relay takes no more of this space's files. */
+  readonly onRefused?: (error: SealError) => void
+}
+
+const OTHERS_AFTER = 60_000
+/** Chunks sent before the first is acknowledged. */
+const AHEAD = 8
+/** Wait before a chunk is sent or asked for again that came too fast, in milliseconds. */
+const SLOW_DOWN = 500
+
+export class FileTransfer {
+  readonly #options: FileTransferOptions
+  #running: Promise<void> | undefined
+  #again = false
+  /** It is time to bring what others have not. */
+  #others = false
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #stopped = false
+
+  constructor(options: FileTransferOptions) {
+    this.#options = options
+  }
+
+  /** A sealed chunk, unverified. Throws `unavailable`: no relay is reached, or it has not got that. */
+  async fetch(id: Uint8Array, number: number): Promise<{ readonly chunk: Uint8Array; readonly proof: LogProof }> {
+    try {
+      const { chunk, proof } = await patiently(this.#rpc(), (rpc) => rpc.call({ kind: 'chunk', file: id, number }, 'chunkIs'))
+      return { chunk, proof }
+    } catch (error) {
+      if (isSealError(error, 'disconnected')) throw offline(error)
+      if (!isSealError(error, 'relay-refused') || (error.facts.code !== 'no-chunk' && error.facts.code !== 'no-file')) throw error
+      throw new SealError('unavailable', 'This content is not here, and the relay has not got it yet: the device that put it has to connect.', { reason: 'not-uploaded', number }, { cause: error })
+    }
+  }
+
+  /** The connection is in step, or a file of this device has landed: bring what the relay lacks. */
+  poke(): void {
+    if (this.#stopped) return
+    this.#start()
+    this.#timer ??= this.#later()
+  }
+
+  /** Resolves when nothing is on its way. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    await this.#running
+  }
+
+  /** Resolves when what was to be brought now was, or can't be. */
+  async settled(): Promise<void> {
+    while (this.#running) await this.#running
+  }
+
+  #start(): void {
+    this.#again = true
+    this.#running ??= this.#run()
+  }
+
+  #later(): ReturnType<typeof setTimeout> {
+    const timer = setTimeout(() => {
+      this.#timer = undefined
+      this.#others = true
+      this.#start()
+    }, this.#options.othersAfter ?? OTHERS_AFTER)
+    if (typeof timer === 'object') timer.unref()
+    return timer
+  }
+
+  async #run(): Promise<void> {
+    await Promise.resolve() // whoever started it has taken note of it
+    while (this.#again && !this.#stopped) {
+      const others = this.#others
+      this.#again = false
+      this.#others = false
+      try {
+        await this.#bringAll(others)
+      } catch (error) {
+        if (!isSealError(error)) throw error
+        if (error.code === 'relay-refused') this.#options.onRefused?.(error)
+        // The next connection asks again.
+      }
+    }
+    this.#running = undefined // with no turn of the event loop since the last look at `again`
+  }
+
+  async #bringAll(others: boolean): Promise<void> {
+    for (let after = new Uint8Array(0); ;) {
+      const { files } = await this.#rpc().call({ kind: 'wantedFiles', after }, 'wantedAre')
+      for (const id of files) {
+        if (id.length !== 32 || (after.length > 0 && encodeHex(id) <= encodeHex(after))) throw new SealError('bad-frame', 'The relay named files out of order.')
+        const held = await this.#options.holder.upload(id)
+        if (held && (held.own || others)) await this.#bring(id, held.upload)
+        after = Uint8Array.from(id)
+      }
+      if (files.length === 0) return
+    }
+  }
+
+  async #bring(id: Uint8Array, open: () => Promise<Upload | undefined>): Promise<void> {
+    const { bits } = await this.#rpc().call({ kind: 'heldChunks', file: id }, 'heldAre')
+    const upload = await open()
+    if (upload === undefined) return // damaged here: nothing to bring
+    const missing = Array.from({ length: upload.count }, (_, number) => number).filter((number) => ((bits[number >> 3] ?? 0) & (1 << (number & 7))) === 0).values()
+    let refused: unknown
+    await Promise.all(Array.from({ length: AHEAD }, async () => {
+      for (const number of missing) {
+        if (refused !== undefined || this.#stopped) return
+        try {
+          const { chunk, proof } = await upload.chunk(number)
+          await patiently(this.#rpc(), (rpc) => rpc.call({ kind: 'bringChunk', file: id, number, proof, chunk }, 'chunkTaken'))
+        } catch (error) {
+          refused ??= error
+        }
+      }
+    }))
+    // Deleted meanwhile, here or there, is no failure.
+    if (refused !== undefined && !(isSealError(refused) && (refused.facts.code === 'no-file' || refused.code === 'unavailable'))) throw refused
+  }
+
+  #rpc(): Rpc {
+    const rpc = this.#options.rpc()
+    if (rpc === undefined) throw offline()
+    return rpc
+  }
+}
+
+/** Again for as long as the relay asks to be slower. */
+async function patiently<T>(rpc: Rpc, call: (rpc: Rpc) => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await call(rpc)
+    } catch (error) {
+      if (!isSealError(error, 'relay-refused') || error.facts.code !== 'rate') throw error
+      await new Promise((resolve) => setTimeout(resolve, SLOW_DOWN))
+    }
+  }
+}
+
+function offline(cause?: unknown): SealError {
+  return new SealError('unavailable', 'This content is not on this device, and no relay is connected.', { reason: 'offline' }, { cause })
+}
