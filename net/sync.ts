@@ -44,6 +44,8 @@ const AHEAD_GRACE = 2_000
 
 export class Sync {
   readonly presence: PresenceChannel
+  /** The connection, while it is in step. */
+  readonly rpc = (): Rpc | undefined => this.#rpc
   readonly #space: SpaceSync
   readonly #options: SyncOptions
   #state: SyncState = 'offline'
@@ -66,11 +68,6 @@ export class Sync {
     this.presence = new PresenceChannel(space, {
       every: options.presenceEvery ?? 15_000, now: options.now, rpc: () => this.#rpc, onAhead: (size, member) => this.#lookAhead(size, member),
     })
-  }
-
-  /** The connection, while it is in step. */
-  get rpc(): Rpc | undefined {
-    return this.#rpc
   }
 
   get state(): SyncState {
