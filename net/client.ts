@@ -114,3 +114,10 @@ export function sizeOfNote(note: Uint8Array): number {
   const size = Number(new TextDecoder().decode(note.subarray(0, 200)).split('\n')[1])
   return Number.isSafeInteger(size) ? size : 0
 }
+
+/** As many of the first records as fit into one message of `most` bytes, at least one. */
+export function withinBytes(records: readonly Uint8Array[], most: number): readonly Uint8Array[] {
+  let bytes = 0
+  const end = records.findIndex((record, i) => (bytes += record.length) > most && i > 0)
+  return end < 0 ? records : records.slice(0, end)
+}

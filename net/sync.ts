@@ -6,7 +6,7 @@ import { isSealError, SealError } from '../engine/errors.js'
 import { MAX_BATCH_RECORDS } from '../engine/limits.js'
 import type { Alert, SpaceSync } from '../engine/space/port.js'
 import { carriesAcceptance, goOver } from './branch.js'
-import { greet, pullStep, pullWitnessed, type Greeting, type Step } from './client.js'
+import { greet, pullStep, pullWitnessed, type Greeting, type Step, withinBytes } from './client.js'
 import type { Message, MessageOf } from './messages.js'
 import { PresenceChannel } from './presence.js'
 import { askPage } from './reads.js'
@@ -209,7 +209,7 @@ export class Sync {
 
   async #restore(rpc: Rpc, start: number): Promise<void> {
     for (let from = start; from < this.#space.head.size;) {
-      const records = withinBytes(await this.#held(from, Math.min(this.#space.head.size, from + MAX_BATCH_RECORDS)))
+      const records = withinBytes(await this.#held(from, Math.min(this.#space.head.size, from + MAX_BATCH_RECORDS)), SEND_BYTES)
       const answer = await rpc.call({ kind: 'restore', from, records }, 'appended')
       if (answer.refused !== '') throw new SealError('relay-refused', `The relay refuses entries that were verified here: ${answer.refused}`, { code: answer.refused, from })
       from += records.length
@@ -392,11 +392,4 @@ export class Sync {
 
 function removed(): SealError {
   return new SealError('relay-refused', 'This device was removed from the space; relays serve it no longer.', { code: 'removed' })
-}
-
-/** As many of the first records as fit into one message, at least one. */
-function withinBytes(records: readonly Uint8Array[]): readonly Uint8Array[] {
-  let bytes = 0
-  const end = records.findIndex((record, i) => (bytes += record.length) > SEND_BYTES && i > 0)
-  return end < 0 ? records : records.slice(0, end)
 }
