@@ -22,6 +22,8 @@ import type { Alert, SpaceEvents } from './engine/space/port.js'
 import { openFiles } from './engine/space/open-files.js'
 import { Snapshots } from './engine/space/snapshot.js'
 import type { Space, SpaceOptions } from './engine/space/space.js'
+import { openThinSpace, type ThinOptions } from './engine/space/thin/open.js'
+import type { RemoteCounters } from './engine/space/thin/remote.js'
 import type { DeviceView, Head, MemberId, MemberView, Role, SettleState } from './engine/space/types.js'
 import type { Store, StoreLocation } from './engine/store/store.js'
 import { auditFromRelay, type AuditOptions } from './net/audit.js'
@@ -43,6 +45,8 @@ export type { Resumed } from './engine/space/change-branch.js'
 export type { Alert } from './engine/space/port.js'
 export type { ByteRange, FileInfo, Files, OpenFile, PutFileOptions } from './engine/space/files.js'
 export type { DeviceView, Head, MemberView, Role, SettleState } from './engine/space/types.js'
+export type { ThinOptions } from './engine/space/thin/open.js'
+export type { RemoteCounters } from './engine/space/thin/remote.js'
 export type { StoreLocation } from './engine/store/store.js'
 export type { AuditOptions } from './net/audit.js'
 export type { SyncState } from './net/sync.js'
@@ -63,6 +67,11 @@ export interface OpenOptions {
   /** Told while much is loaded: entries received or replayed so far; of a snapshot, rows, and how many there are. */
   readonly onProgress?: (done: number, of?: number) => void
   readonly database?: DatabaseOptions
+  /**
+   * A thin client: it holds the verified head, its secrets and the catalog, and no rows; those that a statement needs are read at the relay, each answer
+   * proved against that head. For `joinSpace`, and `openSpace` of a store that was joined so. It needs the relay for every query.
+   */
+  readonly thin?: boolean | ThinOptions
   /** For tests: the sources of time, randomness and connections. */
   readonly unsafe?: { readonly random?: (length: number) => Uint8Array; readonly now?: () => number; readonly dial?: Dial }
 }
@@ -104,7 +113,8 @@ export async function createSpace(options: CreateOptions): Promise<SealedSpace> 
  */
 export async function openSpace(options: OpenOptions): Promise<SealedSpace> {
   const parts = await partsOf(options)
-  return onStore(options.store, async (store) => SealedSpace.assemble(await openEngineSpace(store, parts.space), options, parts))
+  const thin = thinOf(options)
+  return onStore(options.store, async (store) => SealedSpace.assemble(thin ? openThinSpace(store, parts.space, thin) : await openEngineSpace(store, parts.space), options, parts))
 }
 
 /**
@@ -117,13 +127,18 @@ export async function openSpace(options: OpenOptions): Promise<SealedSpace> {
 export async function joinSpace(link: string, options: OpenOptions & { readonly profile?: Profile }): Promise<SealedSpace> {
   const parts = await partsOf(options)
   const parsed = parseLink(parts.space.crypto, link)
-  const channel = await joinChannel(parts.dial, parsed, (relayName, nonce) => signInvitationChallenge(parts.space, parsed, relayName, nonce), options.onProgress)
+  const thin = thinOf(options)
+  const channel = await joinChannel(parts.dial, parsed, (relayName, nonce) => signInvitationChallenge(parts.space, parsed, relayName, nonce), options.onProgress, undefined, thin !== undefined)
   try {
     return await onStore(options.store, async (store) =>
-      SealedSpace.assemble(await joinEngineSpace(store, parts.space, parsed, channel, options.profile, options.onProgress, options.onProgress), options, parts))
+      SealedSpace.assemble(await joinEngineSpace(store, parts.space, parsed, channel, options.profile, options.onProgress, options.onProgress, thin), options, parts))
   } finally {
     channel.close()
   }
+}
+
+function thinOf({ thin }: OpenOptions): ThinOptions | undefined {
+  return thin === true ? {} : thin === false ? undefined : thin
 }
 
 /** The store is open for as long as the space is: what fails on the way gives it back. */
@@ -194,7 +209,8 @@ export class SealedSpace implements AsyncDisposable {
   readonly engine: Space
   readonly #options: OpenOptions
   readonly #parts: Parts
-  readonly #snapshots: Snapshots
+  /** A thin client has nothing to take one of. */
+  readonly #snapshots: Snapshots | undefined
   #sync: Sync | undefined
   #state: SyncState = 'stopped'
   /** Files beside the rows: photos, documents, whatever is too long for one. Sealed, verified, brought to the relay in the background. */
@@ -211,7 +227,7 @@ export class SealedSpace implements AsyncDisposable {
     this.db = db
     this.#options = options
     this.#parts = parts
-    this.#snapshots = new Snapshots(engine)
+    this.#snapshots = engine.remote ? undefined : new Snapshots(engine)
     this.#groupDuties = new Duties(engine)
     const { files, entries } = openFiles(engine, { random: parts.space.random, source: (id, number) => this.#fetchChunk(id, number), onLanded: () => this.#transfer.poke() })
     this.files = files
@@ -286,6 +302,10 @@ export class SealedSpace implements AsyncDisposable {
   /** Entries of this device that are not in the verified log yet. */
   get pending(): number {
     return this.engine.outbox().length
+  }
+  /** Of a thin client: how often it has asked the relay for rows, and how many bytes of proofs came. */
+  get fetched(): RemoteCounters | undefined {
+    return this.engine.remote?.counters
   }
   /** False on evidence against the relay, after removal, or under a newer protocol: reading goes on. */
   get writable(): boolean {
@@ -450,7 +470,7 @@ export class SealedSpace implements AsyncDisposable {
     await this.#fileEntries.close()
     await this.#duties
     await this.db.close()
-    await this.#snapshots.finish()
+    await this.#snapshots?.finish()
     await this.engine.close()
   }
 
@@ -483,7 +503,7 @@ export class SealedSpace implements AsyncDisposable {
     this.#duties = this.#duties
       .then(async () => {
         await this.#groupDuties.afterChange()
-        if (this.engine.writable) await this.#snapshots.afterChange()
+        if (this.engine.writable) await this.#snapshots?.afterChange()
       })
       .catch((error: unknown) => {
         // Somebody else may have been faster; the next change asks again. Anything unexpected is told.

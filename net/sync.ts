@@ -251,11 +251,12 @@ export class Sync {
       await this.#space.receive(from, records, note, witness)
       if (this.#space.evidence.length === 0) return 'followed'
     } catch (error) {
-      if (!isSealError(error, 'bad-checkpoint') && !isSealError(error, 'fork')) throw error
+      // A witness of another history is one of another state, too.
+      if (!isSealError(error) || !(['bad-checkpoint', 'fork'].includes(error.code) || (this.#space.remote && error.family === 'hostile'))) throw error
       parted = error
     }
     if (await this.#goesOver(rpc)) return 'over'
-    if (parted && !(parted.code === 'bad-checkpoint' && (await this.#findsFork(rpc)))) throw parted
+    if (parted && !(parted.code !== 'fork' && (await this.#findsFork(rpc)))) throw parted
     return 'stuck'
   }
 

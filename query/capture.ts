@@ -167,6 +167,12 @@ export class Capture {
     return deltas
   }
 
+  /** Canonical keys of rows touched so far. */
+  touchedKeys(): { readonly table: number; readonly key: readonly SqlValue[] }[] {
+    return [...this.#tables.values()].flatMap(({ id, form, touched }) =>
+      [...touched].map(([identity, noted]) => ({ table: id, key: noted === undefined ? [BigInt(identity)] : canonicalKey(noted, form.keyCollations) })))
+  }
+
   /** Tables touched so far, for declared reads and live queries. */
   touchedTables(): number[] {
     return [...this.#tables.values()].filter(({ touched }) => touched.size > 0).map(({ id }) => id)

@@ -8,6 +8,7 @@
  * Over 400 lines: statements, transactions and scripts share one queue and one rule of when to run again.
  */
 import { isSealError, SealError } from '../engine/errors.js'
+import { type RemoteRows } from '../engine/space/thin/remote.js'
 import { type Committed, type View } from '../engine/space/types.js'
 import { encodeReplay, type Replayed } from './replay.js'
 import { fromReplayed, notesOf, readMigrations, toReplayed, type Migrated, type Migration, type MigrationNote } from './migrations.js'
@@ -195,7 +196,8 @@ export class Database implements Sql {
    * await writeFile('team.db', await db.export(), { mode: 0o600 })
    */
   async export({ policies = false }: ExportOptions = {}): Promise<Uint8Array> {
-    const bytes = await this.#queue.run(() => Promise.resolve(this.#sqlite.toFile(this.#session.whole())))
+    const whole = async (): Promise<Uint8Array> => this.#sqlite.toFile(this.#session.whole())
+    const bytes = await this.#queue.run(() => (this.#space.remote === undefined ? whole() : this.#space.remote.reach(whole)))
     if (!policies) return bytes
     const { rows } = await this.queryRaw('SELECT "table", sql FROM sealdb_policies')
     const plain = this.#sqlite.fromFile(bytes)
@@ -229,6 +231,7 @@ export class Database implements Sql {
       const signal = again ? undefined : options.signal
       signal?.throwIfAborted()
       this.#refuseNesting()
+      if (this.#space.remote !== undefined) await this.#space.remote.reach(() => this.#session.ready())
       this.#session.begin(options)
       const tx = new TransactionSql(this.#session, first, signal)
       let result: T
@@ -316,9 +319,22 @@ export class Database implements Sql {
       options?.signal?.throwIfAborted()
       // By now it may have been pushed out of what is kept.
       const present = session.prepare(text, at)
+      if (this.#space.remote !== undefined) return this.#remotely(this.#space.remote, present, parameters, run)
       if (present.special) await session.provide(present, parameters)
       return this.#execute(present, parameters, run)
     })
+  }
+
+  /** Rows are elsewhere: what the statement needs is fetched first, and what turns out to be missing then; each time it begins anew. */
+  async #remotely<T>(remote: RemoteRows, prepared: Prepared, parameters: Parameters | undefined, run: (prepared: Prepared) => Outcome<T>): Promise<Outcome<T>> {
+    const session = this.#session
+    const attempt = async (): Promise<Outcome<T>> => {
+      if (prepared.special) await session.provide(prepared, parameters)
+      await session.fetch(prepared, parameters)
+      return this.#execute(prepared, parameters, run)
+    }
+    // In a transaction there is no going back to its beginning from here.
+    return session.inTransaction ? remote.reach(attempt) : this.#attempt(() => remote.reach(attempt))
   }
 
   async #execute<T>(prepared: Prepared, parameters: Parameters | undefined, run: (prepared: Prepared) => Outcome<T>): Promise<Outcome<T>> {
@@ -340,7 +356,10 @@ export class Database implements Sql {
       return run(prepared)
     }
     const { text } = prepared
-    const attempt = (): Promise<{ outcome: Outcome<T>; committed: Committed | undefined }> => this.#autocommit([{ text, parameters }], () => run(session.prepare(text)))
+    const attempt = async (): Promise<{ outcome: Outcome<T>; committed: Committed | undefined }> => {
+      if (this.#space.remote !== undefined) await session.fetch(session.prepare(text), parameters)
+      return this.#autocommit([{ text, parameters }], () => run(session.prepare(text)))
+    }
     const { outcome, committed } = await this.#attempt(attempt)
     if (committed === undefined) return outcome
     const write = this.#reruns.track(committed, { texts: [text], run: async (landed) => (await this.#attemptUnless(landed, attempt))?.committed })
@@ -356,7 +375,9 @@ export class Database implements Sql {
       outcome = run()
     } catch (error) {
       // What the statement did before it failed stays only where OR FAIL says so: SQLite has undone the rest.
-      if (!session.wasRolledBack()) await this.#commitOrRollBack(statements.map((statement) => ({ ...statement, failed: true })))
+      if (isSealError(error, 'out-of-scope')) {
+        if (session.inTransaction) session.rollback() // not what the statement came to: it is run again
+      } else if (!session.wasRolledBack()) await this.#commitOrRollBack(statements.map((statement) => ({ ...statement, failed: true })))
       throw error
     }
     return { outcome, committed: await this.#commitOrRollBack(statements) }
@@ -381,6 +402,7 @@ export class Database implements Sql {
       const session = this.#session
       this.#refuseNesting()
       await this.#provideAgain(statements)
+      if (this.#space.remote !== undefined) await this.#space.remote.reach(() => session.ready())
       session.begin()
       try {
         for (const statement of statements) if (!(await this.#again(statement))) break
@@ -417,6 +439,7 @@ export class Database implements Sql {
     if (note !== undefined) return this.#session.note(note)
     const prepared = this.#session.prepare(statement.text)
     if (prepared.special) await this.#session.provide(prepared, statement.parameters)
+    if (this.#space.remote !== undefined) await this.#session.fetch(prepared, statement.parameters)
     if (prepared.kind === 'control') savepoints(this.#session, prepared.ast)
     else {
       try {
@@ -443,6 +466,7 @@ export class Database implements Sql {
     const session = this.#session
     switch (ast.kind) {
       case 'begin':
+        if (this.#space.remote !== undefined) await this.#space.remote.reach(() => session.ready())
         session.begin()
         this.#recorded = []
         break
@@ -527,6 +551,10 @@ export class Database implements Sql {
       try {
         return await work()
       } catch (error) {
+        if ((await this.#space.remote?.supply(error)) === true) {
+          attempt--
+          continue
+        }
         if (!isSealError(error, 'stale-view')) throw error
         if (attempt === MAX_ATTEMPTS) throw new SealError('conflict', `The space kept changing while this transaction ran, ${MAX_ATTEMPTS} times over.`, { attempts: attempt }, { cause: error })
       }

@@ -3,6 +3,7 @@
  * what a relay that answered them would learn. A replica asks nobody; the last column is about a client that does.
  */
 import { type SqlValue } from '../engine/codec/value.js'
+import { isSealError } from '../engine/errors.js'
 import { type ObjectId, type RowRange, type View } from '../engine/space/types.js'
 import { isTable, type Schema, type SchemaObject } from './catalog.js'
 import { type Ranges } from './plan.js'
@@ -19,19 +20,32 @@ export function explainRanges(ranges: ReadonlyMap<ObjectId, Ranges>, schema: Sch
   for (const [id, found] of [...ranges].sort(([a], [b]) => a - b)) {
     const object = schema.get(id)
     if (object === undefined || !isTable(object)) continue
-    const total = view.count(id)
-    if (found === 'all') lines.push([object.name, 'all rows', BigInt(total), BigInt(total * LEAF_FRAME), 'that the whole table is read'])
+    const total = ifHere(() => view.count(id))
+    if (found === 'all') lines.push([object.name, 'all rows', integer(total), integer(total && total * LEAF_FRAME), 'that the whole table is read'])
     else if (found.length === 0) lines.push([object.name, 'no rows', 0n, 0n, 'nothing'])
     else for (const range of found) lines.push(line(object, range, view, total))
   }
   return lines
 }
 
-function line(object: SchemaObject, range: RowRange, view: View, total: number): SqlValue[] {
-  const count = [...view.rows(object.id, range)].length
-  const levels = Math.ceil(Math.log2(total + 1))
+/** A thin client asks nobody about what it only explains. */
+function ifHere(count: () => number): number | undefined {
+  try {
+    return count()
+  } catch (error) {
+    if (!isSealError(error, 'out-of-scope')) throw error
+    return undefined
+  }
+}
+
+const integer = (n: number | undefined): SqlValue => (n === undefined ? null : BigInt(n))
+
+function line(object: SchemaObject, range: RowRange, view: View, total: number | undefined): SqlValue[] {
+  const count = ifHere(() => [...view.rows(object.id, range)].length)
+  const levels = Math.ceil(Math.log2((total ?? 0) + 1))
   const edges = range.kind === 'key' || range.kind === 'index' ? 1 : 2
-  return [object.name, describe(object, range), BigInt(count), BigInt(edges * levels * HASH_LENGTH + count * LEAF_FRAME), learns(object, range)]
+  const bytes = total === undefined || count === undefined ? undefined : edges * levels * HASH_LENGTH + count * LEAF_FRAME
+  return [object.name, describe(object, range), integer(count), integer(bytes), learns(object, range)]
 }
 
 /** The values are the asker's own. */

@@ -3,6 +3,7 @@
  * verified roots of the tables' subtrees, which is also why nothing can change unseen.
  */
 import { equalBytes } from '../engine/codec/bytes.js'
+import { isSealError } from '../engine/errors.js'
 import { type ObjectId, type View } from '../engine/space/types.js'
 import { type SqlValue } from './values.js'
 
@@ -79,7 +80,7 @@ class Subscription<R> {
         const { catalogTag, learned } = view
         const { result, columns, raw, tables } = await this.#port.run()
         if (this.#stopped) return
-        for (const table of tables ?? []) tags.set(table, view === this.#port.view ? view.tableTag(table) : NEVER)
+        for (const table of tables ?? []) tags.set(table, view === this.#port.view ? tagOf(view, table) : NEVER)
         this.#seen = tables === undefined ? undefined : { catalogTag, learned, tags }
         if (this.#last === undefined || !sameRows(this.#last.raw, raw) || !sameRows([this.#last.columns], [columns])) {
           this.#last = { columns, raw }
@@ -102,8 +103,18 @@ const NEVER = new Uint8Array(0)
 
 function sameState(seen: Seen, view: View): boolean {
   if (seen.learned !== view.learned || !equalBytes(seen.catalogTag, view.catalogTag)) return false
-  for (const [table, tag] of seen.tags) if (!equalBytes(tag, view.tableTag(table))) return false
+  for (const [table, tag] of seen.tags) if (!equalBytes(tag, tagOf(view, table))) return false
   return true
+}
+
+/** A thin client may not have it at hand: then the query runs, and fetches it. */
+function tagOf(view: View, table: ObjectId): Uint8Array {
+  try {
+    return view.tableTag(table)
+  } catch (error) {
+    if (!isSealError(error, 'out-of-scope')) throw error
+    return NEVER
+  }
 }
 
 function sameRows(a: readonly (readonly SqlValue[])[], b: readonly (readonly SqlValue[])[]): boolean {

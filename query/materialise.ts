@@ -29,7 +29,7 @@ export interface QuarantinedRow {
 }
 
 /** Ranges of one table that are worth loading one by one. */
-const MAX_RANGES = 64
+export const MAX_RANGES = 64
 
 interface Loaded {
   readonly images: TableImages
@@ -109,11 +109,11 @@ export class Mirror {
     const before = this.#view
     next.retain()
     if (next.learned !== this.#learned) this.#openAgain(next.learned)
-    for (const id of this.#partial.keys()) if (!equalBytes(before.tableTag(id), next.tableTag(id))) this.#dropPartial(id)
+    for (const id of [...this.#partial.keys()]) if (!isSameTable(before, next, id)) this.#dropPartial(id)
     try {
       this.#moveSchema(next)
       this.#transact(() => {
-        for (const [id, loaded] of this.#loaded) this.#applyChanges(id, loaded, before, next)
+        for (const [id, loaded] of [...this.#loaded]) this.#follow(id, loaded, before, next)
         this.#refreshSequence(next, before)
       })
     } catch (error) {
@@ -151,16 +151,21 @@ export class Mirror {
   #sequence: { readonly schema: Schema; readonly id: ObjectId | undefined } | undefined
 
   /**
-   * Fill only these rows of a table that is not loaded; outside of a transaction. False if that is not worth it any more: load it whole.
+   * Fill only these rows of a table that is not loaded; outside of a transaction. False if that is not worth it any more: load it whole. `instead`: it
+   * never is, and those before go.
    */
-  loadRanges(object: SchemaObject, ranges: readonly RowRange[]): boolean {
+  loadRanges(object: SchemaObject, ranges: readonly RowRange[], instead = false): boolean {
     invariant(!this.db.inTransaction && !this.#loaded.has(object.id), 'ranges are of a table that is not loaded')
     let partial = this.#partial.get(object.id)
     const missing = ranges.map((range) => ({ range, name: sameText(range) })).filter(({ name }) => partial?.ranges.has(name) !== true)
     if (missing.length === 0) return true
-    if ((partial?.ranges.size ?? 0) + missing.length > MAX_RANGES) return false
+    if ((partial?.ranges.size ?? 0) + missing.length > MAX_RANGES) {
+      if (!instead) return false
+      this.#dropPartial(object.id)
+      if (partial !== undefined) return this.loadRanges(object, ranges, true)
+    }
     const binding = this.binding(object)
-    this.#transact(() => {
+    this.#transactOr(() => this.#dropPartial(object.id), () => {
       if (partial === undefined) {
         partial = { ...this.#newLoaded(object), ranges: new Set() }
         partial.images.clear()
@@ -322,6 +327,16 @@ export class Mirror {
     return { key, row: values, version: row.version }
   }
 
+  /** A thin client may not have what changed: then the table is filled again when it is needed. */
+  #follow(table: ObjectId, loaded: Loaded, before: View, next: View): void {
+    try {
+      this.#applyChanges(table, loaded, before, next)
+    } catch (error) {
+      if (!isSealError(error, 'out-of-scope')) throw error
+      this.unload([table])
+    }
+  }
+
   #applyChanges(table: ObjectId, loaded: Loaded, before: View, next: View): void {
     if (equalBytes(before.tableTag(table), next.tableTag(table))) return
     const object = this.#schema.get(table)
@@ -363,12 +378,22 @@ export class Mirror {
   #refreshSequence(view: View, before?: View): void {
     const object = findObject(this.#schema, 'table', SEQUENCE)
     if (object === undefined) return
-    const moved = before === undefined || [...this.#loaded.keys()].some((id) => !equalBytes(before.tableTag(id), view.tableTag(id)))
+    const moved = before === undefined || [...this.#loaded.keys()].some((id) => !isSameTable(before, view, id))
     if (!moved && this.#loaded.has(object.id)) return
     const loaded = this.#loaded.get(object.id) ?? this.#newLoaded(object)
     this.#loaded.set(object.id, loaded)
     loaded.images.clear()
     loaded.images.load(this.#images(this.binding(object), loaded, view.rows(object.id)))
+  }
+
+  /** `undo`: what the transaction has left beside SQLite, if it fails. */
+  #transactOr(undo: () => void, work: () => void): void {
+    try {
+      this.#transact(work)
+    } catch (error) {
+      undo()
+      throw error
+    }
   }
 
   #transact(work: () => void): void {
@@ -455,6 +480,16 @@ export class Mirror {
       this.db.silently(() => this.db.exec(`DROP TABLE main.${quoteName(object.name)}`))
       return refusalCode(error)
     }
+  }
+}
+
+/** Surely the same rows. */
+function isSameTable(before: View, next: View, table: ObjectId): boolean {
+  try {
+    return equalBytes(before.tableTag(table), next.tableTag(table))
+  } catch (error) {
+    if (!isSealError(error, 'out-of-scope')) throw error
+    return false
   }
 }
 

@@ -9,7 +9,8 @@
  */
 import { isSealError, SealError } from '../engine/errors.js'
 import { type SpaceWriter } from '../engine/space/port.js'
-import { type Committed, type ObjectId, type Read, type View } from '../engine/space/types.js'
+import { type RemoteRows } from '../engine/space/thin/remote.js'
+import { type Committed, type Draft, type ObjectId, type Read, type RowRange, type View } from '../engine/space/types.js'
 import { Capture } from './capture.js'
 import { findTable, isTable, noSuchTable, type Schema } from './catalog.js'
 import { schemaAfter } from './ddl.js'
@@ -17,15 +18,16 @@ import { checkPolicies, hasAutoincrement, rowsLookedAt, schemaAfterPolicy } from
 import { constants } from './evaluate.js'
 import { EXPLAIN_COLUMNS, explainRanges } from './explain.js'
 import { Functions } from './functions.js'
-import { Mirror } from './materialise.js'
+import { MAX_RANGES, Mirror } from './materialise.js'
 import { isDone, type MigrationNote } from './migrations.js'
 import { Past } from './past.js'
-import { rangesOf } from './plan.js'
+import { rangesOf, type Ranges } from './plan.js'
 import { planSchemaOf } from './plan-schema.js'
 import { bind, forget, parameterOf, PreparedTexts, valuesOf, type ObjectRow, type Outcome, type Prepared } from './prepared.js'
 import { type Reach, Roots } from './reach.js'
 import { isUniqueInSpace, relationForm } from './relation-form.js'
 import { Relations } from './relations.js'
+import { fetchRows } from './remote.js'
 import { rewrite, type Rewritten, type RewriteSchema } from './rewrite.js'
 import { foldName } from './sql/names.js'
 import { findAll } from './sql/visit.js'
@@ -135,6 +137,9 @@ export class Session {
     this.sync()
     this.#rewrite(prepared, parameters)
     const { past, relations, histories } = prepared.rewritten ?? NOT_REWRITTEN
+    if (this.space.remote !== undefined && (histories.length > 0 || relations.some((name) => name === 'sealdb_log'))) {
+      throw new SealError('out-of-scope', 'A thin client keeps no entries, so it has no log and no histories to read: read them on a replica.')
+    }
     if (past.size > 0 && !this.#past.has(past)) {
       if (this.#open !== undefined) throw new SealError('unsupported-sql', 'A past state can’t be brought in within a transaction: read it before.', { what: 'AS OF in a transaction' })
       this.#texts.forgetAll()
@@ -146,6 +151,35 @@ export class Session {
       this.#load(tables)
       await this.#relations.provide(relations, histories, this.view, this.schema)
     }
+  }
+
+  /** What `begin` needs: the present state, and AUTOINCREMENT's counters. */
+  ready(): void {
+    this.sync()
+    if (this.#open === undefined) this.mirror.loadSequence()
+  }
+
+  /** Of a space whose rows are elsewhere: what the statement needs is fetched, so that it is here when the statement runs. */
+  async fetch(prepared: Prepared, parameters: Parameters | undefined): Promise<void> {
+    const { remote } = this.space
+    if (remote === undefined || prepared.kind === 'control' || prepared.kind === 'nothing' || isExplainVerified(prepared)) return
+    await remote.reach(() => this.ready())
+    await fetchRows(remote, this.view, this.schema, this.#needs(prepared, parameters))
+  }
+
+  /** What is not here yet of the tables that a statement may touch. */
+  #needs(prepared: Prepared, parameters: Parameters | undefined): ReadonlyMap<ObjectId, Ranges> {
+    const whole = (tables: Iterable<ObjectId>): Map<ObjectId, Ranges> => new Map([...tables].filter((id) => !this.mirror.isLoaded(id)).map((id) => [id, 'all']))
+    if (prepared.kind === 'schema' || prepared.kind === 'policy') {
+      const looked = prepared.kind === 'schema' ? rowsLookedAt(prepared.ast, this.db.foreignKeys) : undefined
+      const table = looked === undefined || looked === 'all' ? undefined : findTable(this.schema, looked)
+      return whole(looked === 'all' ? this.schema.keys() : table === undefined ? [] : [table.id])
+    }
+    this.#refresh(prepared)
+    const reach = this.reach(prepared)
+    const needs = whole(reach.all ? this.schema.keys() : [...reach.reads, ...reach.writes])
+    for (const [id, ranges] of this.#impliedRanges(prepared, parameters, reach) ?? []) if (needs.has(id)) needs.set(id, ranges)
+    return needs
   }
 
   /** True if a read can run as it is: the mirror is at the present state and holds what the statement reads. */
@@ -203,7 +237,8 @@ export class Session {
       const reads = open.reads === undefined ? [] : [...open.reads].filter((table) => open.before.has(table)).map((table): Read => ({ kind: 'table', table }))
       const { view, before, schema: after, firstNew, nextNew, notes } = open
       // Not `...open`: copying the properties of a large object takes longer than the rest of this.
-      const draft = draftOf(this.mirror, this.#capture, { view, before, after, firstNew, nextNew, notes, reads, replay })
+      const make = (): Draft | undefined => draftOf(this.mirror, this.#capture, { view, before, after, firstNew, nextNew, notes, reads, replay })
+      const draft = this.space.remote === undefined ? make() : await this.#makeRemotely(this.space.remote, view, make)
       if (draft !== undefined) {
         this.#expecting = true
         committed = await this.space.commit(draft, open.view)
@@ -223,6 +258,15 @@ export class Session {
     if (this.#own !== undefined) this.mirror.adopt(this.#own, open.schema)
     this.#own = undefined
     return committed
+  }
+
+  /** What was there before is asked for together. Nothing else runs meanwhile: whoever has a transaction open has the connection. */
+  async #makeRemotely(remote: RemoteRows, view: View, make: () => Draft | undefined): Promise<Draft | undefined> {
+    const stored = new Set(view.catalog.map(({ id }) => id))
+    await remote.reachAll(this.#capture.touchedKeys().filter(({ table }) => stored.has(table)).map(({ table, key }) => () => {
+      for (const row of view.rows(table, { kind: 'key', key })) void row
+    }))
+    return remote.reach(make)
   }
 
   rollback(): void {
@@ -360,12 +404,7 @@ export class Session {
   #ready(prepared: Prepared, parameters: Parameters | undefined): void {
     const { mirror } = this
     if (prepared.generation === mirror.generation && prepared.epoch === mirror.epoch && this.#open?.reads === undefined) return
-    if (prepared.generation !== mirror.generation) {
-      prepared.statement?.finalize()
-      prepared.statement = undefined
-      prepared.reach = undefined
-      if (!prepared.special) this.#rewrite(prepared, undefined)
-    }
+    this.#refresh(prepared)
     if (!mirror.allLoaded || this.#open?.reads !== undefined) {
       const reach = this.reach(prepared)
       if (this.#loadRanges(prepared, parameters, reach)) {
@@ -377,6 +416,15 @@ export class Session {
     }
     prepared.generation = mirror.generation
     prepared.epoch = mirror.epoch
+  }
+
+  /** What was made for another schema is made again. */
+  #refresh(prepared: Prepared): void {
+    if (prepared.generation === this.mirror.generation) return
+    prepared.statement?.finalize()
+    prepared.statement = undefined
+    prepared.reach = undefined
+    if (!prepared.special) this.#rewrite(prepared, undefined)
   }
 
   /** For the present schema, and the states that parameters name. */
@@ -426,23 +474,38 @@ export class Session {
    * A query that implies a few rows of a large table which is not here: only those are loaded. What it does not say goes the long way. True if all
    * that it reads is here now; the next run asks again, since other parameters are other rows.
    */
-  #loadRanges(prepared: Prepared, parameters: Parameters | undefined, { reads, writes, all }: Reach): boolean {
+  #loadRanges(prepared: Prepared, parameters: Parameters | undefined, reach: Reach): boolean {
     const { mirror } = this
-    if (this.#open !== undefined || prepared.ast.kind !== 'select' || prepared.special || all || writes.size > 0) return false
-    const large = [...reads].filter((id) => !mirror.isLoaded(id) && mirror.view.count(id) > this.#loadInParts)
-    if (large.length === 0 || this.db.get("SELECT 1 FROM temp.sqlite_schema WHERE name NOT GLOB 'sealdb_capture_*'") !== undefined) return false
-    const values = valuesOf(prepared, parameters)
-    if (values === undefined) return false
-    const ranges = rangesOf(prepared.ast, planSchemaOf(mirror, this.schema), constants(this.db, values))
-    const points = large.map((id) => ({ object: this.schema.get(id), found: ranges.get(id) }))
-    for (const { object, found } of points) {
-      // Of rows that collide one is in quarantine: which, only the whole table tells.
-      if (object === undefined || !isTable(object) || !isUniqueInSpace(relationForm(object, mirror.binding(object).form))) return false
-      const few = found !== undefined && found !== 'all' && found.length <= MAX_POINTS && found.every(({ kind }) => kind === 'key' || kind === 'index')
-      if (!few || !mirror.loadRanges(object, found)) return false
+    const ranges = this.#impliedRanges(prepared, parameters, reach)
+    if (ranges === undefined) return false
+    for (const [id, found] of ranges) {
+      const object = this.schema.get(id)
+      if (object === undefined || !mirror.loadRanges(object, found, this.space.remote !== undefined)) return false
     }
-    mirror.load([...reads].filter((id) => !large.includes(id)), this.schema)
+    mirror.load([...reach.reads].filter((id) => !ranges.has(id)), this.schema)
     return true
+  }
+
+  /** Tables that are not here, and of which a query needs some ranges only. Where rows are at hand those are all of the large ones, or it is not worth it. */
+  #impliedRanges(prepared: Prepared, parameters: Parameters | undefined, { reads, writes, all }: Reach): ReadonlyMap<ObjectId, readonly RowRange[]> | undefined {
+    const { mirror } = this
+    const remote = this.space.remote !== undefined
+    if (this.#open !== undefined || prepared.ast.kind !== 'select' || prepared.special || all || writes.size > 0) return undefined
+    const large = [...reads].filter((id) => !mirror.isLoaded(id) && (remote || mirror.view.count(id) > this.#loadInParts))
+    if (large.length === 0 || this.db.get("SELECT 1 FROM temp.sqlite_schema WHERE name NOT GLOB 'sealdb_capture_*'") !== undefined) return undefined
+    const values = valuesOf(prepared, parameters)
+    if (values === undefined) return undefined
+    const ranges = rangesOf(prepared.ast, planSchemaOf(mirror, this.schema), constants(this.db, values))
+    const some = new Map<ObjectId, readonly RowRange[]>()
+    for (const id of large) {
+      const [object, found] = [this.schema.get(id), ranges.get(id)]
+      // Of rows that collide one is in quarantine: which, only the whole table tells.
+      const inParts = object !== undefined && isTable(object) && isUniqueInSpace(relationForm(object, mirror.binding(object).form))
+      const few = found !== undefined && found !== 'all' && (remote ? found.length <= MAX_RANGES : found.length <= MAX_POINTS && found.every(({ kind }) => kind === 'key' || kind === 'index'))
+      if (inParts && few) some.set(id, found)
+      else if (!remote) return undefined
+    }
+    return some.size === 0 ? undefined : some
   }
 
   #load(tables: Iterable<ObjectId>): void {

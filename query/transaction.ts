@@ -48,6 +48,7 @@ export class TransactionSql implements Sql {
     const prepared = this.#session.prepare(text, options?.at)
     if (options?.readOnly === true) checkReadsOnly(prepared)
     if (prepared.special) await this.#session.provide(prepared, parameters)
+    if (this.#session.space.remote !== undefined) await this.#session.fetch(prepared, parameters)
     let outcome: Outcome<T>
     try {
       outcome = prepared.kind === 'control' ? savepoints(this.#session, prepared.ast) : run(prepared)

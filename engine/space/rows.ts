@@ -154,17 +154,29 @@ function* rowEntries(state: StateReader, sealer: RowSealer, table: number, recor
   }
 }
 
-function* throughIndex(state: StateReader, sealer: RowSealer, table: number, record: ObjectRecord, range: Extract<RowRange, { kind: 'index' | 'index-range' }>): IterableIterator<Stored> {
+function* throughIndex(state: StateReader, sealer: RowSealer, table: number, record: ObjectRecord, range: IndexRange): IterableIterator<Stored> {
+  for (const key of keysThrough(state, sealer, table, record, range)) {
+    const value = state.get(key)
+    if (value === undefined) throw new SealError('invariant', 'An index names a row that is not there. Please report this.', { table, index: range.index })
+    yield { key, value }
+  }
+}
+
+type IndexRange = Extract<RowRange, { kind: 'index' | 'index-range' }>
+
+/** Programs that together read a range, none waiting for another: whoever holds no rows fetches what all of them lack at once. */
+export function rowReaders(state: StateReader, sealer: RowSealer, table: number, range: RowRange): readonly (() => unknown)[] {
+  if (range.kind !== 'index' && range.kind !== 'index-range') return [() => [...rowEntries(state, sealer, table, readTable(state, table), range)].length]
+  return [...keysThrough(state, sealer, table, readTable(state, table), range)].map((key) => () => state.get(key))
+}
+
+/** The state keys of rows, in the order of the index. */
+function* keysThrough(state: StateReader, sealer: RowSealer, table: number, record: ObjectRecord, range: IndexRange): IterableIterator<Uint8Array> {
   const index = record.table?.indexes.find((i) => i.id === range.index)
   if (index === undefined) throw new SealError('bad-argument', 'Expected the id of an index of the table.', { table, index: range.index })
   const prefix = indexPrefix(table, index.id)
-  const follow = function* (lo: Uint8Array, hi: Uint8Array | undefined): IterableIterator<Stored> {
-    for (const entry of state.scan(lo, hi)) {
-      const key = rowStateKey(table, entry.value)
-      const value = state.get(key)
-      if (value === undefined) throw new SealError('invariant', 'An index names a row that is not there. Please report this.', { table, index: index.id })
-      yield { key, value }
-    }
+  const follow = function* (lo: Uint8Array, hi: Uint8Array | undefined): IterableIterator<Uint8Array> {
+    for (const entry of state.scan(lo, hi)) yield rowStateKey(table, entry.value)
   }
   if (range.kind === 'index-range') {
     if (index.kind !== 'plain') throw needsPlain(table)

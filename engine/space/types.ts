@@ -189,6 +189,8 @@ export interface View {
   tableTag(table: ObjectId): Uint8Array
   count(table: ObjectId): number
   rows(table: ObjectId, range?: RowRange): IterableIterator<RowView | UnopenedRow>
+  /** Programs that together read what `rows` does, opening nothing: for who has to fetch it first. Of an index, once its own entries are here. */
+  readers(table: ObjectId, range: RowRange): readonly (() => unknown)[]
   /** Row keys whose stored row differs between `older` and this view, with the row as it is now; if it is gone or does not open, also as it was. Cost ∝ changes. */
   changes(older: View, table: ObjectId): IterableIterator<{ readonly rowKey: Uint8Array; readonly row?: RowView | UnopenedRow; readonly before?: RowView | UnopenedRow }>
   /** By id. */

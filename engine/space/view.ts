@@ -16,7 +16,7 @@ import { olderGeneration } from './blinded.js'
 import { decodeObjectOf, type ObjectRecord } from './catalog.js'
 import { storedFiles } from './file-record.js'
 import type { HeldState } from './follower.js'
-import { catalogTag, countRows, freedRow, readCatalog, readRow, readRows, readTable, rowKeyOf, tableTag, type UnopenedObject } from './rows.js'
+import { catalogTag, countRows, freedRow, readCatalog, readRow, readRows, readTable, rowReaders, rowKeyOf, tableTag, type UnopenedObject } from './rows.js'
 import { viewFile } from './seal-file.js'
 import { RowSealer } from './seal-row.js'
 import type { CatalogObject, DeviceView, FileView, Head, MemberView, ObjectId, RowRange, RowView, UnopenedRow, View } from './types.js'
@@ -95,6 +95,10 @@ export class SpaceView implements View {
 
   rows(table: ObjectId, range?: RowRange): IterableIterator<RowView | UnopenedRow> {
     return readRows(this.held.tree, this.#sealer, table, range, (id) => this.#table(id))
+  }
+
+  readers(table: ObjectId, range: RowRange): readonly (() => unknown)[] {
+    return rowReaders(this.held.tree, this.#sealer, table, range)
   }
 
   *changes(older: View, table: ObjectId): IterableIterator<{ readonly rowKey: Uint8Array; readonly row?: RowView | UnopenedRow; readonly before?: RowView | UnopenedRow }> {
