@@ -20,11 +20,12 @@ import { createSpace as createEngineSpace, openSpace as openEngineSpace, type Pr
 import type { Resumed } from './engine/space/change-branch.js'
 import type { Alert, SpaceEvents } from './engine/space/port.js'
 import { openFiles } from './engine/space/open-files.js'
+import { whileOpen } from './engine/space/settle.js'
 import { Snapshots } from './engine/space/snapshot.js'
 import type { Space, SpaceOptions } from './engine/space/space.js'
 import { openThinSpace, type ThinOptions } from './engine/space/thin/open.js'
 import type { RemoteCounters } from './engine/space/thin/remote.js'
-import type { DeviceView, Head, MemberId, MemberView, Role, SettleState } from './engine/space/types.js'
+import type { DeviceView, Head, InvitationView, MemberId, MemberView, Role, SettleState } from './engine/space/types.js'
 import type { Store, StoreLocation } from './engine/store/store.js'
 import { auditFromRelay, type AuditOptions } from './net/audit.js'
 import { fetchBranch } from './net/branch.js'
@@ -44,9 +45,9 @@ export type { HistoryReport } from './engine/space/audit-history.js'
 export type { Resumed } from './engine/space/change-branch.js'
 export type { Alert } from './engine/space/port.js'
 export type { ByteRange, FileInfo, Files, OpenFile, PutFileOptions } from './engine/space/files.js'
-export type { DeviceView, Head, MemberView, Role, SettleState } from './engine/space/types.js'
 export type { ThinOptions } from './engine/space/thin/open.js'
 export type { RemoteCounters } from './engine/space/thin/remote.js'
+export type { DeviceView, Head, InvitationView, MemberView, Role, SettleState } from './engine/space/types.js'
 export type { StoreLocation } from './engine/store/store.js'
 export type { AuditOptions } from './net/audit.js'
 export type { SyncState } from './net/sync.js'
@@ -299,6 +300,14 @@ export class SealedSpace implements AsyncDisposable {
   get devices(): readonly DeviceView[] {
     return this.engine.current.devices()
   }
+  /** Invitations that still admit somebody, by number. */
+  get invitations(): readonly InvitationView[] {
+    return acts.invitations(this.engine)
+  }
+  /** Devices that hold up the last `forget`: each keeps a key that opens what was forgotten until it next comes online. */
+  get pendingForget(): readonly number[] {
+    return acts.pendingForget(this.engine)
+  }
   /** Entries of this device that are not in the verified log yet. */
   get pending(): number {
     return this.engine.outbox().length
@@ -365,15 +374,19 @@ export class SealedSpace implements AsyncDisposable {
 
   // ---- the relay -----------------------------------------------------------------------------------------------------------------
 
-  /** Attach the space to a relay, or move it there. Pins the key that the relay shows now. */
+  /**
+   * Attach the space to a relay, or move it there: owners only. Pins the key that the relay shows now. A move goes through the relay that the space is at, by
+   * which everybody learns of it; resolves when it is in the log, and the connection goes over by itself. Throws `disconnected` if that relay can't be reached.
+   */
   async attachRelay(url: string): Promise<void> {
     const { rpc, name, publicKey, known } = await greet(this.#parts.dial, url, this.id)
     rpc.close()
     const { first } = this.engine.store
     if (!known && first > 0) throw new SealError('out-of-scope', `The relay at ${url} does not hold this space yet, and this device joined from a snapshot: it lacks the ${first} entries before it. A member who has them can move the space.`, { url, first })
-    await this.disconnect()
+    const isMove = this.engine.relay !== undefined
+    if (isMove && this.#state !== 'online') throw new SealError('disconnected', 'Moving a space goes through the relay that it is at, and that can’t be reached now. Others would not learn of it.', { url: this.engine.relay.url })
     await acts.attachRelay(this.engine, { url, name, publicKey })
-    if (this.#options.offline !== true) this.connect()
+    if (!isMove && this.#options.offline !== true) this.connect()
   }
 
   /** Start synchronising, if the space has a relay. */
@@ -425,28 +438,28 @@ export class SealedSpace implements AsyncDisposable {
     return this.#state
   }
 
-  /** Resolves when everything written here is in the verified log (or was rejected there); at once without a relay. */
+  /** Resolves when everything written here is in the verified log (or was rejected there); at once without a relay. Throws `disconnected` if the space is closed before. */
   async settled(): Promise<void> {
     while (this.engine.outbox().length > 0) {
-      await new Promise<void>((resolve) => {
+      await whileOpen(this.engine, new Promise<void>((resolve) => {
         const stop = this.engine.on('settle', () => {
           stop()
           resolve()
         })
-      })
+      }))
     }
   }
 
-  /** Resolves when connected and in step with the relay's head. */
+  /** Resolves when connected and in step with the relay's head. Throws `disconnected` if the space is closed before. */
   async online(): Promise<void> {
     if (this.#state === 'online') return
-    await new Promise<void>((resolve) => {
+    await whileOpen(this.engine, new Promise<void>((resolve) => {
       const stop = this.on('state', (state) => {
         if (state !== 'online') return
         stop()
         resolve()
       })
-    })
+    }))
   }
 
   /** The relay or another device did what it must not, with evidence where there is any. Returns what stops the listening. */
@@ -466,6 +479,8 @@ export class SealedSpace implements AsyncDisposable {
   async close(): Promise<void> {
     for (const stop of this.#stops.splice(0)) stop()
     await this.disconnect()
+    // A duty may wait for the log, which goes on no more.
+    this.engine.endWaits()
     await this.#transfer.stop()
     await this.#fileEntries.close()
     await this.#duties

@@ -4,6 +4,7 @@
  */
 import { isSealError, SealError } from '../engine/errors.js'
 import { MAX_BATCH_RECORDS } from '../engine/limits.js'
+import { isSameRelay } from '../engine/space/ops/space.js'
 import type { Alert, SpaceSync } from '../engine/space/port.js'
 import { carriesAcceptance, goOver } from './branch.js'
 import { greet, pullStep, pullWitnessed, type Greeting, type Step, withinBytes } from './client.js'
@@ -50,6 +51,8 @@ export class Sync {
   readonly #options: SyncOptions
   #state: SyncState = 'offline'
   #rpc: Rpc | undefined
+  /** The relay of this connection, as the verified log named it when it began. */
+  #at: SpaceSync['relay']
   #running: Promise<void> | undefined
   #abort: AbortController | undefined
   #wake: () => void = () => undefined
@@ -125,6 +128,12 @@ export class Sync {
     return this.#space.me.role === undefined
   }
 
+  /** The verified log says that the space is at another relay: what this one says is of no concern any more. */
+  #hasMoved(): boolean {
+    const { relay } = this.#space
+    return relay?.url !== this.#at?.url || !isSameRelay(relay, this.#at)
+  }
+
   /** One connection, from dialling to its end. Throws what was wrong with it. */
   async #connection(signal: AbortSignal, online: () => void): Promise<void> {
     const { relay } = this.#space
@@ -136,6 +145,7 @@ export class Sync {
     signal.addEventListener('abort', abort, { once: true })
     if (signal.aborted) abort()
     this.#failure = undefined
+    this.#at = relay
     let ping: ReturnType<typeof setInterval> | undefined
     try {
       const welcome = await this.#getIn(greeting)
@@ -144,7 +154,7 @@ export class Sync {
       const first = this.#catchUp(rpc, welcome)
       this.#incoming = this.#incoming.then(() => first).catch(() => undefined) // what is pushed waits for it; what is wrong with it is thrown here
       await first
-      if (this.#isRemoved()) return
+      if (this.#isRemoved() || this.#hasMoved()) return
       this.#sentHere = new WeakSet()
       this.#rpc = rpc
       online()
@@ -233,7 +243,7 @@ export class Sync {
       const step: Pulled = this.#space.remote ? await pullWitnessed(rpc, from) : await pullStep(rpc, from, (count) => this.#options.onProgress?.(received + count))
       received += step.records.length
       const outcome = await this.#receive(rpc, step)
-      if (outcome === 'stuck') return
+      if (outcome === 'stuck' || this.#hasMoved()) return
       if (outcome === 'over') continue
       if (step.size < step.from) throw new SealError('rollback', `The relay shows ${step.size} entries; ${step.from} were verified here.`, { found: step.size, expected: step.from })
       if (step.records.length === 0 || this.#space.head.size >= size) return
@@ -290,12 +300,13 @@ export class Sync {
 
   /** Evidence ends the following of this relay until an admin accepts what it did; presence goes on, so that others see the evidence. */
   async #take(rpc: Rpc, { from, records, note }: MessageOf<'entries'>): Promise<void> {
+    if (this.#hasMoved()) return
     if (this.#space.evidence.length > 0 && !(records.some(carriesAcceptance) && (await this.#goesOver(rpc)))) return
     // A thin client needs a witness with them. What is known already is compared all the same.
     if (from > this.#space.head.size || (this.#space.remote && from + records.length > this.#space.head.size)) await this.#receiveAll(rpc, from + records.length)
     // What is known already is compared all the same: the relay has signed it again.
     else await this.#receive(rpc, { from, records, note })
-    if (this.#isRemoved()) rpc.close()
+    if (this.#isRemoved() || this.#hasMoved()) rpc.close()
     else this.#flush()
   }
 

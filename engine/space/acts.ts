@@ -6,14 +6,14 @@ import { SealError } from '../errors.js'
 import { buildInvite, buildNameReseals, buildRefresh, buildRole } from '../group/builders.js'
 import { buildForget, buildLeave, buildRemoval, buildRepairs, buildRotate, mustRotate } from '../group/build-epoch.js'
 import { formatLink } from '../group/link.js'
-import { type GroupReader, holdingUpForget, newestEpoch, readDevice, readMeta } from '../group/roster.js'
+import { type GroupReader, holdingUpForget, newestEpoch, openInvitations, readDevice, readMeta } from '../group/roster.js'
 import { buildFileReseals } from './build-files.js'
 import { buildReseal } from './build-steps.js'
 import type { Branch, Resumed } from './change-branch.js'
 import type { RelayRecord } from './ops/space.js'
 import { ended, insist, settle, settleUnlessEmpty, workbenchOf } from './settle.js'
 import type { Space } from './space.js'
-import type { DeviceId, MemberId, Role } from './types.js'
+import type { DeviceId, InvitationView, MemberId, Role } from './types.js'
 
 export interface InviteOptions {
   readonly role: Role
@@ -37,6 +37,11 @@ export async function invite(space: Space, options: InviteOptions): Promise<stri
 /** A link that admits a further device of this member. */
 export async function inviteDevice(space: Space, options: Omit<InviteOptions, 'role' | 'uses'> = {}): Promise<string> {
   return makeLink(space, { kind: 'device', uses: 1 }, options)
+}
+
+/** Invitations that still admit, by id. */
+export function invitations(space: Space): readonly InvitationView[] {
+  return openInvitations(stateOf(space), space.head.size).map(({ id, kind, role, issuer, usesLeft, createdAt, expiresAt }) => ({ id, kind, role, by: issuer, usesLeft, createdAt, expiresAt }))
 }
 
 export async function revokeInvitation(space: Space, invitation: number): Promise<void> {
@@ -149,9 +154,9 @@ export function pendingForget(space: Space): readonly DeviceId[] {
 
 export { setProfile } from './open.js'
 
-/** Attach the space to a relay, or move it to another. Its key must have been seen: notes are checked against it from here on. */
+/** Attach the space to a relay, or move it to another. Its key must have been seen: notes are checked against it from here on. Resolves when it is in the log. */
 export async function attachRelay(space: Space, relay: RelayRecord): Promise<void> {
-  await space.commitOps(() => [{ op: 'relay', relay }])
+  await settle(space, () => [{ op: 'relay', relay }])
 }
 
 /**

@@ -10,9 +10,8 @@ import type { SpaceCore } from './core.js'
 import type { DeviceWatch } from './device-watch.js'
 import { PROTOCOL_VERSION } from './entry.js'
 import type { RelayStatement } from './evidence.js'
-import type { HeldState } from './follower.js'
-import { protocolVersion } from './ops/space.js'
-import type { Judged } from './others.js'
+import type { Followed, HeldState } from './follower.js'
+import { isSameRelay, protocolVersion } from './ops/space.js'
 import { isFileEntry, type Landing, type OutboxChange, type Puts } from './outbox.js'
 import type { Pending } from './pending.js'
 import { encodeHead, NAMES } from './persist.js'
@@ -46,6 +45,7 @@ export class Advance {
     let step: Step
     try {
       const verdicts = this.#judgeAll(records)
+      this.#refuseBeyondMove(verdicts)
       const { logRoot, stateRoot } = follower.head
       if (!equalBytes(logRoot, statement.logRoot) || !equalBytes(stateRoot, statement.stateRoot)) {
         throw new SealError('bad-checkpoint', `The relay's checkpoint for size ${statement.size} is not the head that its entries lead to.`, { size: statement.size })
@@ -118,7 +118,16 @@ export class Advance {
     this.#tellDropped({ ...rebased, change, refusal: { kind: 'rejected', code: 'base' } })
   }
 
-  #judgeAll(records: readonly Uint8Array[]): Judged[] {
+  /** Whom the space has left has no say in what comes after that: their note is for the entry that moved it, at most. */
+  #refuseBeyondMove(verdicts: readonly Followed[]): void {
+    const { relay, head } = this.#core
+    const moved = verdicts.findIndex(({ entry }) => entry?.ops.some((op) => op.op === 'relay' && !isSameRelay(op.relay, relay)))
+    if (moved >= 0 && moved < verdicts.length - 1) {
+      throw new SealError('bad-checkpoint', 'The relay has signed for entries after the one that moved the space to another relay.', { size: head.size + verdicts.length, moved: head.size + moved })
+    }
+  }
+
+  #judgeAll(records: readonly Uint8Array[]): Followed[] {
     try {
       return records.map((record) => this.#judge(record))
     } catch (error) {
@@ -128,7 +137,7 @@ export class Advance {
   }
 
   /** An entry of ours that comes where it was tried out needs no second trial. */
-  #judge(record: Uint8Array): Judged {
+  #judge(record: Uint8Array): Followed {
     const { follower, outbox } = this.#core
     for (const pending of outbox.pending) {
       const applied = pending.outcomeOn(follower.state.log)
@@ -221,4 +230,4 @@ export class Advance {
 type Refusal = Exclude<Verdict, { kind: 'applied' }>
 /** What is pending, on a new verified state. `held`: with all of it applied, if there is any. */
 interface Rebased { readonly held: HeldState | undefined; readonly kept: number; readonly change: OutboxChange & { readonly dropped: readonly Pending[] }; readonly refusal: Refusal | undefined }
-interface Step { readonly records: readonly Uint8Array[]; readonly verdicts: readonly Judged[]; readonly landing: Landing; readonly rebased: Rebased; readonly first: number }
+interface Step { readonly records: readonly Uint8Array[]; readonly verdicts: readonly Followed[]; readonly landing: Landing; readonly rebased: Rebased; readonly first: number }

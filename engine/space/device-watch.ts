@@ -7,7 +7,7 @@ import type { SpaceCore } from './core.js'
 import { DEVICE_EVIDENCE_VERSION, encodeDeviceEvidence, verifyDeviceEvidence, type VerifiedEquivocation } from './device-evidence.js'
 import { decodeRecord } from './entry.js'
 import { isLost, readLostBranches } from './lost-branch.js'
-import type { Judged } from './others.js'
+import type { Followed } from './follower.js'
 import { suspectName, NAMES } from './persist.js'
 import type { DeviceId, Head } from './types.js'
 
@@ -32,7 +32,7 @@ export class DeviceWatch {
   }
 
   /** Records of the verified log from `first` on. What is found is proved and told later: nothing here waits or fails. */
-  watch(first: number, records: readonly Uint8Array[], verdicts: readonly Judged[]): void {
+  watch(first: number, records: readonly Uint8Array[], verdicts: readonly Followed[]): void {
     records.forEach((record, i) => {
       const verdict = verdicts[i]?.verdict
       if (verdict === undefined || verdict.kind === 'ignored' || record.length > MAX_VOUCHER_LENGTH) return

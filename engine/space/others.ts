@@ -2,11 +2,10 @@
 import { equalBytes } from '../codec/bytes.js'
 import { readDevice, type GroupReader } from '../group/roster.js'
 import { decodeRecord } from './entry.js'
+import type { Followed } from './follower.js'
 import type { Landing } from './outbox.js'
 import type { Alert } from './port.js'
-import type { DeviceId, MemberId, Verdict } from './types.js'
-
-export interface Judged { readonly hash: Uint8Array; readonly verdict: Verdict }
+import type { DeviceId, MemberId } from './types.js'
 
 /** The member of a device that the state does not know: the one under its number is another. */
 const NOBODY: MemberId = 0
@@ -26,7 +25,7 @@ export class Others {
   }
 
   /** Records that are in the verified log now, with the state after them. Returns what somebody should be told of. */
-  watch(tree: GroupReader, me: MemberId, records: readonly Uint8Array[], verdicts: readonly Judged[], { landed, revived }: Landing): readonly Alert[] {
+  watch(tree: GroupReader, me: MemberId, records: readonly Uint8Array[], verdicts: readonly Followed[], { landed, revived }: Landing): readonly Alert[] {
     const alerts: Alert[] = []
     let junk = 0
     records.forEach((record, i) => {
@@ -37,7 +36,7 @@ export class Others {
       const { device, base } = decoded.entry
       const member = device === 0 ? undefined : readDevice(tree, device)?.member
       if (member !== undefined && member !== me) this.#seen.set(member, Math.max(this.#seen.get(member) ?? 0, base.size))
-      const hash = (verdicts[i] as Judged).hash
+      const hash = (verdicts[i] as Followed).hash
       if (device === this.#device && me !== NOBODY && !landed.some(({ pending }) => equalBytes(pending.hash, hash)) && !revived.some((known) => equalBytes(known.hash, hash))) {
         alerts.push({ code: 'copied-store', message: 'Another copy of this device’s store is writing with its key. Keep one, and remove this device from the other place.', facts: { device } })
       }

@@ -7,10 +7,25 @@ import type { SettleState } from './types.js'
 
 export type Ops = ReturnType<Parameters<Space['commitOps']>[0]>
 
-/** Write, and wait until it is in the verified log. Throws `rejected` if the log rejects it: somebody else was faster. */
+/** Write, and wait until it is in the verified log. Throws `rejected` if the log rejects it: somebody else was faster; `disconnected` if the space is closed before. */
 export async function settle(space: Space, build: (context: BuildContext) => Ops, withKeyring: 'with-keyring' | 'as-needed' = 'as-needed'): Promise<SettleState> {
   const committed = await space.commitOps(build, withKeyring)
-  return ended(await committed.settled)
+  return ended(await whileOpen(space, committed.settled))
+}
+
+/** `work`, unless the space is closed before that ends: then it may never, and `disconnected` is thrown. */
+export async function whileOpen<T>({ ending }: Pick<Space, 'ending'>, work: Promise<T>): Promise<T> {
+  let stop: (() => void) | undefined
+  const ended = new Promise<never>((_, reject) => {
+    stop = () => reject(new SealError('disconnected', 'The space was closed while this waited for the relay. What was written is kept, and sent when the space is open again.'))
+    if (ending.aborted) stop()
+    else ending.addEventListener('abort', stop, { once: true })
+  })
+  try {
+    return await Promise.race([work, ended])
+  } finally {
+    if (stop) ending.removeEventListener('abort', stop)
+  }
 }
 
 /** The state, unless it is a refusal. */

@@ -45,6 +45,7 @@ export class Space implements SpaceWriter, SpaceSync {
   readonly #own: OwnEntries
   readonly #advance: Advance
   readonly #devices: DeviceWatch
+  readonly #ending = new AbortController()
   readonly #watch: RelayWatch
   readonly #branches: BranchChange
   /** How many pending entries were found in the store when it was opened. */
@@ -245,7 +246,7 @@ export class Space implements SpaceWriter, SpaceSync {
 
   /** The note of the relay under the verified head, if there is one. */
   get note(): Uint8Array | undefined {
-    return this.#watch.note
+    return this.#watch.noteUnderHead
   }
 
   /** Records of the verified log, for a relay that has lost them. */
@@ -273,8 +274,19 @@ export class Space implements SpaceWriter, SpaceSync {
     return openPresence(this.env, this.keyring, this.#core.views.verified.held.tree, message)
   }
 
+  /** Aborted when the space is about to be closed: who waits for the log waits in vain. */
+  get ending(): AbortSignal {
+    return this.#ending.signal
+  }
+
+  /** Ends the waits for the log; what is being written is written. Before `close`, for whoever has to let them end first. */
+  endWaits(): void {
+    this.#ending.abort()
+  }
+
   /** Waits for what is under way, then closes the store. */
   async close(): Promise<void> {
+    this.endWaits()
     const { lock, standing, history, store } = this.#core
     await lock.run(async () => {
       if (standing.closed) return

@@ -206,6 +206,9 @@ export interface MemberView { readonly id: MemberId; readonly role: Role; readon
 /** A device likewise. `lastIndex`: of its latest entry. */
 export interface DeviceView { readonly id: DeviceId; readonly member: MemberId; readonly name: string | undefined; readonly removed: boolean; readonly admittedAt: number; readonly lastIndex: number }
 
+/** An invitation that still admits. `by` answers for it; it ends when `by` may no longer admit that role, or at entry `expiresAt`. Of a device: one more of `by`'s own. */
+export interface InvitationView { readonly id: number; readonly kind: 'member' | 'device'; readonly role: Role; readonly by: MemberId; readonly usesLeft: number; readonly createdAt: number; readonly expiresAt: number }
+
 /** How far a commit has come. Each is a proof, never somebody's word. */
 export type SettleState =
   | { readonly kind: 'local' } // durable here

@@ -26,8 +26,10 @@ import { LogTree } from '../../engine/log/tree.js'
 import { recordWitness } from '../../engine/space/witness.js'
 import { verifyHandshake } from '../../engine/space/handshake.js'
 import { isRowOp } from '../../engine/space/ops/row.js'
+import { decodeRelay, isSameRelay } from '../../engine/space/ops/space.js'
 import type { Head, Verdict } from '../../engine/space/types.js'
 import { IMAGE_VERSION, imageHead, readImage, snapshotSeal, type SnapshotSeal, writeImage } from '../../engine/space/snapshot-image.js'
+import { relayKey } from '../../engine/state/keys.js'
 import { provePage } from '../../engine/state/pages.js'
 import { readQueries } from '../../engine/state/queries.js'
 import { MAX_PAGE_BYTES, MAX_PAGE_LENGTH, MAX_PAGE_ROWS, MAX_READABLE_HEADS } from '../../engine/limits.js'
@@ -52,20 +54,21 @@ export async function createJudge(options: JudgeOptions): Promise<RelayJudge> {
   const seed = (await options.store.get('signer')) ?? (await options.store.setOnce('signer', options.random(32)))
   const signer = crypto.signer(seed)
   const note = checkpointSigner(crypto, options.name, signer)
+  const own = { name: options.name, publicKey: signer.publicKey, verify: options.verify }
   const sealOf = (space: Uint8Array): SnapshotSeal => snapshotSeal({ crypto, random: options.random }, signer, space)
   return {
     publicKey: signer.publicKey,
     found: (space, genesis) => {
       const follower = Follower.found(crypto, genesis)
       if (!equalBytes(follower.env.spaceId, space)) throw new SealError('bad-genesis', 'The genesis record founds another space than the one named.')
-      return new FollowerLedger(follower, options.verify, sealOf(space))
+      return new FollowerLedger(follower, own, sealOf(space))
     },
     resume: async (space, log) => {
       const stored = LITTLE_ENDIAN ? await log.readSnapshot() : undefined
       if (stored?.meta[0] !== IMAGE_VERSION) return undefined
       const seal = sealOf(space)
       const { follower, aside } = await readImage(stored, { crypto, spaceId: Uint8Array.from(space) }, seal)
-      const ledger = new FollowerLedger(follower, options.verify, seal)
+      const ledger = new FollowerLedger(follower, own, seal)
       return { ledger, steps: ledger.restore(aside) }
     },
     sign: (space, head) =>
@@ -79,12 +82,17 @@ export async function createJudge(options: JudgeOptions): Promise<RelayJudge> {
 const MAX_ANCHORS_LENGTH = 64 * 1024 * 1024
 const MAX_FORMER_HEADS = 2 ** 24
 
+/** Who judges, and how. */
+interface Own { readonly name: string; readonly publicKey: Uint8Array; readonly verify: Verify }
+
 class FollowerLedger implements Ledger {
   readonly #follower: Follower
   readonly #anchors: AnchorStates
-  readonly #verify: Verify
-  /** Sizes of the log right after somebody was removed, and the state roots there: whoever left may read so far. */
+  readonly #own: Own
+  /** Sizes of the log, ascending, right after somebody was removed or the space moved to another relay, and the state roots there: so far it is to be read. */
   readonly #partings = new Map<number, Uint8Array>()
+  /** The state names another relay: nothing new is to enter this log. */
+  #elsewhere: boolean
   /** Devices looked up at this head: every send asks for its reader's. */
   readonly #devices = new Map<number, Access | undefined>()
 
@@ -93,10 +101,11 @@ class FollowerLedger implements Ledger {
   /** Ascending by size. */
   readonly #kept: HeldState[] = []
 
-  constructor(follower: Follower, verify: Verify, seal: SnapshotSeal) {
+  constructor(follower: Follower, own: Own, seal: SnapshotSeal) {
     this.#follower = follower
     this.#anchors = new AnchorStates(follower)
-    this.#verify = verify
+    this.#own = own
+    this.#elsewhere = this.#isElsewhere()
     this.#seal = seal
   }
 
@@ -109,6 +118,7 @@ class FollowerLedger implements Ledger {
   }
 
   advance(record: Uint8Array, restored: boolean, aside?: Aside): { readonly kind: 'taken' } | { readonly kind: 'refused'; readonly reason: string } {
+    if (this.#elsewhere && !restored && this.#own.verify !== 'unsafe-none') return { kind: 'refused', reason: 'moved: the space is attached to another relay now' }
     const outcome = this.#follower.judge(record, trustOf(aside))
     if (this.#takes(outcome.verdict, restored)) {
       this.#follower.adopt(outcome)
@@ -132,6 +142,7 @@ class FollowerLedger implements Ledger {
     this.#follower.reset(mark as unknown as HeldState)
     this.#anchors.wentBack()
     for (const size of this.#partings.keys()) if (size > this.head.size) this.#partings.delete(size)
+    this.#elsewhere = this.#isElsewhere()
   }
 
   unmark(mark: LedgerMark): void {
@@ -185,6 +196,11 @@ class FollowerLedger implements Ledger {
 
   headAt(size: number, stateRoot: Uint8Array): Head {
     return { size, logRoot: this.#follower.log.root(size), stateRoot }
+  }
+
+  partingAfter(from: number): Head | undefined {
+    for (const [size, stateRoot] of this.#partings) if (size > from) return this.headAt(size, stateRoot)
+    return undefined
   }
 
   snapshot(size: number): RelaySnapshot | undefined {
@@ -284,14 +300,23 @@ class FollowerLedger implements Ledger {
       if (isRowOp(each)) continue // almost all there are
       const { op } = each
       if (each.op === 'file.delete') this.#deletedFiles.push(each.id.slice())
+      if (each.op === 'relay') {
+        this.#elsewhere = this.#isElsewhere()
+        if (this.#elsewhere) this.#partings.set(this.head.size, this.head.stateRoot)
+      }
       if (op === 'invite.create') this.#anchors.followed()
       if (op === 'member.remove' || op === 'device.remove') this.#partings.set(this.head.size, this.head.stateRoot)
     }
   }
 
   #takes(verdict: Verdict, restored: boolean): boolean {
-    if (this.#verify === 'unsafe-none') return true
-    return verdict.kind === 'applied' || (verdict.kind === 'rejected' && (this.#verify === 'group' || restored))
+    if (this.#own.verify === 'unsafe-none') return true
+    return verdict.kind === 'applied' || (verdict.kind === 'rejected' && (this.#own.verify === 'group' || restored))
+  }
+
+  #isElsewhere(): boolean {
+    const relay = this.#follower.state.tree.get(relayKey())
+    return relay !== undefined && !isSameRelay(decodeRelay(relay), { url: '', ...this.#own })
   }
 }
 

@@ -1,6 +1,6 @@
 /** What people do with a space, through the public interface: names, roles, invitations that end, epochs, leaving. */
 import { expect, test } from 'vitest'
-import { createSpace, joinSpace, memoryStore } from 'sealdb'
+import { createSpace, joinSpace, memoryStore, openSpace } from 'sealdb'
 import { pendingForget } from '../../engine/space/acts.js'
 import { startRelay } from '../../net/server.js'
 import { codeOfLater } from '../outcomes.js'
@@ -42,5 +42,27 @@ test('names, roles, a revoked link, a new epoch, forgetting, leaving', async () 
   expect(ada.members.map(({ name, role, removed }) => [name, role, removed])).toEqual([['Ada', 'owner', false], ['Bob', 'writer', true]])
   await bob.close()
   await ada.close()
+  await relay.close()
+})
+
+test('closing waits for nothing that only the relay could bring; what was written lands later', async () => {
+  const relay = await startRelay()
+  const store = memoryStore()
+  const ada = await createSpace({ store, relay: relay.url })
+  const bob = await joinSpace(await ada.invite({ role: 'writer' }), { store: memoryStore() })
+  await bob.online()
+  await ada.disconnect()
+  // Bob's forget will ask for a fresh key of every device: a duty that waits for the log, too.
+  const waiting = [ada.invite({ role: 'reader' }), ada.setRole(bob.me.id, 'owner'), ada.online()].map(codeOfLater)
+  await until(() => ada.pending === 2, 'written')
+  waiting.push(codeOfLater(ada.settled()))
+  await ada.close()
+  expect(await Promise.all(waiting)).toEqual(['disconnected', 'disconnected', 'disconnected', 'disconnected'])
+  const again = await openSpace({ store })
+  await until(() => bob.me.role === 'owner', 'it has landed')
+  await bob.forget()
+  await again.close() // in the middle of its duty, or before, or after
+  expect(await codeOfLater(again.online())).toBe('disconnected')
+  await bob.close()
   await relay.close()
 })

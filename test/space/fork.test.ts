@@ -13,7 +13,7 @@ import { decodeDeviceSecrets, NAMES } from '../../engine/space/persist.js'
 import { pointerKey } from '../../engine/state/keys.js'
 import { decodePointer } from '../../engine/state/roster.js'
 import { createTable, crypto, optionsOf, put, rows, taskTable } from './rim-support.js'
-import { Sequencer } from './sequencer.js'
+import { NAME, Sequencer } from './sequencer.js'
 import { alertsOf, codeOf, codeOfLater } from '../outcomes.js'
 
 const open: Space[] = []
@@ -151,6 +151,27 @@ describe('a fork by the relay', () => {
     expect(await codeOfLater(ada.observe(relay.note(), { root: root.map((byte) => byte ^ 1), proof }))).toBe('fork')
     expect(await codeOfLater(ada.observe(new Sequencer(relay.records, new Uint8Array(32).fill(8)).note()))).toBe('bad-signature')
     expect([ada.writable, ada.evidence.length]).toEqual([true, 0])
+  })
+
+  it('a relay that the space has left signs for no more than the entry by which it left', async () => {
+    const { ada, bob, relay } = await couple('left')
+    const next = new Uint8Array(32).fill(9)
+    await ada.commitOps(() => [{ op: 'relay', relay: { url: 'memory:', name: NAME, publicKey: crypto.signer(next).publicKey } }])
+    await insert(ada, 1, 'after')
+    const [move, after] = ada.outbox().map(({ record }) => record) as [Uint8Array, Uint8Array]
+    const { head } = bob
+    expect(relay.take(move)).toEqual({ kind: 'applied' })
+    const left = relay.note()
+    const goesOn = relay.copy()
+    expect(goesOn.take(after)).toEqual({ kind: 'applied' })
+    expect(await codeOfLater(bob.receive(head.size, [move, after], goesOn.note()))).toBe('bad-checkpoint')
+    expect([bob.head, bob.store.size]).toEqual([head, head.size])
+    await bob.receive(head.size, [move], left)
+    expect([bob.relay?.publicKey, bob.note]).toEqual([crypto.signer(next).publicKey, undefined])
+    expect(await codeOfLater(bob.receive(head.size + 1, [after], goesOn.note()))).toBe('bad-signature')
+    const there = new Sequencer([...relay.records, after], next)
+    await there.deliver(bob)
+    expect([bodies(bob), bob.note]).toEqual([['after'], there.note()])
   })
 
   it('entries that lead elsewhere than the note says leave nothing behind', async () => {

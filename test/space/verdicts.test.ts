@@ -127,10 +127,11 @@ describe('rejected', () => {
     expectRejected(world, eve, world.record(eve, opsOf(eve, { rows: [insert(1, [9n])] })), 'role', 'writer', 0)
     expectRejected(world, eve, world.record(eve, opsOf(eve, { rows: [remove(1, [1n])] })), 'role', 'writer', 0)
     expectRejected(world, eve, world.record(eve, opsOf(eve, { catalog: [{ kind: 'create', object: table(2), name: 'x' }] })), 'role', 'writer', 0)
-    expectRejected(world, bob, world.record(bob, [...opsOf(bob, { rows: [insert(1, [9n])] }), { op: 'relay', relay: undefined }]), 'role', 'admin', 1)
+    expectRejected(world, bob, world.record(bob, [...opsOf(bob, { rows: [insert(1, [9n])] }), { op: 'relay', relay: undefined }]), 'role', 'owner', 1)
     expectRejected(world, bob, world.record(bob, [{ op: 'upgrade', version: 2 }]), 'role', 'owner', 0)
     const carl = world.join('carl', 'admin')
     expectRejected(world, carl, world.record(carl, [{ op: 'upgrade', version: 2 }]), 'role', 'owner', 0)
+    expectRejected(world, carl, world.record(carl, [{ op: 'relay', relay: undefined }]), 'role', 'owner', 0)
   })
 
   it('role: a writer replaces, drops or adds to what another has created', () => {

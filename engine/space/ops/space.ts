@@ -1,4 +1,5 @@
 /** Ops on the space as a whole (PROTOCOL.md §6): the relay it is attached to, and the protocol version. */
+import { equalBytes } from '../../codec/bytes.js'
 import { decodeCanonical, encodeCanonical, type Reader, type Writer } from '../../codec/canonical.js'
 import { requireOr } from '../../state/context.js'
 import { protocolKey, relayKey } from '../../state/keys.js'
@@ -28,7 +29,7 @@ const MAX_RELAY_NAME_LENGTH = 255
 export const setRelay: SpaceOpCodec<SetRelayOp> = {
   tag: 0x0c,
   name: 'relay',
-  role: 'admin',
+  role: 'owner',
   write: (w, op) => void w.optional(op.relay, writeRelay),
   read: (r) => ({ op: 'relay', relay: r.optional(readRelay) }),
   apply(ctx, op) {
@@ -47,6 +48,11 @@ export const upgrade: SpaceOpCodec<UpgradeOp> = {
     requireOr(op.version === protocolVersion(ctx.get(protocolKey())) + 1, 'rule', 'next-version')
     ctx.put(protocolKey(), encodeProtocol(op.version))
   },
+}
+
+/** The same signs for both, wherever it is. */
+export function isSameRelay(a: RelayRecord | undefined, b: RelayRecord | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : a.name === b.name && equalBytes(a.publicKey, b.publicKey)
 }
 
 export function encodeProtocol(version: number): Uint8Array {
