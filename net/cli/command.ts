@@ -38,6 +38,9 @@ export interface Invocation {
   readonly output: Output
 }
 
+/** From the most that a member may do to the least. */
+export const ROLES = ['owner', 'admin', 'writer', 'reader'] as const
+
 /** Options that every command has. */
 const COMMON: Readonly<Record<string, OptionSpec>> = {
   json: { type: 'boolean', help: 'print JSON' },

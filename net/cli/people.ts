@@ -17,6 +17,12 @@ export function deviceRows(space: SealedSpace, all: boolean): readonly Row[] {
   }))
 }
 
+export function invitationRows(space: SealedSpace): readonly Row[] {
+  return space.invitations.map(({ id, kind, role, by, usesLeft, expiresAt }) => ({
+    invitation: id, admits: kind === 'device' ? 'a device of its maker' : role, uses: usesLeft, by: space.members.find((member) => member.id === by)?.name ?? by, until: `entry ${expiresAt}`,
+  }))
+}
+
 /** By id, or by a name that only one current member has. Throws `bad-argument`. */
 export function findMember(space: SealedSpace, who: string): MemberView {
   const current = space.members.filter(({ removed }) => !removed)

@@ -1,7 +1,7 @@
 /** Opening a space for a command: store directory, passphrase, waiting until in step with the relay. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { openSpace, type SealedSpace } from 'sealdb'
+import { openSpace, type Alert, type SealedSpace } from 'sealdb'
 import { SealError } from '../../engine/errors.js'
 import { fileStore } from '../../engine/store/file/file.js'
 import type { StoreLocation } from '../../engine/store/store.js'
@@ -57,12 +57,14 @@ function secretOf(): { readonly passphrase: string } | { readonly key: Uint8Arra
   return file === undefined ? {} : { passphrase: readTextInput(file).replace(/\r?\n$/, '') }
 }
 
-/** Runs `work` on the open space and closes it, whatever happens. Alerts go to stderr. */
-export async function withSpace(invocation: Invocation, work: (space: SealedSpace) => Promise<number>): Promise<number> {
+/** Runs `work` on the open space and closes it, whatever happens. Alerts go to stderr, but for one that is what was asked for. */
+export async function withSpace(invocation: Invocation, work: (space: SealedSpace) => Promise<number>, expected?: Alert['code']): Promise<number> {
   const { output } = invocation
   const progress = output.progress('receiving')
   const space = await openSpace({ store: existingStoreOf(invocation), offline: true, onProgress: (entries) => progress.update(entries) })
-  space.on('alert', ({ code, message }) => output.error(`${output.style('red', `alert: ${code}`)}: ${escapeControls(message)}`))
+  space.on('alert', ({ code, message }) => {
+    if (code !== expected) output.error(`${output.style('red', `alert: ${code}`)}: ${escapeControls(message)}`)
+  })
   try {
     if (invocation.options.offline !== true && space.engine.relay) {
       await connect(space, invocation)

@@ -94,6 +94,40 @@ test('two people share a table', async () => {
   expect((await run(['remove', '--store', ada, 'Bob'])).code).toBe(2)
 })
 
+test('roles, invitations, forgetting, leaving; another relay', async () => {
+  const { ada, bob } = await team()
+  await fine(['sql', '--store', ada, "CREATE TABLE t (v); INSERT INTO t VALUES (1)"])
+  expect(JSON.parse(await fine(['role', '--store', ada, 'Bob', 'reader', '--json']))).toEqual({ member: 2, role: 'reader' })
+  expect((await run(['sql', '--store', bob, 'INSERT INTO t VALUES (2)'])).err).toContain('role')
+  expect((await run(['role', '--store', ada, 'Bob', 'king'])).code).toBe(2)
+  await fine(['role', '--store', ada, '2', 'writer'])
+
+  const [first, second] = [await fine(['invite', '--store', ada, '--role', 'admin', '--uses', '3']), await fine(['invite', '--store', ada])]
+  const list = async (): Promise<unknown> => JSON.parse(await fine(['members', '--store', bob, '--invitations', '--json']))
+  expect(await list()).toMatchObject([{ admits: 'admin', uses: 3, by: 'Ada' }, { admits: 'writer', uses: 1 }])
+  const [{ invitation }] = await list() as [{ readonly invitation: number }]
+  await fine(['revoke', '--store', ada, String(invitation)])
+  await fine(['revoke', '--store', ada, second.trim()])
+  expect(await list()).toEqual([])
+  for (const link of [first, second]) expect((await run(['join', '--store', join(ada, '..', 'eve'), link.trim()])).code).toBe(3)
+  expect((await run(['members', '--store', ada, '--invitations', '--devices'])).code).toBe(2)
+
+  // Bob's device has not come by since: it holds a key still.
+  expect(JSON.parse(await fine(['forget', '--store', ada, '--json']))).toEqual({ forgotten: false, waitsForDevices: [2], endedInvitations: 'none' })
+  await fine(['sql', '--store', bob, 'INSERT INTO t VALUES (2)'])
+  expect(JSON.parse(await fine(['forget', '--store', ada, '--json']))).toMatchObject({ forgotten: false })
+
+  const url = await relayUrl()
+  expect((await run(['attach', '--store', bob, url])).code).toBe(3)
+  expect(JSON.parse(await fine(['attach', '--store', ada, url, '--json']))).toEqual({ relay: url })
+  expect(await fine(['sql', '--store', bob, '--format', 'csv', 'SELECT v FROM t ORDER BY v'])).toBe('v\r\n1\r\n2\n')
+
+  expect((await run(['leave', '--store', bob])).err).toContain('Say --yes')
+  await fine(['leave', '--store', bob, '--yes'])
+  expect(JSON.parse(await fine(['members', '--store', ada, '--json']))).toMatchObject([{ name: 'Ada' }])
+  expect((await run(['leave', '--store', ada, '--yes'])).code).toBe(3)
+})
+
 test('a receipt proves a row to whoever knows the space and its relay', async () => {
   const { ada } = await team()
   const file = join(ada, '..', 'receipt')

@@ -1,9 +1,7 @@
 /** `sealdb invite`: a link that admits people, or a further device of one's own. */
 import { MAX_INVITATION_USES } from '../../../engine/limits.js'
-import { oneOf, text, wholeNumber, type Command } from '../command.js'
+import { oneOf, ROLES, text, wholeNumber, type Command } from '../command.js'
 import { ONLINE_STORE, requireOnline, withSpace } from '../spaces.js'
-
-const ROLES = ['owner', 'admin', 'writer', 'reader'] as const
 
 export const invite: Command = {
   name: 'invite',
