@@ -9,6 +9,7 @@ import type { Alert, SpaceSync } from '../engine/space/port.js'
 import { carriesAcceptance, goOver } from './branch.js'
 import { greet, pullStep, pullWitnessed, type Greeting, type Step, withinBytes } from './client.js'
 import type { Message, MessageOf } from './messages.js'
+import { Outbound, SEND_BYTES } from './outbound.js'
 import { PresenceChannel } from './presence.js'
 import { askPage } from './reads.js'
 import type { Rpc } from './rpc.js'
@@ -32,8 +33,6 @@ export interface SyncOptions {
 /** What was pulled; a thin client gets a witness with it. */
 type Pulled = Step & { readonly witness?: Uint8Array }
 
-/** Bytes of pending records sent in one message. */
-const SEND_BYTES = 1024 * 1024
 const FIRST_BACKOFF = 250
 /** A connection that lasted so long was a good one: the next attempt need not wait. */
 const GOOD_CONNECTION = 5_000
@@ -60,14 +59,14 @@ export class Sync {
   #incoming: Promise<void> = Promise.resolve()
   /** What was wrong with what the relay pushed: why this connection is ending. */
   #failure: SealError | undefined
-  /** The part of the outbox that was sent over this connection. */
-  #sentHere = new WeakSet<object>()
+  readonly #outbound: Outbound
   #retry: ReturnType<typeof setTimeout> | undefined
   #stopListening: () => void = () => undefined
 
   constructor(space: SpaceSync, options: SyncOptions) {
     this.#space = space
     this.#options = options
+    this.#outbound = new Outbound(space)
     this.presence = new PresenceChannel(space, {
       every: options.presenceEvery ?? 15_000, now: options.now, rpc: () => this.#rpc, onAhead: (size, member) => this.#lookAhead(size, member),
     })
@@ -155,7 +154,7 @@ export class Sync {
       this.#incoming = this.#incoming.then(() => first).catch(() => undefined) // what is pushed waits for it; what is wrong with it is thrown here
       await first
       if (this.#isRemoved() || this.#hasMoved()) return
-      this.#sentHere = new WeakSet()
+      this.#outbound.again()
       this.#rpc = rpc
       online()
       this.#set('online')
@@ -314,7 +313,7 @@ export class Sync {
     await this.#receiveAll(rpc, this.#space.head.size)
     clearTimeout(this.#retry)
     this.#retry = setTimeout(() => {
-      this.#sentHere = new WeakSet()
+      this.#outbound.again()
       this.#flush()
     }, FIRST_BACKOFF * (1 + this.#jitter()))
   }
@@ -346,29 +345,8 @@ export class Sync {
     })
   }
 
-  /** Send what is pending and was not sent over this connection, in order. Nothing to a relay that has forked the space. */
   #flush(): void {
-    const rpc = this.#rpc
-    if (!rpc || this.#space.evidence.length > 0) return
-    let batch: { readonly hash: Uint8Array; readonly record: Uint8Array }[] = []
-    let bytes = 0
-    const send = (): void => {
-      if (batch.length === 0) return
-      const sending = batch
-      batch = []
-      bytes = 0
-      rpc.tell({ kind: 'append', records: sending.map(({ record }) => record) })
-      for (const { hash } of sending) this.#space.sent(hash)
-    }
-    for (const item of this.#space.outbox()) {
-      if (this.#sentHere.has(item)) continue
-      this.#sentHere.add(item)
-      if (batch.length > 0 && bytes + item.record.length > SEND_BYTES) send()
-      batch.push(item)
-      bytes += item.record.length
-      if (batch.length >= MAX_BATCH_RECORDS) send()
-    }
-    send()
+    if (this.#rpc) this.#outbound.flush(this.#rpc)
   }
 
   /** What a relay did that it must not do, its user hears of. */
