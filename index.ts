@@ -247,6 +247,7 @@ export class SealedSpace implements AsyncDisposable {
     this.migrate = db.migrate.bind(db)
     this.export = db.export.bind(db)
     this.import = db.import.bind(db)
+    this.dropObject = db.dropObject.bind(db)
     this.#stops.push(engine.on('change', ({ verified }) => { if (verified) this.#afterChange() }))
   }
 
@@ -269,6 +270,7 @@ export class SealedSpace implements AsyncDisposable {
   readonly at: Database['at']
   readonly migrate: Database['migrate']
   readonly export: Database['export']
+  readonly dropObject: Database['dropObject']
   readonly import: Database['import']
 
   /**

@@ -9,9 +9,10 @@
  */
 import { isSealError, SealError } from '../engine/errors.js'
 import { type RemoteRows } from '../engine/space/thin/remote.js'
-import { type Committed, type View } from '../engine/space/types.js'
+import { type Committed, type ObjectId, type View } from '../engine/space/types.js'
 import { encodeReplay, type Replayed } from './replay.js'
 import { fromReplayed, notesOf, readMigrations, toReplayed, type Migrated, type Migration, type MigrationNote } from './migrations.js'
+import { dropOf } from './objects.js'
 import { Reruns, type LostWrite, type Rerun, type Write } from './rerun.js'
 import { live, type Live } from './live.js'
 import { importFile, type Imported, type ImportOptions } from './plain-file.js'
@@ -187,6 +188,25 @@ export class Database implements Sql {
       if (done.result) applied.push({ version: note.version, name: note.name, write: done.write })
     }
     return { version: readMigrations(this.#space.current).at(-1)?.version ?? 0, applied }
+  }
+
+  /**
+   * Drop an object of the catalog by its number in `sealdb_objects`: one that is not what it says and so no SQL can name, or the note of a migration, which
+   * may then be done again. For admins, and for who made it (`rejected`, role). Throws `bad-argument` for what DROP can name.
+   *
+   * @example
+   * for (const { id } of (await db.query('SELECT id FROM sealdb_objects WHERE reason IS NOT NULL')).rows) await db.dropObject(Number(id))
+   */
+  async dropObject(id: ObjectId): Promise<Write | undefined> {
+    const space = this.#space
+    const attempt = async (): Promise<Committed> => {
+      this.#refuseNesting()
+      this.#session.sync()
+      const view = space.current
+      return space.commit(dropOf(id, view, this.#session.schema), view)
+    }
+    const committed = await this.#queue.run(() => this.#attempt(attempt))
+    return this.#reruns.track(committed, { texts: [`DROP object ${id}`], run: (landed) => this.#attemptUnless(landed, attempt) })
   }
 
   /**

@@ -64,10 +64,10 @@ export async function notesOf(migrations: readonly Migration[]): Promise<Migrati
  * Those that were done, in the order of their versions. What a member sealed there and is none is left out, and what stands under another name: a second note of
  * a version would be a conflict for every program that starts.
  */
-export function readMigrations(view: Pick<View, 'catalog' | 'isNamed'>): MigrationNote[] {
+export function readMigrations(view: Pick<View, 'catalog' | 'isNamed'>): (MigrationNote & { readonly id: ObjectId })[] {
   const notes = view.catalog.flatMap(({ id, kind, sealed }) => {
     const note = kind === 'other' && sealed.length > 0 ? decodeNote(sealed) : undefined
-    return note !== undefined && view.isNamed(id, nameOfNote(note)) ? [note] : []
+    return note !== undefined && view.isNamed(id, nameOfNote(note)) ? [{ ...note, id }] : []
   })
   return notes.sort((a, b) => a.version - b.version)
 }

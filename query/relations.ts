@@ -10,6 +10,7 @@ import { type ObjectId, type RowView, type UnopenedRow, type View } from '../eng
 import { isTable, type Schema, type SchemaObject } from './catalog.js'
 import { keyIdentity } from './keys.js'
 import { type Mirror } from './materialise.js'
+import { objectRows } from './objects.js'
 import { readMigrations } from './migrations.js'
 import { describePolicy } from './policy-text.js'
 import { relationForm } from './relation-form.js'
@@ -23,6 +24,7 @@ const SHAPES: Readonly<Record<string, string>> = {
   sealdb_quarantine: '"table" TEXT, entry INTEGER, reason TEXT, key TEXT',
   sealdb_migrations: 'version INTEGER PRIMARY KEY, name TEXT, content TEXT',
   sealdb_columns: '"table" TEXT, name TEXT, visibility TEXT',
+  sealdb_objects: 'id INTEGER PRIMARY KEY, kind TEXT, name TEXT, "table" TEXT, creator INTEGER, device INTEGER, entry INTEGER, reason TEXT',
   sealdb_log: 'entry INTEGER PRIMARY KEY, member INTEGER, device INTEGER, changes INTEGER, quarantined INTEGER',
 }
 
@@ -80,6 +82,8 @@ export class Relations {
         return readMigrations(view).map(({ version, name: called, content }) => [BigInt(version), called, encodeHex(content)])
       case 'sealdb_columns':
         return [...schema.values()].flatMap(({ name, data }) => (data?.columns ?? []).map((column) => [name, column.name, column.visibility]))
+      case 'sealdb_objects':
+        return objectRows(view, schema, this.#mirror.broken)
       default:
         return this.#logRows()
     }

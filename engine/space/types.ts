@@ -193,6 +193,8 @@ export interface View {
   readers(table: ObjectId, range: RowRange): readonly (() => unknown)[]
   /** Row keys whose stored row differs between `older` and this view, with the row as it is now; if it is gone or does not open, also as it was. Cost ∝ changes. */
   changes(older: View, table: ObjectId): IterableIterator<{ readonly rowKey: Uint8Array; readonly row?: RowView | UnopenedRow; readonly before?: RowView | UnopenedRow }>
+  /** Everything in the catalog by id, also what does not open: who answers for it. */
+  objects(): readonly ObjectView[]
   /** By id. */
   files(): readonly FileView[]
   members(): readonly MemberView[]
@@ -205,6 +207,9 @@ export interface View {
 export interface MemberView { readonly id: MemberId; readonly role: Role; readonly name: string | undefined; readonly removed: boolean; readonly admittedAt: number }
 /** A device likewise. `lastIndex`: of its latest entry. */
 export interface DeviceView { readonly id: DeviceId; readonly member: MemberId; readonly name: string | undefined; readonly removed: boolean; readonly admittedAt: number; readonly lastIndex: number }
+
+/** A catalog object as the state has it. `creator` made it; `device` wrote it last, in entry `version`. `reason`: why it does not open, if it does not. */
+export interface ObjectView { readonly id: ObjectId; readonly parent: ObjectId | undefined; readonly creator: MemberId; readonly device: DeviceId; readonly version: number; readonly reason: string | undefined }
 
 /** An invitation that still admits. `by` answers for it; it ends when `by` may no longer admit that role, or at entry `expiresAt`. Of a device: one more of `by`'s own. */
 export interface InvitationView { readonly id: number; readonly kind: 'member' | 'device'; readonly role: Role; readonly by: MemberId; readonly usesLeft: number; readonly createdAt: number; readonly expiresAt: number }

@@ -13,13 +13,13 @@ import type { Recorded } from '../state/record.js'
 import type { StateTree } from '../state/tree.js'
 import { isSealError, SealError } from '../errors.js'
 import { olderGeneration } from './blinded.js'
-import { decodeObjectOf, type ObjectRecord } from './catalog.js'
+import { decodeObjectOf, type ObjectRecord, storedObjects } from './catalog.js'
 import { storedFiles } from './file-record.js'
 import type { HeldState } from './follower.js'
 import { catalogTag, countRows, freedRow, readCatalog, readRow, readRows, readTable, rowReaders, rowKeyOf, tableTag, type UnopenedObject } from './rows.js'
 import { viewFile } from './seal-file.js'
 import { RowSealer } from './seal-row.js'
-import type { CatalogObject, DeviceView, FileView, Head, MemberView, ObjectId, RowRange, RowView, UnopenedRow, View } from './types.js'
+import type { CatalogObject, DeviceView, FileView, Head, MemberView, ObjectId, ObjectView, RowRange, RowView, UnopenedRow, View } from './types.js'
 
 export interface ViewParts {
   readonly env: ApplyEnv
@@ -55,9 +55,12 @@ export class SpaceView implements View {
   get catalog(): readonly CatalogObject[] {
     return this.#readCatalog().objects
   }
-  /** Catalog objects that this device can't open. */
-  get unopenedCatalog(): readonly UnopenedObject[] {
-    return this.#readCatalog().unopened
+  objects(): readonly ObjectView[] {
+    const unopened = new Map(this.#readCatalog().unopened.map(({ id, reason }) => [id, reason]))
+    return [...storedObjects(this.held.tree)].map(({ id, value }) => {
+      const { parent, creator, device, version } = decodeObjectOf(id, value)
+      return { id, parent, creator, device, version, reason: unopened.get(id) }
+    })
   }
   isNamed(object: ObjectId, name: string): boolean {
     const bytes = this.held.tree.get(objectKey(object))

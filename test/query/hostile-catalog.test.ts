@@ -156,6 +156,31 @@ test('a second note of a migration, under another name, is none', async () => {
   expect((await ada.db.query('SELECT version FROM sealdb_migrations')).rows).toEqual([{ version: 1 }])
 })
 
+test('an admin drops by number what no SQL can name, and what it held is free again', async () => {
+  const { ada, bob } = await two(SCHEMA)
+  await bob.db.query('CREATE TABLE own (v)')
+  const own = tableOf(bob, 'own')
+  await plant(bob, { ...own, id: bob.space.current.nextObject, name: 'twin', table: 'twin', sql: 'CREATE TABLE twin (v, w)' }, 'name:twin')
+  await bob.db.migrate([{ version: 9, up: 'CREATE TABLE late (v)' }])
+  await inStep(ada, bob)
+  const early = [{ version: 1, up: 'CREATE TABLE early (v)' }]
+  expect(await codeOf(ada.db.query('CREATE TABLE twin (v)'))).toBe('rejected')
+  expect(await codeOf(ada.db.migrate(early))).toBe('migration-conflict')
+  const { rows } = await ada.db.query('SELECT id, kind, name, creator, reason FROM sealdb_objects WHERE reason IS NOT NULL OR kind = \'migration\' ORDER BY id')
+  expect(rows).toMatchObject([{ kind: 'table', name: null, creator: 2, reason: 'bad-encoding' }, { kind: 'migration', name: 'migration 9', creator: 2, reason: null }])
+  for (const { id } of rows) expect(await (await ada.db.dropObject(Number(id)))?.settled).toMatchObject({ kind: 'relay' })
+  await ada.db.query('CREATE TABLE twin (v)')
+  expect(await ada.db.migrate(early)).toMatchObject({ version: 1, applied: [{ version: 1 }] })
+  await inStep(ada, bob)
+  expect(brokenOf(bob)).toEqual([])
+  const named = (await bob.db.query("SELECT id FROM sealdb_objects WHERE name = 'twin'")).rows.map(({ id }) => Number(id))
+  expect(named).toHaveLength(1)
+  expect(await codeOf(bob.db.dropObject(named[0] as number))).toBe('bad-argument')
+  expect(await codeOf(bob.db.dropObject(999))).toBe('bad-argument')
+  const [note] = (await bob.db.query("SELECT id FROM sealdb_objects WHERE kind = 'migration'")).rows
+  expect(await codeOf(bob.db.dropObject(Number(note?.['id'])))).toBe('rejected')
+})
+
 test('a table whose columns are not those of its text is nowhere, and nobody inherits it', async () => {
   const { ada, bob } = await two(SCHEMA)
   await bob.db.query('CREATE TABLE own (v)')

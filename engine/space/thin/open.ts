@@ -8,6 +8,7 @@ import type { Alert } from '../port.js'
 import { Space, type SpaceOptions } from '../space.js'
 import { resumeKept } from './kept.js'
 
+/** What a thin client may take. */
 export interface ThinOptions {
   /** Rows that a statement may take of a table of which it names no range. Default 50,000. */
   readonly maxRows?: number

@@ -32,6 +32,7 @@ export interface RemoteRows {
   readonly counters: RemoteCounters
 }
 
+/** What a thin client has fetched since it was opened: rounds of questions, pages of answers, bytes of their proofs. */
 export interface RemoteCounters { readonly rounds: number; readonly pages: number; readonly bytes: number }
 
 /** The verified state, claimed for the time of a fetch. */
