@@ -161,6 +161,7 @@ export class DraftBuilder {
   private *rowOps(id: number, changes: readonly RowChange[]): IterableIterator<Op> {
     const table = this.table(id)
     const { shape, generation, older } = table
+    if (changes.length === 1) return yield this.rowOp(id, table, changes[0] as RowChange)
     const rowKeys = older === undefined
       ? this.sealer.rowKeys(id, shape, generation, changes.map(({ key }) => key))
       : changes.map(({ key, kind }) => this.rowKeyOf(id, table, key, kind === 'insert'))
@@ -169,7 +170,10 @@ export class DraftBuilder {
     const order = guarded ? [...changes.keys()] : inKeyOrder(rowKeys)
     for (let from = 0; from < order.length; from += SEALED_AT_ONCE) {
       const some = order.slice(from, from + SEALED_AT_ONCE)
-      const contents = some.map((i) => this.contentOf(shape, changes[i] as RowChange))
+      const contents = some.map((i) => {
+        const change = changes[i] as RowChange
+        return change.kind === 'delete' ? undefined : this.contentOf(shape, change)
+      })
       const sealed = this.sealer.sealRows(id, this.epoch, this.bench.device, this.nonce, some.flatMap((i, at) => {
         const content = contents[at]
         return content === undefined ? [] : [{ rowKey: rowKeys[i] as Uint8Array, content }]
@@ -184,8 +188,14 @@ export class DraftBuilder {
     }
   }
 
-  private contentOf(shape: TableShape, change: RowChange): RowContent | undefined {
-    return change.kind === 'delete' ? undefined : { key: shape.key === 'blinded' ? change.key : NONE, blind: blindValues(shape, change.row), body: change.row.body }
+  private rowOp(id: number, table: Table, change: RowChange): Op {
+    const rowKey = this.rowKeyOf(id, table, change.key, change.kind === 'insert')
+    if (change.kind === 'delete') return { op: 'delete', table: id, rowKey }
+    return this.putOp(change.kind, id, table, rowKey, change.row.plain, this.contentOf(table.shape, change))
+  }
+
+  private contentOf(shape: TableShape, { key, row }: Exclude<RowChange, { kind: 'delete' }>): RowContent {
+    return { key: shape.key === 'blinded' ? key : NONE, blind: blindValues(shape, row), body: row.body }
   }
 
   /** Where the row lies, or, while two generations are alive, would lie. `pin`: it must not be there under the older one either. */

@@ -13,7 +13,7 @@ import { encodeSealContext, NONCE_LENGTH, openValue, sealValue } from '../crypto
 import { openValues, sealValues, blindTokens } from '../crypto/aead-batch.js'
 import { blindToken, deriveBlindKey } from '../crypto/blind.js'
 import { labelPrefix, LABELS } from '../crypto/labels.js'
-import { isSealError, type SealError } from '../errors.js'
+import { isSealError } from '../errors.js'
 import { MAX_INDEXES, MAX_POLICIES, MAX_VALUE_LENGTH } from '../limits.js'
 import { type ApplyEnv } from '../state/context.js'
 import { generationByte, MAX_INDEX_ID, objectKey, ROW_PREFIX_LENGTH, rowPrefix, rowStateKey, TOKEN_LENGTH } from '../state/keys.js'
@@ -149,43 +149,38 @@ export class RowSealer {
   /** `openRowAt` of many. */
   openRowsAt(table: number, record: Pick<ObjectRecord, 'generation'>, shape: TableShapeLike, rows: readonly StoredRow[]): (RowContent | string)[] {
     const contents: (RowContent | string)[] = []
-    for (let from = 0; from < rows.length;) {
+    const generationAt = (i: number): number | undefined => (shape.key === 'blinded' ? generationOf(record.generation, (rows[i] as StoredRow).stateKey, ROW_PREFIX_LENGTH) : undefined)
+    for (let from = 0, end = 0; from < rows.length; from = end) {
       const { epoch } = (rows[from] as StoredRow).row
-      let end = from + 1
-      while (rows[end]?.row.epoch === epoch) end++
-      const opened = orCode(() => this.openEpoch(table, epoch, rows.slice(from, end)))
-      for (let i = from; i < end; i++) {
-        const plaintext = typeof opened === 'string' ? opened : (opened[i - from] as Uint8Array | SealError)
-        contents.push(plaintext instanceof Uint8Array ? orCode(() => decodeContent(plaintext)) : typeof plaintext === 'string' ? plaintext : plaintext.code)
-      }
-      from = end
+      const generation = generationAt(from)
+      while (rows[end]?.row.epoch === epoch && generationAt(end) === generation) end++
+      const run = end - from === rows.length ? rows : rows.slice(from, end)
+      for (const content of this.openRun(table, record, shape, run, epoch, generation)) contents.push(content)
     }
-    const elsewhere = shape.key === 'blinded' ? this.underOtherKeys(table, record, shape, rows, contents) : undefined
+    return contents
+  }
+
+  /** Rows of one epoch, whose keys are of one generation: of none that could be if it is undefined and the table is blinded. */
+  private openRun(
+    table: number, record: Pick<ObjectRecord, 'generation'>, shape: TableShapeLike, rows: readonly StoredRow[], epoch: number, generation: number | undefined,
+  ): (RowContent | string)[] {
+    const opened = orCode(() => openValues(this.env.crypto, this.secrets.tableKey(epoch, table), epoch, rows.length, (i) => {
+      const { stateKey, row } = rows[i] as StoredRow
+      return { aad: this.rowContext(table, stateKey, epoch, row.device), sealed: row.sealed }
+    }))
+    if (typeof opened === 'string') return rows.map(() => opened)
+    const contents = opened.map((plaintext) => (plaintext instanceof Uint8Array ? orCode(() => decodeContent(plaintext)) : plaintext.code))
+    const keys: (readonly SqlValue[])[] = []
+    for (const content of contents) if (typeof content !== 'string') keys.push(content.key)
+    const tokens = generation === undefined ? [] : this.rowKeys(table, shape, generation, keys)
+    let at = 0
     return contents.map((content, i) => {
       if (typeof content === 'string') return content
-      if (elsewhere?.[i] === true) return 'key-token'
-      return this.hasOtherToken(table, record, shape, (rows[i] as StoredRow).row, content) ? 'index-token' : content
-    })
-  }
-
-  private openEpoch(table: number, epoch: number, rows: readonly StoredRow[]): (Uint8Array | SealError)[] {
-    return openValues(this.env.crypto, this.secrets.tableKey(epoch, table), epoch, rows.length, (i) => {
       const { stateKey, row } = rows[i] as StoredRow
-      return { aad: this.rowContext(table, stateKey, row.epoch, row.device), sealed: row.sealed }
+      const token = tokens[at++]
+      if (shape.key === 'blinded' && (token === undefined || !endsWith(stateKey, token))) return 'key-token'
+      return this.hasOtherToken(table, record, shape, row, content) ? 'index-token' : content
     })
-  }
-
-  /** Of each that opens, whether its key's token is not the one that it lies under. */
-  private underOtherKeys(table: number, record: Pick<ObjectRecord, 'generation'>, shape: TableShapeLike, rows: readonly StoredRow[], contents: readonly (RowContent | string)[]): boolean[] {
-    const elsewhere = new Array<boolean>(rows.length).fill(true)
-    const generations = rows.map(({ stateKey }) => generationOf(record.generation, stateKey, ROW_PREFIX_LENGTH))
-    for (const generation of new Set(generations)) {
-      if (generation === undefined) continue
-      const which = rows.map((_, i) => i).filter((i) => generations[i] === generation && typeof contents[i] !== 'string')
-      const tokens = this.rowKeys(table, shape, generation, which.map((i) => (contents[i] as RowContent).key))
-      for (const [at, i] of which.entries()) elsewhere[i] = !endsWith((rows[i] as StoredRow).stateKey, tokens[at] as Uint8Array)
-    }
-    return elsewhere
   }
 
   private hasOtherToken(table: number, record: Pick<ObjectRecord, 'generation'>, shape: TableShapeLike, row: RowRecord, content: RowContent): boolean {
