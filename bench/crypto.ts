@@ -2,6 +2,7 @@
  * Hot paths of the crypto port, by provider: hash, sign, verify, seal, open, and delivery of an epoch to 10, 100 and 1,000 devices.
  * The harness runs each case as often as it takes; all inputs are made here, once, from fixed bytes.
  */
+import { blindTokens, openValues, sealValues } from '../engine/crypto/aead-batch.js'
 import { openValue, sealValue } from '../engine/crypto/aead.js'
 import { loadProvider } from '../engine/crypto/load.js'
 import { nobleProvider } from '../engine/crypto/noble.js'
@@ -52,6 +53,9 @@ function operations(crypto: CryptoProvider, counts: readonly number[]): Operatio
     'verify 200 bytes': () => crypto.verifyEd25519(signature, row, signer.publicKey),
     'seal 200 bytes': () => sealValue(crypto, key, 1, nonce, aad, row),
     'open 200 bytes': () => openValue(crypto, key, 1, aad, sealed),
+    'seal 64 of 200 bytes': () => sealValues(crypto, key, 1, 64, () => ({ nonce, aad, plaintext: row })),
+    'open 64 of 200 bytes': () => openValues(crypto, key, 1, 64, () => ({ aad, sealed })),
+    'blind 64 of 24 bytes': () => blindTokens(crypto, key, 64, () => nonce),
     ...Object.fromEntries(counts.flatMap((count) => Object.entries(deliveries(crypto, random, count)))),
     ...grants(crypto, random),
   }
