@@ -47,11 +47,14 @@ export class Past {
     const scratch = this.#scratch()
     try {
       const mirror = new Mirror(scratch, new Capture(scratch), view)
-      const tables = [...mirror.schema.values()].filter(isTable)
-      const named = tables.filter(({ name }) => names.has(foldName(name)))
-      // A name that is no table then may be a view: of whatever.
-      mirror.load((named.length === names.size ? named : tables).map(({ id }) => id))
-      mirror.close()
+      try {
+        const tables = [...mirror.schema.values()].filter(isTable)
+        const named = tables.filter(({ name }) => names.has(foldName(name)))
+        // A name that is no table then may be a view: of whatever.
+        mirror.load((named.length === names.size ? named : tables).map(({ id }) => id))
+      } finally {
+        mirror.close()
+      }
       if (this.#attached.has(size)) this.#detach(size)
       while (this.#attached.size >= MAX_PAST) {
         const oldest = [...this.#attached.keys()].find((each) => !needed.has(each))
@@ -59,7 +62,12 @@ export class Past {
         this.#detach(oldest)
       }
       this.#db.exec(`ATTACH ':memory:' AS ${quoteName(pastSchema(size))}`)
-      this.#db.copyFrom(scratch, pastSchema(size))
+      try {
+        this.#db.copyFrom(scratch, pastSchema(size))
+      } catch (error) {
+        this.#db.exec(`DETACH ${quoteName(pastSchema(size))}`)
+        throw error
+      }
     } finally {
       view.release()
       scratch.close()
