@@ -230,7 +230,7 @@ export class SealedSpace implements AsyncDisposable {
     this.#parts = parts
     this.#snapshots = engine.remote ? undefined : new Snapshots(engine)
     this.#groupDuties = new Duties(engine)
-    const { files, entries } = openFiles(engine, { random: parts.space.random, source: (id, number) => this.#fetchChunk(id, number), onLanded: () => this.#transfer.poke() })
+    const { files, entries } = openFiles(engine, { random: parts.space.random, source: (id, number) => this.#fetchChunk(id, number), onLanded: () => this.#transfer.poke(), carried: () => this.#transfer.settled() })
     this.files = files
     this.#fileEntries = entries
     this.#transfer = new FileTransfer({ holder: entries, rpc: () => this.#sync?.rpc(), onRefused: ({ message, facts }) => engine.raise({ code: 'files-refused', message, facts: { code: String(facts.code) } }) })

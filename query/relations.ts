@@ -22,10 +22,19 @@ const SHAPES: Readonly<Record<string, string>> = {
   sealdb_devices: 'id INTEGER PRIMARY KEY, member INTEGER, name TEXT, removed INTEGER, admitted_at INTEGER, last_entry INTEGER',
   sealdb_policies: '"table" TEXT, name TEXT, command TEXT, roles TEXT, "using" TEXT, "check" TEXT, sql TEXT',
   sealdb_quarantine: '"table" TEXT, entry INTEGER, reason TEXT, key TEXT',
+  sealdb_files: 'id TEXT PRIMARY KEY, name TEXT, type TEXT, length INTEGER, author INTEGER, version INTEGER, local INTEGER',
   sealdb_migrations: 'version INTEGER PRIMARY KEY, name TEXT, content TEXT',
   sealdb_columns: '"table" TEXT, name TEXT, visibility TEXT',
   sealdb_objects: 'id INTEGER PRIMARY KEY, kind TEXT, name TEXT, "table" TEXT, creator INTEGER, device INTEGER, entry INTEGER, reason TEXT',
   sealdb_log: 'entry INTEGER PRIMARY KEY, member INTEGER, device INTEGER, changes INTEGER, quarantined INTEGER',
+}
+
+/** `whole`: ids of files whose content is on this device. */
+function fileRows(view: View, whole: ReadonlySet<string>): (readonly SqlValue[])[] {
+  return view.files().map(({ id, name, type, length, creator, version }) => {
+    const hex = encodeHex(id)
+    return [hex, name ?? null, type ?? null, BigInt(length), BigInt(creator), BigInt(version), BigInt(whole.has(hex))]
+  })
 }
 
 interface LogLine { readonly entry: number; readonly member: number | undefined; readonly device: number | undefined; readonly tables: ReadonlyMap<ObjectId, number> }
@@ -50,7 +59,8 @@ export class Relations {
     this.#attached = true
     if (names.includes('sealdb_log')) await this.#walk(this.#log.length, undefined)
     for (const table of histories) await this.#walk(this.#histories.get(table)?.upTo ?? 0, table)
-    for (const name of names) this.#fill(name, SHAPES[name] ?? '', this.#rows(name, view, schema))
+    const whole = names.includes('sealdb_files') ? await this.#space.wholeFiles(view) : new Set<string>()
+    for (const name of names) this.#fill(name, SHAPES[name] ?? '', name === 'sealdb_files' ? fileRows(view, whole) : this.#rows(name, view, schema))
     for (const table of histories) {
       const object = schema.get(table)
       if (object !== undefined) this.#fill(historyTable(table), historyShape(object), this.#history(object))

@@ -31,7 +31,7 @@ export interface Rewritten {
   readonly dropsParameter: boolean
 }
 
-const RELATIONS = ['sealdb_members', 'sealdb_devices', 'sealdb_log', 'sealdb_policies', 'sealdb_quarantine', 'sealdb_migrations', 'sealdb_columns', 'sealdb_objects'] as const
+const RELATIONS = ['sealdb_members', 'sealdb_devices', 'sealdb_log', 'sealdb_policies', 'sealdb_quarantine', 'sealdb_migrations', 'sealdb_columns', 'sealdb_objects', 'sealdb_files'] as const
 const PROVENANCE = ['row_author', 'row_creator', 'row_device', 'row_version'] as const
 
 /** Schema that holds the relations, and those that hold past states. */

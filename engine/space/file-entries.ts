@@ -24,6 +24,8 @@ export class FileEntries {
   readonly #restored = new Map<string, Doing>()
   readonly #stop: () => void
   readonly #onLanded: () => void
+  /** Entries of this process that are. */
+  readonly #away = new Set<Promise<void>>()
   /** One thing after the other. */
   #work: Promise<void> = Promise.resolve()
   #closed = false
@@ -90,6 +92,12 @@ export class FileEntries {
     return { own: file.creator === this.#space.me.member, upload: () => this.#shelf.upload(id, file) }
   }
 
+  /** Resolves when all that was written here is in the log, or given up; at once while nobody orders it. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#away)
+    await this.#work
+  }
+
   async close(): Promise<void> {
     this.#closed = true
     this.#stop()
@@ -104,7 +112,13 @@ export class FileEntries {
       return [buildPutFile(workbenchOf(this.#space, context), intent.facts, intent.content)]
     })
     if (committed.state.kind === 'relay') await this.#landed({ kind, id })
-    else void committed.settled.then((state) => this.#ended({ kind, id }, state))
+    else {
+      const settled: Promise<void> = committed.settled.then((state) => {
+        this.#away.delete(settled)
+        this.#ended({ kind, id }, state)
+      })
+      this.#away.add(settled)
+    }
     return committed
   }
 

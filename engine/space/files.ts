@@ -61,6 +61,16 @@ export interface OpenFile {
   bytes(): Promise<Uint8Array>
 }
 
+/** What the parts of a space's files need of those around them. */
+export interface FileParts {
+  readonly random: (length: number) => Uint8Array
+  readonly source: ChunkSource
+  /** A file that was put here is in the log: a relay may lack its content. */
+  readonly onLanded: () => void
+  /** Resolves when nothing is on its way to the relay. */
+  readonly carried: () => Promise<void>
+}
+
 /** Who has chunks: net's part. Throws `unavailable` if it has not got that one, or can't be asked. */
 export type ChunkSource = (id: Uint8Array, number: number) => Promise<{ readonly chunk: Uint8Array; readonly proof: LogProof }>
 
@@ -80,13 +90,16 @@ export class Files {
   readonly #entries: FileEntries
   readonly #random: (length: number) => Uint8Array
   readonly #source: ChunkSource
+  /** Resolves when nothing is on its way to the relay. */
+  readonly #carried: () => Promise<void>
 
-  constructor(space: Space, shelf: FileShelf, entries: FileEntries, random: (length: number) => Uint8Array, source: ChunkSource) {
+  constructor(space: Space, shelf: FileShelf, entries: FileEntries, { random, source, carried }: FileParts) {
     this.#space = space
     this.#shelf = shelf
     this.#entries = entries
     this.#random = random
     this.#source = source
+    this.#carried = carried
   }
 
   /**
@@ -177,6 +190,18 @@ export class Files {
     const files = this.#space.current.files()
     const whole = await this.#shelf.whole(files)
     return files.map((file) => toInfo(file, whole))
+  }
+
+  /**
+   * Resolves when what was put here is in the log and its content at the relay, if one is connected: what is left then waits for the next connection.
+   *
+   * @example
+   * await space.files.put(new Uint8Array(10))
+   * await space.files.settled()
+   */
+  async settled(): Promise<void> {
+    await this.#entries.settled()
+    await this.#carried()
   }
 
   #record(id: Uint8Array): FileRecord {

@@ -25,6 +25,8 @@ export interface SpaceReader {
   at(size: number): Promise<View>
   /** Of a thin client, whose views lack rows (`out-of-scope`) until they are fetched. */
   readonly remote?: RemoteRows | undefined
+  /** Ids (lower-case hex) of files of a view whose content is all on this device. */
+  wholeFiles(view: View): Promise<ReadonlySet<string>>
   on<K extends keyof SpaceEvents>(event: K, listener: (detail: SpaceEvents[K]) => void): () => void
 }
 

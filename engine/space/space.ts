@@ -23,6 +23,7 @@ import { headOf } from './apply.js'
 import { BranchChange, findCommon, type Branch, type Resumed } from './change-branch.js'
 import { SpaceCore, type SpaceParts } from './core.js'
 import { DeviceWatch, isDeviceEvidence } from './device-watch.js'
+import { FileShelf } from './file-shelf.js'
 import { Follower, type HeldState } from './follower.js'
 import { signHandshake } from './handshake.js'
 import type { Op } from './ops/index.js'
@@ -137,6 +138,10 @@ export class Space implements SpaceWriter, SpaceSync {
     if (this.#core.remote !== undefined) throw new SealError('out-of-scope', 'A thin client keeps no entries and no past states: read them on a replica.', { size })
     const { states, held } = await this.#core.history.at(size)
     return Follower.resume(this.env, states, held.tree.state.version, new LogTree(this.env.crypto, held.log))
+  }
+
+  wholeFiles(view: View): Promise<ReadonlySet<string>> {
+    return new FileShelf(this.env, this.store).whole(view.files())
   }
 
   on<K extends keyof SpaceEvents>(event: K, listener: (detail: SpaceEvents[K]) => void): () => void {

@@ -1,5 +1,5 @@
 /** Files that a person names: what can't be read, or would be written over, is a wrong call and is told as one. */
-import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { SealError } from '../../engine/errors.js'
 
 /** Throws `bad-argument`. */
@@ -7,6 +7,19 @@ export function readInput(file: string): Uint8Array {
   try {
     return Uint8Array.from(readFileSync(file))
   } catch (cause) {
+    throw wrongFile(`Expected a file that can be read, got ${file}`, cause)
+  }
+}
+
+/** Of a file that will be read bit by bit. Throws `bad-argument`. */
+export function inputStat(file: string): { readonly size: number } {
+  try {
+    const found = statSync(file)
+    if (!found.isFile()) throw new SealError('bad-argument', `Expected a file, and ${file} is none.`)
+    closeSync(openSync(file, 'r'))
+    return found
+  } catch (cause) {
+    if (cause instanceof SealError) throw cause
     throw wrongFile(`Expected a file that can be read, got ${file}`, cause)
   }
 }

@@ -39,13 +39,4 @@ export function poll<T>(what: () => T | Promise<T>): ReturnType<typeof expect.po
   return expect.poll(what, { timeout: 20_000, interval: 10 })
 }
 
-/** Bytes that compress to nothing else and differ everywhere. */
-export function sampleBytes(length: number, seed = 1): Uint8Array {
-  const out = new Uint8Array(length)
-  let x = seed * 2654435761
-  for (let i = 0; i < length; i++) {
-    x = (Math.imul(x, 1664525) + 1013904223) | 0
-    out[i] = x >>> 24
-  }
-  return out
-}
+export { sampleBytes } from './samples.js'

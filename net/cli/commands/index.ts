@@ -22,6 +22,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   'accept-rollback': async () => (await import('./accept-rollback.js')).acceptRollback,
   prove: async () => (await import('./prove.js')).prove,
   'verify-receipt': async () => (await import('./verify-receipt.js')).verifyReceipt,
+  file: async () => (await import('./file.js')).file,
   export: async () => (await import('./export.js')).exportCommand,
   import: async () => (await import('./import.js')).importCommand,
   bench: async () => (await import('./bench.js')).bench,

@@ -26,6 +26,7 @@ forges, drops, reorders or rewinds. No configuration needed. SIGTERM or SIGINT: 
     'tls-key': { type: 'string', value: 'FILE', help: 'its private key (PEM)' },
     'max-spaces': { type: 'string', value: 'N', help: 'most spaces it takes (default 100000)' },
     'max-connections': { type: 'string', value: 'N', help: 'most connections at once (default 10000)' },
+    'max-files': { type: 'string', value: 'MIB', help: 'room for the files of one space, in MiB (default 16384; 0: none)' },
     open: { type: 'boolean', help: 'serve whoever knows a space’s id, member or not: for experiments' },
     log: { type: 'string', value: 'FORM', help: 'json: events as JSON lines on stdout, without secrets' },
   },
@@ -59,6 +60,7 @@ function serverOptions(invocation: Invocation, host: string): ServerOptions {
   const key = text(invocation, 'tls-key')
   if ((cert === undefined) !== (key === undefined)) throw new SealError('bad-argument', 'Expected --tls-cert and --tls-key together.')
   const maxSpaces = text(invocation, 'max-spaces')
+  const maxFiles = text(invocation, 'max-files')
   const maxConnections = text(invocation, 'max-connections')
   return {
     host,
@@ -68,6 +70,7 @@ function serverOptions(invocation: Invocation, host: string): ServerOptions {
     ...(cert !== undefined && key !== undefined && { tls: { cert: readTextInput(cert), key: readTextInput(key) } }),
     limits: {
       ...(maxSpaces !== undefined && { maxSpaces: wholeNumber(maxSpaces, '--max-spaces') }),
+      ...(maxFiles !== undefined && { maxFileBytes: wholeNumber(maxFiles, '--max-files', { max: 2 ** 30 }) * 1024 * 1024 }),
       ...(maxConnections !== undefined && { maxConnections: wholeNumber(maxConnections, '--max-connections') }),
     },
   }
