@@ -48,8 +48,10 @@ export class FileEntries {
     // Put before a crash, and neither in the log nor on its way.
     const away = new Set([...this.#restored.values()].map(({ id }) => encodeHex(id)))
     for (const id of shelf.intents()) {
-      if (readFile(space.verifiedState, id)) this.#later(() => shelf.landed(id))
-      else if (!away.has(encodeHex(id))) this.#later(() => this.#again({ kind: 'put', id }))
+      this.#later(async () => {
+        if (await this.#isThere(id, 'verified')) await shelf.landed(id)
+        else if (!away.has(encodeHex(id))) await this.#again({ kind: 'put', id })
+      })
     }
   }
 
@@ -70,7 +72,8 @@ export class FileEntries {
       await this.#shelf.giveUp(id)
       throw error
     }
-    return { id, version: readFile(this.#space.currentState, id)?.version ?? this.#space.head.size }
+    const written = await this.#space.reach(() => readFile(this.#space.currentState, id))
+    return { id, version: written?.version ?? this.#space.head.size }
   }
 
   async delete(id: Uint8Array): Promise<void> {
@@ -79,15 +82,19 @@ export class FileEntries {
 
   /** Something of the verified state has changed: the content of what is gone goes. */
   afterChange(): void {
-    const root = this.#space.verifiedState.subtreeRoot(filesPrefix())
-    if (this.#swept && equalBytes(this.#swept, root)) return
-    this.#swept = root
-    this.#later(() => this.#shelf.sweep((id) => readFile(this.#space.verifiedState, id) !== undefined || readFile(this.#space.currentState, id) !== undefined))
+    this.#later(async () => {
+      // A thin client has to ask whether something changed: not while it holds nothing that could go.
+      if (this.#space.remote !== undefined && (await this.#space.store.chunks.groups()).size === 0) return
+      const root = await this.#space.reach(() => this.#space.verifiedState.subtreeRoot(filesPrefix()))
+      if (this.#swept && equalBytes(this.#swept, root)) return
+      this.#swept = root
+      await this.#shelf.sweep(async (id) => (await this.#isThere(id, 'verified')) || this.#isThere(id, 'current'))
+    })
   }
 
   /** For a relay that lacks content: what is here, if it is here whole. `own`: this device sealed it. */
   async upload(id: Uint8Array): Promise<{ readonly own: boolean; readonly upload: () => Promise<Upload | undefined> } | undefined> {
-    const file = readFile(this.#space.verifiedState, id)
+    const file = await this.#space.reach(() => readFile(this.#space.verifiedState, id))
     if (file === undefined || !(await this.#shelf.whole([{ id, length: file.length }])).has(encodeHex(id))) return undefined
     return { own: file.creator === this.#space.me.member, upload: () => this.#shelf.upload(id, file) }
   }
@@ -134,7 +141,7 @@ export class FileEntries {
 
   /** On the state as it is now. */
   async #again(doing: Doing): Promise<void> {
-    const there = readFile(this.#space.currentState, doing.id) !== undefined
+    const there = await this.#isThere(doing.id, 'current')
     if (there === (doing.kind === 'put')) return this.#landed(doing) // it is as it was to be
     try {
       await this.#write(doing)
@@ -143,6 +150,10 @@ export class FileEntries {
       if (doing.kind === 'put') await this.#shelf.giveUp(doing.id)
       this.#space.raise({ code: 'lost-file', message: `A file could not be ${doing.kind === 'put' ? 'put into the space' : 'deleted'} after all: ${error.message}`, facts: { id: encodeHex(doing.id), doing: doing.kind } })
     }
+  }
+
+  #isThere(id: Uint8Array, where: 'verified' | 'current'): Promise<boolean> {
+    return this.#space.reach(() => readFile(where === 'verified' ? this.#space.verifiedState : this.#space.currentState, id) !== undefined)
   }
 
   #later(work: () => Promise<void>): void {

@@ -136,12 +136,20 @@ export class FileShelf {
   }
 
   /** Remove the chunks of files that are gone. `has`: still in a state that counts. */
-  async sweep(has: (id: Uint8Array) => boolean): Promise<void> {
-    const places = this.#store.names(PLACE).map((name) => decodeHex(name.slice(PLACE.length)))
-    const gone = places.filter((id) => !has(id))
-    const kept = new Set([...this.#filling, ...this.intents().map((id) => this.#groupOf(id)), ...places.filter(has).map((id) => this.#groupOf(id))])
-    for (const group of (await this.#chunks.groups()).keys()) {
-      if (kept.has(group) || this.#filling.has(group) || (group.length === 64 && has(decodeHex(group)))) continue
+  async sweep(has: (id: Uint8Array) => Promise<boolean>): Promise<void> {
+    const gone: Uint8Array[] = []
+    const kept = new Set<string>()
+    const groups = await this.#chunks.groups()
+    for (const name of this.#store.names(PLACE)) {
+      const id = decodeHex(name.slice(PLACE.length))
+      if (await has(id)) kept.add(this.#groupOf(id))
+      else gone.push(id)
+    }
+    for (const group of groups.keys()) {
+      if (kept.has(group) || (group.length === 64 && (await has(decodeHex(group))))) continue
+      // Being put now, or put and on its way: looked at last, with nothing in between.
+      if (this.#filling.has(group) || this.intents().some((id) => this.#groupOf(id) === group)) continue
+      if (this.#store.names(PLACE).some((name) => !gone.some((id) => PLACE + encodeHex(id) === name) && encodeHex(this.#store.get(name) as Uint8Array) === group)) continue
       await this.#chunks.remove(group)
     }
     if (gone.length > 0) await this.#commit(gone.map((id) => [PLACE + encodeHex(id), null]))

@@ -152,7 +152,7 @@ export class Files {
    */
   async get(id: string): Promise<OpenFile> {
     const bytes = idBytes(id)
-    const record = this.#record(bytes)
+    const record = await this.#record(bytes)
     const { key, name, type } = openFileContent(this.#space.env, this.#space.keyring, bytes, record)
     const stream = (range: ByteRange = {}): AsyncIterableIterator<Uint8Array> => this.#stream(bytes, record, key, range)
     return {
@@ -176,7 +176,7 @@ export class Files {
    */
   async delete(id: string): Promise<void> {
     const bytes = idBytes(id)
-    this.#record(bytes)
+    await this.#record(bytes)
     await this.#entries.delete(bytes)
   }
 
@@ -187,7 +187,7 @@ export class Files {
    * for (const { id, name, length, local } of await space.files.list()) console.log(id, name, length, local)
    */
   async list(): Promise<FileInfo[]> {
-    const files = this.#space.current.files()
+    const files = await this.#space.reach(() => this.#space.current.files())
     const whole = await this.#shelf.whole(files)
     return files.map((file) => toInfo(file, whole))
   }
@@ -204,8 +204,8 @@ export class Files {
     await this.#carried()
   }
 
-  #record(id: Uint8Array): FileRecord {
-    const record = readFile(this.#space.currentState, id)
+  async #record(id: Uint8Array): Promise<FileRecord> {
+    const record = await this.#space.reach(() => readFile(this.#space.currentState, id))
     if (record === undefined) throw new SealError('unavailable', 'There is no such file in this space, or not any more.', { reason: 'no-file' })
     return record
   }

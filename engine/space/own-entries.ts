@@ -59,8 +59,9 @@ export class OwnEntries {
   commitFiles(build: (context: BuildContext) => readonly Op[]): Promise<Committed> {
     const core = this.#core
     return core.lock.run(async () => {
+      if (core.remote !== undefined) await this.#advance.restoreRemote()
       if (core.standing.writable && core.me.role !== undefined) await this.#fillEpoch()
-      return this.#write(build(core.buildContext()), [], undefined)
+      return this.#write(await core.within(() => build(core.buildContext())), [], undefined)
     })
   }
 

@@ -140,6 +140,11 @@ export class Space implements SpaceWriter, SpaceSync {
     return Follower.resume(this.env, states, held.tree.state.version, new LogTree(this.env.crypto, held.log))
   }
 
+  /** What reads this space's states, and may be run again: a thin client fetches what it lacks of them. */
+  async reach<T>(program: () => T): Promise<T> {
+    return this.remote === undefined ? program() : this.remote.reach(program)
+  }
+
   wholeFiles(view: View): Promise<ReadonlySet<string>> {
     return new FileShelf(this.env, this.store).whole(view.files())
   }
