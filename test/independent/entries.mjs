@@ -99,9 +99,13 @@ const OPS = {
   0x09: ['replace', 1, (f) => ({ ...named(f), nameToken: f.optional(() => f.take(16)), sealed: f.string() })],
   0x0a: ['drop', 1, (f) => ({ id: f.id() })],
   0x0b: ['reseal-object', 2, (f) => ({ id: f.id(), sealed: f.string() })],
-  0x0c: ['relay', 2, (f) => ({ relay: f.optional(() => ({ url: f.text(), name: f.text(), publicKey: f.take(32) })) })],
+  0x0c: ['relay', 3, (f) => ({ relay: f.optional(() => ({ url: f.text(), name: f.text(), publicKey: f.take(32) })) })],
   0x0d: ['upgrade', 3, (f) => ({ version: f.varint() })],
   0x0f: ['reblind-object', 2, (f) => ({ id: f.id(), nameToken: f.take(16), sealed: f.string() })],
+  0x0e: ['rollback.accept', 2, (f) => {
+    const common = f.varint()
+    return { common, peaks: peaksOf(common).map(() => f.take(32)), leaves: f.list(() => f.take(32)), lostIsLarger: f.bool(), evidence: f.string() }
+  }],
   0x10: ['genesis', undefined, (f) => ({ ...own(f), possession: f.take(128), delivery: f.take(160), commitments: f.take(64), blindingCommitment: f.take(32), blinding: f.string() })],
   0x11: ['invite.create', 0, (f) => ({ id: f.id(), kind: f.below(2), role: f.below(4), uses: f.varint(), expiresAt: f.varint(), ...own(f), possession: f.take(128), grant: f.take(224) })],
   0x12: ['invite.revoke', 0, (f) => ({ id: f.id() })],
@@ -113,8 +117,12 @@ const OPS = {
   0x19: ['link.repair', 0, (f) => ({ epoch: f.id(), kind: f.below(2), box: f.string() })],
   0x1a: ['forget', 3, (f) => ({ before: f.id() })],
   0x1b: ['agreement.refresh', 0, (f) => ({ agreement: f.take(32), possession: f.take(128), grant: f.take(224) })],
+  0x30: ['file.put', 1, (f) => ({ id: f.take(32), length: f.varint(), root: f.take(32), commitment: f.take(32), sealed: f.take(525) })],
+  0x31: ['file.delete', 1, (f) => ({ id: f.take(32) })],
+  0x32: ['file.reseal', 2, (f) => ({ id: f.take(32), sealed: f.take(525) })],
   0x1c: ['profile', 0, (f) => ({ subject: f.below(2), id: f.id(), sealed: f.string() })],
 }
+const peaksOf = (size) => [...size.toString(2)].filter((bit) => bit === '1')
 const SELF_SIGNED = ['genesis', 'join']
 export const ROLES = ['reader', 'writer', 'admin', 'owner']
 
