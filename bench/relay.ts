@@ -22,6 +22,7 @@ import { joinChannel } from '../net/join.js'
 import type { Rpc } from '../net/rpc.js'
 import { Sync } from '../net/sync.js'
 import { dial, wrapSocket } from '../net/ws-node.js'
+import { nextHead } from './heads.js'
 import { fillSpace } from './journey/people.js'
 import { createTable, crypto, optionsOf, put, rows, seededRandom, taskTable } from '../test/space/rim-support.js'
 
@@ -206,15 +207,8 @@ async function latency(): Promise<void> {
   const times: number[] = []
   const [relayBefore, ownBefore] = [await relayCpu(), process.cpuUsage()]
   for (let i = 0; i < PINGS; i++) {
-    const size = other.head.size
     const start = performance.now()
-    const seen = new Promise<void>((resolve) => {
-      const stop = other.on('change', () => {
-        if (other.head.size === size) return
-        stop()
-        resolve()
-      })
-    })
+    const seen = nextHead(other)
     await write(founder, 100)
     await seen
     times.push(performance.now() - start)

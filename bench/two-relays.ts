@@ -14,6 +14,7 @@ import { greet } from '../net/client.js'
 import { joinChannel } from '../net/join.js'
 import { Sync } from '../net/sync.js'
 import { dial } from '../net/ws-node.js'
+import { nextHead } from './heads.js'
 import { startPostgres } from '../test/net/postgres.js'
 import { createTable, crypto, optionsOf, put, rows, seededRandom, taskTable } from '../test/space/rim-support.js'
 
@@ -36,15 +37,8 @@ let key = 1n
 for (const [where, reader] of [['the same process', near], ['the other process', far]] as const) {
   const times: number[] = []
   for (let i = -WARM_UP; i < PINGS; i++) {
-    const size = reader.head.size
     const start = performance.now()
-    const seen = new Promise<void>((resolve) => {
-      const stop = reader.on('change', () => {
-        if (reader.head.size === size) return
-        stop()
-        resolve()
-      })
-    })
+    const seen = nextHead(reader)
     await writer.commit(rows(put('insert', 1, key++, 0n, 'x'.repeat(100))), writer.current)
     await seen
     if (i >= 0) times.push(performance.now() - start)

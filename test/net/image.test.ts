@@ -10,14 +10,13 @@ import { attachRelay, invite, remove } from '../../engine/space/acts.js'
 import { createSpace } from '../../engine/space/open.js'
 import type { Space } from '../../engine/space/space.js'
 import { memoryStore } from '../../engine/store/memory.js'
-import { greet } from '../../net/client.js'
-import type { Rpc } from '../../net/rpc.js'
+import { enter, greet } from '../../net/client.js'
 import { createJudge } from '../../net/relay/judge.js'
 import { DEFAULT_LIMITS, type RelayLimits, type RelayJudge } from '../../net/relay/relay.js'
 import { fileRelayStore, memoryRelayStore, type RelayStore } from '../../net/server.js'
-import type { Dial } from '../../net/transport.js'
 import { dial as dialNode } from '../../net/ws-node.js'
 import { createTable, optionsOf, put, rows, seededRandom, taskTable } from '../space/rim-support.js'
+import { readChunks } from '../store/conformance-data.js'
 import { backup, logIn } from './hostile.js'
 import { crypto, founder, invited, startSync, stopAll, testRelay, until, type TestPeer, type TestRelay } from './support.js'
 
@@ -81,12 +80,6 @@ async function imaged(store: RelayStore, ada: Space, more = 0): Promise<void> {
   expect(relay.events).toEqual([])
 }
 
-async function proved({ dial }: { readonly dial: Dial }, space: Space): Promise<Rpc> {
-  const { rpc, name, nonce } = await greet(dial, 'memory:', space.id)
-  await rpc.call({ kind: 'auth', ...space.signChallenge(name, nonce) }, 'welcome')
-  return rpc
-}
-
 /** Whatever a relay can be asked, so that two can be compared. */
 async function answers(relay: TestRelay, { ada, eve, anchors }: Awaited<ReturnType<typeof setting>>): Promise<unknown[]> {
   const told: unknown[] = []
@@ -101,7 +94,7 @@ async function answers(relay: TestRelay, { ada, eve, anchors }: Awaited<ReturnTy
     }
     rpc.close()
   }
-  const rpc = await proved(relay, ada)
+  const rpc = await enter(ada, relay.dial)
   for (const size of anchors) {
     const { manifest } = await rpc.call({ kind: 'snapshot', size }, 'snapshotIs')
     expect(manifest.length).toBeGreaterThan(0)
@@ -136,13 +129,12 @@ describe('a relay that starts', () => {
     await imaged(all.store, all.ada)
     const log = await logIn(all.store, all.ada.id)
     const first = await log.readSnapshot()
-    const chunks: Uint8Array[] = []
-    for await (const chunk of first?.chunks ?? []) chunks.push(chunk)
+    const chunks = await readChunks(first)
     await imaged(all.store, all.ada, 20)
     expect((await log.readSnapshot())?.meta).not.toEqual(first?.meta)
     await log.writeSnapshot(first?.meta as Uint8Array, chunks)
     const relay = await relayOn(all.store, often)
-    const { note } = await (await proved(relay, all.ada)).call({ kind: 'checkpoint', size: 1 }, 'checkpointIs')
+    const { note } = await (await enter(all.ada, relay.dial)).call({ kind: 'checkpoint', size: 1 }, 'checkpointIs')
     expect(new TextDecoder().decode(note)).toContain(`\n${all.ada.head.size}\n`)
     expect([relay.replays(), relay.events]).toEqual([0, []])
     await relay.relay.drain()
@@ -155,8 +147,7 @@ describe('a relay that starts', () => {
     const log = await logIn(all.store, all.ada.id)
     const sound = await log.readSnapshot()
     const meta = sound?.meta as Uint8Array
-    const chunks: Uint8Array[] = []
-    for await (const chunk of sound?.chunks ?? []) chunks.push(chunk)
+    const chunks = await readChunks(sound)
     expect(chunks.length).toBeGreaterThan(5)
     const flipped = (bytes: Uint8Array, at: number): Uint8Array => {
       const other = bytes.slice()
@@ -182,9 +173,7 @@ describe('a relay that starts', () => {
       await other.sync.stop()
       await relay.relay.drain()
       const image = await (await logIn(store, other.space.id)).readSnapshot()
-      const parts: Uint8Array[] = []
-      for await (const chunk of image?.chunks ?? []) parts.push(chunk)
-      images.push([image?.meta as Uint8Array, parts])
+      images.push([image?.meta as Uint8Array, await readChunks(image)])
     }
     const bare = await backup(all.store, all.ada.id)
     const expected = await answers(await relayOn(bare, never), all)
@@ -201,7 +190,7 @@ describe('a relay that starts', () => {
       expect([relay.replays(), relay.events], `image ${i}`).toEqual([1, image[0][0] === 3 ? ['image-refused'] : []])
       await relay.relay.drain()
       const again = await relayOn(copy, often)
-      await proved(again, all.ada)
+      await enter(all.ada, again.dial)
       expect([again.replays(), again.events], `image ${i}, after it was replaced`).toEqual([0, []])
     }
     // The log went back, and then on in another way: the image is ahead of it, then of the same length as it.
@@ -209,7 +198,7 @@ describe('a relay that starts', () => {
     const write = async (): Promise<void> => (await logIn(back, all.ada.id)).writeSnapshot(meta, chunks)
     await write()
     const shorter = await relayOn(back, never)
-    const rpc = await proved(shorter, all.ada)
+    const rpc = await enter(all.ada, shorter.dial)
     expect([shorter.replays(), shorter.events]).toEqual([1, ['image-refused']])
     rpc.close()
     await shorter.relay.drain()
@@ -217,7 +206,7 @@ describe('a relay that starts', () => {
     await (await logIn(back, all.ada.id)).append(all.ada.head.size - 2, [records.at(-1) as Uint8Array, records.at(-2) as Uint8Array])
     await write()
     const forked = await relayOn(back, never)
-    await proved(forked, all.ada)
+    await enter(all.ada, forked.dial)
     expect([forked.replays(), forked.events]).toEqual([1, ['image-refused']])
   }, 120_000)
 
@@ -241,7 +230,7 @@ describe('a relay that starts', () => {
     await relay.relay.drain()
     expect(relay.events).toEqual(['image-failed', 'image-failed'])
     const again = await relayOn(store, never)
-    await proved(again, ada.space)
+    await enter(ada.space, again.dial)
     expect([again.replays(), again.events]).toEqual([0, []])
   })
 
@@ -259,14 +248,14 @@ describe('a relay that starts', () => {
     for (const { sync } of spaces) await sync.stop()
     const rooms = (): number => Number(/sealdb_relay_rooms (\d+)/.exec(relay.relay.metrics.format())?.[1])
     await until(() => relay.relay.metrics.format().includes('sealdb_relay_connections 0'), 'all gone')
-    ;(await proved(relay, (spaces[0] as TestPeer).space)).close() // the one asked for last
+    ;(await enter((spaces[0] as TestPeer).space, relay.dial)).close() // the one asked for last
     await until(() => relay.relay.metrics.format().includes('sealdb_relay_connections 0'), 'gone again')
     await relay.relay.sweep()
     expect(rooms()).toBe(1)
     const before = relay.replays()
-    await proved(relay, (spaces[0] as TestPeer).space)
+    await enter((spaces[0] as TestPeer).space, relay.dial)
     expect(rooms()).toBe(1)
-    await proved(relay, (spaces[1] as TestPeer).space)
+    await enter((spaces[1] as TestPeer).space, relay.dial)
     expect(rooms()).toBe(2)
     expect([relay.replays(), relay.events]).toEqual([before, []])
   })
@@ -306,7 +295,7 @@ describe('kill -9 while images are being written', () => {
     const notes: Uint8Array[] = []
     for (const [place, replays] of [[store, 0], [bare, 1]] as const) {
       const relay = await relayOn(place, never)
-      notes.push((await (await proved(relay, space)).call({ kind: 'checkpoint', size: 1 }, 'checkpointIs')).note)
+      notes.push((await (await enter(space, relay.dial)).call({ kind: 'checkpoint', size: 1 }, 'checkpointIs')).note)
       expect(relay.replays()).toBe(replays)
       await relay.relay.drain()
     }

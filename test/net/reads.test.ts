@@ -8,11 +8,9 @@ import { signInvitationChallenge } from '../../engine/space/join.js'
 import type { SpaceView } from '../../engine/space/view.js'
 import { rowPrefix } from '../../engine/state/keys.js'
 import { answer, writeQueries, type Query } from '../../engine/state/queries.js'
-import { greet } from '../../net/client.js'
+import { enter, greet } from '../../net/client.js'
 import { readAt } from '../../net/reads.js'
 import { DEFAULT_LIMITS } from '../../net/relay/relay.js'
-import type { Rpc } from '../../net/rpc.js'
-import type { Dial } from '../../net/transport.js'
 import { createTable, optionsOf, put, rows, taskTable } from '../space/rim-support.js'
 import { through } from './hostile.js'
 import { crypto, founder, invited, stopAll, testRelay, until, type TestPeer, type TestRelay } from './support.js'
@@ -32,12 +30,6 @@ async function setting(options: Parameters<typeof testRelay>[0] = {}): Promise<{
   return { relay, ada }
 }
 
-async function proved(dial: Dial, { space }: TestPeer): Promise<Rpc> {
-  const { rpc, name, nonce } = await greet(dial, 'memory:', space.id)
-  await rpc.call({ kind: 'auth', ...space.signChallenge(name, nonce) }, 'welcome')
-  return rpc
-}
-
 const prefix = rowPrefix(1)
 const all: Query = { kind: 'scan', lo: prefix, hi: Uint8Array.of(...prefix, 0xff) }
 const queries: readonly Query[] = [{ kind: 'count' }, all, { ...all, reverse: true, limit: 5 }, { kind: 'get', key: Uint8Array.of(1) }, { kind: 'get', key: Uint8Array.of(99) }, { kind: 'nth', n: 0 }]
@@ -49,7 +41,7 @@ describe('reading at a relay', () => {
   it('gives what the state has, in pages, at a head that others have gone beyond, as long as one reads there', async () => {
     const { relay, ada } = await setting()
     let pages = 0
-    const rpc = await proved(through(relay.dial, { toClient: (message) => { if (message.kind === 'page') pages++; return undefined } }), ada)
+    const rpc = await enter(ada.space, through(relay.dial, { toClient: (message) => { if (message.kind === 'page') pages++; return undefined } }))
     const { head } = ada.space
     const expected = truth(ada)
     expect(brief(await readAt(rpc, crypto, head, queries))).toBe(expected)
@@ -88,13 +80,13 @@ describe('reading at a relay', () => {
       if (change >= 0) other[change] = (other[change] as number) ^ 0x11
       return [other]
     } })
-    let rpc = await proved(dial, ada)
+    let rpc = await enter(ada.space, dial)
     await readAt(rpc, crypto, ada.space.head, few)
     const codes = new Set<string>()
     for (change = 0; change < length; change++) {
       // A changed request number is an answer to nothing: nobody waits for it long in a test.
       if (change === 2) continue
-      if (!rpc.open) rpc = await proved(dial, ada)
+      if (!rpc.open) rpc = await enter(ada.space, dial)
       try {
         expect(await readAt(rpc, crypto, ada.space.head, few), `byte ${change}`).toEqual(right)
       } catch (error) {
@@ -113,12 +105,12 @@ describe('reading at a relay', () => {
     await say(ada, 50)
     // Asked for the newer head, it answers from the older one, whose root it would have us take.
     const older = through(relay.dial, { toRelay: (message) => (message.kind === 'read' ? [{ ...message, size: before.size }] : undefined) })
-    const rpc = await proved(older, ada)
+    const rpc = await enter(ada.space, older)
     await expect(readAt(rpc, crypto, ada.space.head, queries)).rejects.toMatchObject({ code: 'bad-proof' })
     rpc.close()
     // Asked for all, it answers for all but the last row of the page; or says that there is nothing more.
     for (const lie of [{ rows: 1 }, { rows: 0, answered: 2 }, { answered: queries.length, rows: 0 }]) {
-      const liar = await proved(through(relay.dial, { toClient: (message) => (message.kind === 'page' ? [{ ...message, ...lie }] : undefined) }), ada)
+      const liar = await enter(ada.space, through(relay.dial, { toClient: (message) => (message.kind === 'page' ? [{ ...message, ...lie }] : undefined) }))
       await expect(readAt(liar, crypto, ada.space.head, queries), JSON.stringify(lie)).rejects.toMatchObject({ code: 'bad-proof' })
       liar.close()
     }
@@ -128,7 +120,7 @@ describe('reading at a relay', () => {
       writeQueries(w, [{ ...all, lo: Uint8Array.of(...prefix, 0x11, 0x04) }])
       return [{ ...message, queries: w.finish() }]
     } })
-    const skipping = await proved(skips, ada)
+    const skipping = await enter(ada.space, skips)
     await expect(readAt(skipping, crypto, ada.space.head, [all])).rejects.toMatchObject({ code: 'bad-proof' })
     skipping.close()
   })
@@ -141,15 +133,15 @@ describe('reading at a relay', () => {
     const many = new Writer(64)
     many.varint(5_000)
     for (const bytes of [Uint8Array.of(1), Uint8Array.of(1, 9), Uint8Array.of(0, 0), Uint8Array.of(1, 5), many.finish()]) {
-      const rpc = await proved(relay.dial, ada)
+      const rpc = await enter(ada.space, relay.dial)
       await expect(rpc.call({ kind: 'read', size, queries: bytes }, 'page')).rejects.toMatchObject({ code: 'disconnected', facts: { code: 4000 } })
     }
-    await expect(readAt(await proved(relay.dial, ada), crypto, ada.space.head, Array.from({ length: 4_097 }, () => all))).rejects.toMatchObject({ code: 'too-large' })
+    await expect(readAt(await enter(ada.space, relay.dial), crypto, ada.space.head, Array.from({ length: 4_097 }, () => all))).rejects.toMatchObject({ code: 'too-large' })
     const long = { kind: 'get', key: new Uint8Array(255) } as const
-    await expect(readAt(await proved(relay.dial, ada), crypto, ada.space.head, Array.from({ length: 1_100 }, () => long))).rejects.toMatchObject({ code: 'bad-argument' })
-    const greedy = await proved(relay.dial, ada)
+    await expect(readAt(await enter(ada.space, relay.dial), crypto, ada.space.head, Array.from({ length: 1_100 }, () => long))).rejects.toMatchObject({ code: 'bad-argument' })
+    const greedy = await enter(ada.space, relay.dial)
     await expect((async () => { for (let i = 0; i < 3; i++) await readAt(greedy, crypto, ada.space.head, [all]) })()).rejects.toMatchObject({ facts: { code: 'rate' } })
-    const rpc = await proved(relay.dial, eve)
+    const rpc = await enter(eve.space, relay.dial)
     expect((await readAt(rpc, crypto, ada.space.head, [{ kind: 'count' }]))[0]).toBeGreaterThan(12)
     const { head } = ada.space
     await eve.sync.stop()

@@ -1,4 +1,5 @@
 /** Databases on real spaces, and what two of them hold, to be compared. */
+import { expect } from 'vitest'
 import { createSpace, openSpace } from '../../engine/space/open.js'
 import type { Space } from '../../engine/space/space.js'
 import { memoryStore } from '../../engine/store/memory.js'
@@ -37,4 +38,16 @@ export async function contents(db: Database): Promise<unknown> {
     tables[String(name)] = rows.map((row) => row.map((value) => (typeof value === 'bigint' ? `${value}n` : value))).sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
   }
   return { schema, tables }
+}
+
+/** What a database that has followed shows; one that is opened anew shows the same, or this throws. */
+export async function shownAlike({ db, space }: Pick<Opened, 'db' | 'space'>): Promise<unknown> {
+  const followed = await contents(db)
+  const anew = await Database.open(space)
+  try {
+    expect(await contents(anew)).toEqual(followed)
+  } finally {
+    await anew.close()
+  }
+  return followed
 }

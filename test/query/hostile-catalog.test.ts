@@ -4,14 +4,13 @@
  */
 import { describe, expect, test } from 'vitest'
 import { findTable, readSchema, toCatalogObject, type SchemaObject } from '../../query/catalog.js'
-import { Database } from '../../query/database.js'
 import { Mirror } from '../../query/materialise.js'
 import { Capture } from '../../query/capture.js'
 import { openSqlite } from '../../query/sqlite.js'
 import { reblind } from '../../engine/space/acts.js'
 import { nameOfCatalogObject } from '../../query/migrations.js'
 import { MAX_DEFINITION_LENGTH } from '../../engine/limits.js'
-import { codeOf, contents } from './database-support.js'
+import { codeOf, contents, shownAlike } from './database-support.js'
 import { inStep, two, type Peer } from './peers-support.js'
 
 const sqlite = await openSqlite()
@@ -34,16 +33,7 @@ const tableOf = (peer: Peer, name: string): SchemaObject => findTable(readSchema
 const brokenOf = (peer: Peer): readonly unknown[] => readSchema(peer.space.current).broken
 
 /** Ada, who followed, and whoever opens the space now see the same; and it is this. */
-async function expectSame(ada: Peer, expected: unknown): Promise<void> {
-  const followed = await contents(ada.db)
-  const anew = await Database.open(ada.space)
-  try {
-    expect(await contents(anew)).toEqual(followed)
-  } finally {
-    await anew.close()
-  }
-  expect(followed).toEqual(expected)
-}
+const expectSame = async (ada: Peer, expected: unknown): Promise<void> => expect(await shownAlike(ada)).toEqual(expected)
 
 /** Name, text, and why it is left out. */
 const HARMFUL = [
