@@ -233,7 +233,7 @@ export class SealedSpace implements AsyncDisposable {
     const { files, entries } = openFiles(engine, { random: parts.space.random, source: (id, number) => this.#fetchChunk(id, number), onLanded: () => this.#transfer.poke(), carried: () => this.#transfer.settled() })
     this.files = files
     this.#fileEntries = entries
-    this.#transfer = new FileTransfer({ holder: entries, rpc: () => this.#sync?.rpc(), onRefused: ({ message, facts }) => engine.raise({ code: 'files-refused', message, facts: { code: String(facts.code) } }) })
+    this.#transfer = new FileTransfer({ holder: entries, rpc: () => this.#sync?.rpc(), onRefused: ({ message, family, code, facts }) => engine.raise({ code: family === 'hostile' ? 'tampered' : 'files-refused', message, facts: { code: String(facts.code ?? code) } }) })
     entries.afterChange()
     this.query = db.query.bind(db)
     this.exec = db.exec.bind(db)

@@ -20,13 +20,15 @@ export interface FileTransferOptions {
   readonly rpc: () => Rpc | undefined
   /** Milliseconds after which what others have put, and not brought, is brought from here. Default 60,000. */
   readonly othersAfter?: number
-  /** The relay takes no more of this space's files. */
+  /** The relay takes no more of this space's files; or, hostile, says of them what can't be. */
   readonly onRefused?: (error: SealError) => void
 }
 
 const OTHERS_AFTER = 60_000
 /** Chunks sent before the first is acknowledged. */
 const AHEAD = 8
+/** Pages of wanted files that one pass looks at: a million of them. */
+const MAX_PAGES = 1_024
 /** Wait before a chunk is sent or asked for again that came too fast, in milliseconds. */
 const SLOW_DOWN = 500
 
@@ -99,7 +101,7 @@ export class FileTransfer {
         await this.#bringAll(others)
       } catch (error) {
         if (!isSealError(error)) throw error
-        if (error.code === 'relay-refused') this.#options.onRefused?.(error)
+        if (error.code === 'relay-refused' || error.family === 'hostile') this.#options.onRefused?.(error)
         // The next connection asks again.
       }
     }
@@ -107,7 +109,8 @@ export class FileTransfer {
   }
 
   async #bringAll(others: boolean): Promise<void> {
-    for (let after = new Uint8Array(0); ;) {
+    let after = new Uint8Array(0)
+    for (let page = 0; page < MAX_PAGES; page++) {
       const { files } = await this.#rpc().call({ kind: 'wantedFiles', after }, 'wantedAre')
       for (const id of files) {
         if (id.length !== 32 || (after.length > 0 && encodeHex(id) <= encodeHex(after))) throw new SealError('bad-frame', 'The relay named files out of order.')
@@ -124,7 +127,7 @@ export class FileTransfer {
     const upload = await open()
     if (upload === undefined) return // damaged here: nothing to bring
     const missing = Array.from({ length: upload.count }, (_, number) => number).filter((number) => ((bits[number >> 3] ?? 0) & (1 << (number & 7))) === 0).values()
-    let refused: unknown
+    let refused: SealError | undefined
     await Promise.all(Array.from({ length: AHEAD }, async () => {
       for (const number of missing) {
         if (refused !== undefined || this.#stopped) return
@@ -132,12 +135,13 @@ export class FileTransfer {
           const { chunk, proof } = await upload.chunk(number)
           await patiently(this.#rpc(), (rpc) => rpc.call({ kind: 'bringChunk', file: id, number, proof, chunk }, 'chunkTaken'))
         } catch (error) {
+          if (!isSealError(error)) throw error
           refused ??= error
         }
       }
     }))
     // Deleted meanwhile, here or there, is no failure.
-    if (refused !== undefined && !(isSealError(refused) && (refused.facts.code === 'no-file' || refused.code === 'unavailable'))) throw refused
+    if (refused !== undefined && refused.facts.code !== 'no-file' && refused.code !== 'unavailable') throw refused
   }
 
   #rpc(): Rpc {

@@ -1,5 +1,5 @@
 /** Chunks in IndexedDB: `[group, number] → bytes`, a transaction each, so that each is whole, durable, and of who holds the store. */
-import { SealError } from '../../errors.js'
+import type { SealError } from '../../errors.js'
 import { checkChunkName, checkStoredChunk, type ChunkStore } from '../chunks.js'
 import { fromStored, readOwnState, toStored, transact, whole } from './database.js'
 
