@@ -73,6 +73,29 @@ test('and back, to a relay that holds the beginning', async () => {
   expect([ada, bob].flatMap(({ alerts }) => alerts)).toEqual([])
 })
 
+test('a thin client and files go along', async () => {
+  const { from, to, ada, bob } = await team()
+  const eve = watched(await joinSpace(await ada.space.invite({ role: 'writer' }), { store: memoryStore(), thin: true }))
+  expect(await values(eve)).toEqual([1])
+  const bytes = new Uint8Array(300_000).fill(7)
+  const { id } = await ada.space.files.put(bytes, { name: 'seven' })
+  await ada.space.attachRelay(to.url)
+  await isAt(to, ada, bob, eve)
+  await from.close()
+  await eve.space.exec('INSERT INTO t VALUES (2)')
+  await bob.space.exec('INSERT INTO t VALUES (3)')
+  for (const each of [ada, bob, eve]) await shows(each, [1, 2, 3])
+  // Ada brings what the new relay lacks.
+  await until(() => bob.space.connection === 'online', 'connected')
+  for (let i = 0; ; i++) {
+    const found = await codeOfLater(bob.space.files.get(id).then(async (file) => expect(await file.bytes()).toEqual(bytes)))
+    if (found === 'no error') break
+    expect([found, i < 500]).toEqual(['unavailable', true])
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  expect([ada, bob, eve].flatMap(({ alerts }) => alerts)).toEqual([])
+})
+
 test('only an owner moves a space', async () => {
   const { from, to, ada, bob } = await team('admin')
   expect(await codeOfLater(bob.space.attachRelay(to.url))).toBe('rejected')
