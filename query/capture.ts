@@ -51,6 +51,9 @@ interface Installed {
   readNull: Statement | undefined
 }
 
+/** By table: key identities, with keys. */
+export type Touched = ReadonlyMap<number, ReadonlyMap<string | number, readonly SqlValue[] | undefined>>
+
 /** One per database. Between `begin` and `collect` it notes keys; outside, changes pass unnoticed. */
 export class Capture {
   readonly #db: Sqlite
@@ -116,6 +119,7 @@ export class Capture {
   begin(): void {
     if (!this.#db.inTransaction) throw new SealError('bad-argument', 'Expected an open transaction.')
     for (const { touched } of this.#tables.values()) touched.clear()
+    this.#noted.clear()
     this.#count = 0
     this.#active = true
   }
@@ -165,6 +169,29 @@ export class Capture {
       }
     }
     return deltas
+  }
+
+  /** The keys touched so far, to go back to with `restore` when a savepoint is rolled back: what was touched since is as it was then. */
+  touchedNow(): Touched {
+    const all: [number, Installed['touched']][] = [...this.#noted, ...[...this.#tables].map(([id, { touched }]): [number, Installed['touched']] => [id, touched])]
+    return new Map(all.map(([id, touched]) => [id, new Map(touched)]))
+  }
+
+  restore(then: Touched): void {
+    this.#noted.clear()
+    for (const [id, touched] of then) if (!this.#tables.has(id)) this.#noted.set(id, new Map(touched))
+    for (const [id, { touched }] of this.#tables) {
+      touched.clear()
+      for (const [identity, key] of then.get(id) ?? []) touched.set(identity, key)
+    }
+  }
+
+  /** `key` is canonical. */
+  isTouched(id: number, key: readonly SqlValue[]): boolean {
+    const [first] = key
+    const touched = this.#tables.get(id)?.touched
+    if (touched === undefined || touched.size === 0) return false
+    return touched.has(keyIdentity(key)) || (key.length === 1 && typeof first === 'bigint' && touched.has(Number(first)))
   }
 
   /** Canonical keys of rows touched so far. */

@@ -13,6 +13,8 @@ export interface FunctionsContext {
   /** The state that statements run on now. */
   view(): View
   form(table: ObjectId): TableForm | undefined
+  /** All of its rows are in SQLite. */
+  isWhole(table: ObjectId): boolean
 }
 
 /** Ids n · 2³² + k belong to the n-th device after the first, which has those from 1. */
@@ -64,8 +66,10 @@ export class Functions {
   }
 
   #draw(table: ObjectId): bigint {
-    const last = this.#drawn.get(table) ?? this.#greatest(table)
-    const next = last + 1n
+    const whole = this.#context.isWhole(table)
+    const last = this.#drawn.get(table) ?? (whole ? this.#greatest(table) : this.#somewhere())
+    let next = last + 1n
+    while (!whole && this.#isTaken(table, next)) next++
     if (next >= this.#first() + RANGE) throw new SealError('sql-limit', 'This device has used up its ids in this table: give an id.', { table })
     this.#drawn.set(table, next)
     return next
@@ -73,6 +77,23 @@ export class Functions {
 
   #first(): bigint {
     return BigInt(this.#context.space.me.device - 1) * RANGE
+  }
+
+  /**
+   * Who does not hold the rows can't tell the greatest: then a place in the first half of the range that moves with the state, so that there is hardly ever
+   * anything. The same when the statement has to be run again.
+   */
+  #somewhere(): bigint {
+    const { stateRoot } = this.#context.view().head
+    return this.#first() + BigInt(new DataView(stateRoot.buffer, stateRoot.byteOffset).getUint32(0) >>> 1)
+  }
+
+  /** In the space, or by this transaction. */
+  #isTaken(table: ObjectId, id: bigint): boolean {
+    const form = this.#context.form(table)
+    if (form?.rowid !== undefined && this.#db.get(`SELECT 1 FROM main.${quoteName(form.name)} WHERE ${form.rowid} = ?`, [id]) !== undefined) return true
+    const view = this.#context.view()
+    return view.catalog.some((object) => object.id === table) && view.rows(table, { kind: 'key', key: [id] }).next().done !== true
   }
 
   /** The greatest of the device's range that is in use. */

@@ -31,6 +31,14 @@ export interface QuarantinedRow {
 /** Ranges of one table that are worth loading one by one. */
 export const MAX_RANGES = 64
 
+/** Ranges of a table that were filled together. */
+export interface Part {
+  readonly table: ObjectId
+  readonly names: readonly string[]
+  /** Nothing of the table was here before. */
+  readonly made: boolean
+}
+
 interface Loaded {
   readonly images: TableImages
   /** No row has a greater integer for its key, whether SQLite holds it or not; those that don't open aside. */
@@ -150,34 +158,57 @@ export class Mirror {
   }
   #sequence: { readonly schema: Schema; readonly id: ObjectId | undefined } | undefined
 
-  /**
-   * Fill only these rows of a table that is not loaded; outside of a transaction. False if that is not worth it any more: load it whole. `instead`: it
-   * never is, and those before go.
-   */
-  loadRanges(object: SchemaObject, ranges: readonly RowRange[], instead = false): boolean {
-    invariant(!this.db.inTransaction && !this.#loaded.has(object.id), 'ranges are of a table that is not loaded')
-    let partial = this.#partial.get(object.id)
-    const missing = ranges.map((range) => ({ range, name: sameText(range) })).filter(({ name }) => partial?.ranges.has(name) !== true)
-    if (missing.length === 0) return true
-    if ((partial?.ranges.size ?? 0) + missing.length > MAX_RANGES) {
-      if (!instead) return false
-      this.#dropPartial(object.id)
-      if (partial !== undefined) return this.loadRanges(object, ranges, true)
-    }
-    const binding = this.binding(object)
-    this.#transactOr(() => this.#dropPartial(object.id), () => {
-      if (partial === undefined) {
-        partial = { ...this.#newLoaded(object), ranges: new Set() }
-        partial.images.clear()
-        this.#partial.set(object.id, partial)
-      }
-      for (const { range, name } of missing) {
-        const images = new Map([...this.#images(binding, partial, this.#view.rows(object.id, range))].map((image) => [keyIdentity(image.key), image]))
-        partial.images.apply([...images.values()])
-        partial.ranges.add(name)
-      }
-    })
+  /** Fill only these rows of a table that is not loaded; outside of a transaction. False if that is not worth it any more: load it whole. */
+  loadRanges(object: SchemaObject, ranges: readonly RowRange[]): boolean {
+    invariant(!this.db.inTransaction, 'ranges are filled outside of a transaction, or as parts of it')
+    const known = this.#partial.get(object.id)?.ranges
+    if ((known?.size ?? 0) + ranges.filter((range) => known?.has(sameText(range)) !== true).length > MAX_RANGES) return false
+    this.loadPart(object, ranges)
     return true
+  }
+
+  /**
+   * The same, within a transaction, too, and however many there are: a thin client has nothing else. Rows that the transaction has touched stay as it has
+   * left them. What it did, to be undone by `unloadPart` if the transaction, or a savepoint in it, is rolled back; undefined: nothing.
+   */
+  loadPart(object: SchemaObject, ranges: readonly RowRange[]): Part | undefined {
+    invariant(!this.#loaded.has(object.id), 'parts are of a table that is not loaded')
+    const { inTransaction } = this.db
+    if (!inTransaction && (this.#partial.get(object.id)?.ranges.size ?? 0) > MAX_RANGES) this.#dropPartial(object.id)
+    const before = this.#partial.get(object.id)
+    const missing = [...new Map(ranges.map((range) => [sameText(range), range]))].filter(([name]) => before?.ranges.has(name) !== true)
+    if (before !== undefined && missing.length === 0) return undefined
+    const partial = before ?? { ...this.#newLoaded(object), ranges: new Set<string>() }
+    const part: Part = { table: object.id, names: missing.map(([name]) => name), made: before === undefined }
+    const binding = this.binding(object)
+    const fill = (): void => {
+      if (before === undefined) partial.images.clear()
+      for (const [, range] of missing) {
+        const images = new Map([...this.#images(binding, partial, this.#view.rows(object.id, range))].map((image) => [keyIdentity(image.key), image]))
+        partial.images.apply([...images.values()].filter(({ key }) => !inTransaction || !this.#capture.isTouched(object.id, key)))
+      }
+    }
+    this.#partial.set(object.id, partial)
+    for (const name of part.names) partial.ranges.add(name)
+    if (part.made) this.loads++
+    try {
+      if (inTransaction) this.#capture.pause(fill)
+      else this.#transact(fill)
+    } catch (error) {
+      this.unloadPart(part)
+      throw error
+    }
+    return part
+  }
+
+  /** SQLite is where it was before: so are the names of what it holds. */
+  unloadPart({ table, names, made }: Part): void {
+    if (made) return this.#dropPartial(table)
+    for (const name of names) this.#partial.get(table)?.ranges.delete(name)
+  }
+
+  isPartial(table: ObjectId): boolean {
+    return this.#partial.has(table)
   }
 
   /** This device has learned secrets: tables of which something did not open are read anew, when they are needed. */
@@ -190,7 +221,7 @@ export class Mirror {
 
   #dropPartial(table: ObjectId): void {
     this.#partial.get(table)?.images.close()
-    this.#partial.delete(table)
+    if (this.#partial.delete(table)) this.loads++
   }
 
   /** What was loaded is not to be trusted any more: fill it again when it is needed. */
@@ -216,6 +247,7 @@ export class Mirror {
     const before = this.#view
     const old = this.#schema
     this.#view = next
+    for (const id of [...this.#partial.keys()]) if (schema.get(id) !== old.get(id) || !isSameTable(before, next, id)) this.#dropPartial(id)
     if (schema !== old) {
       this.#schema = schema
       // What SQLite refuses is in the catalog still.
@@ -239,7 +271,7 @@ export class Mirror {
 
 
   isHeld(table: ObjectId, key: readonly SqlValue[]): boolean {
-    const images = this.#loaded.get(table)?.images
+    const images = (this.#loaded.get(table) ?? this.#partial.get(table))?.images
     if (images === undefined || images.quarantinedCount === 0) return false
     const identity = keyIdentity(key)
     for (const held of images.quarantined()) if (keyIdentity(held.key) === identity) return true
@@ -384,16 +416,6 @@ export class Mirror {
     this.#loaded.set(object.id, loaded)
     loaded.images.clear()
     loaded.images.load(this.#images(this.binding(object), loaded, view.rows(object.id)))
-  }
-
-  /** `undo`: what the transaction has left beside SQLite, if it fails. */
-  #transactOr(undo: () => void, work: () => void): void {
-    try {
-      this.#transact(work)
-    } catch (error) {
-      undo()
-      throw error
-    }
   }
 
   #transact(work: () => void): void {

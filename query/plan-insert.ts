@@ -10,16 +10,17 @@ import { type RelationForm } from './relation-form.js'
 import { type Insert, type Row } from './sql/ast.js'
 import { sameName } from './sql/names.js'
 
-/** Undefined: that can't be told, so all of them. */
-export function insertProbes(relation: RelationForm, statement: Insert, known: Constants): readonly RowRange[] | undefined {
+/** Undefined: that can't be told, so all of them. `draws`: a rowid that is left out, or NULL, is free. */
+export function insertProbes(relation: RelationForm, statement: Insert, known: Constants, draws = false): readonly RowRange[] | undefined {
   const core = statement.source?.cores[0]
   if (core?.kind !== 'values' || statement.source?.cores.length !== 1) return undefined
   // Without a declared key the rowid is drawn above the greatest there is.
-  if (relation.key.length === 0) return undefined
+  if (relation.key.length === 0 && !draws) return undefined
+  const drawn = draws && relation.keyIsRowid
   const stored = relation.columns.filter(({ id }) => id !== undefined)
   const columns = statement.columns.length === 0 ? stored : statement.columns.map(({ text }) => relation.columns.find(({ name }) => sameName(name, text)))
   const keyColumns = relation.key.map((id) => relation.columns.find((each) => each.id === id))
-  const uniques: readonly (readonly (PolicyColumn | undefined)[] | undefined)[] = [keyColumns, ...relation.uniques]
+  const uniques: readonly (readonly (PolicyColumn | undefined)[] | undefined)[] = [...(keyColumns.length === 0 ? [] : [keyColumns]), ...relation.uniques]
   if (columns.includes(undefined) || core.rows.length * uniques.length > MAX_PLAN_POINTS) return undefined
   const ranges: RowRange[] = []
   for (const unique of uniques) {
@@ -27,12 +28,18 @@ export function insertProbes(relation: RelationForm, statement: Insert, known: C
     if (unique === undefined || path === undefined) return undefined
     const places = unique.map((column) => columns.indexOf(column))
     for (const row of core.rows) {
+      if (drawn && unique === keyColumns && isLeftOut(row, places, known)) continue
       const values = valuesOf(row, places, unique, path, known)
       if (values === undefined || (unique === keyColumns && values.includes(null))) return undefined
       if (!values.includes(null)) ranges.push(pointRange(path, values))
     }
   }
   return ranges
+}
+
+function isLeftOut(row: Row, [place = -1]: readonly number[], known: Constants): boolean {
+  const item = row.items[place]
+  return place < 0 || (item !== undefined && known.value(item) === null)
 }
 
 function pathFor(relation: RelationForm, columns: readonly (PolicyColumn | undefined)[], key: boolean): Path | undefined {

@@ -1,4 +1,5 @@
 /** The schema as the planner wants it, from the catalog and SQLite's own descriptions. */
+import { type ObjectId } from '../engine/space/types.js'
 import { findObject, isTable, type Schema, type SchemaObject } from './catalog.js'
 import { type Mirror } from './materialise.js'
 import { type PlanSchema } from './plan.js'
@@ -6,9 +7,11 @@ import { relationForm, type RelationForm } from './relation-form.js'
 import { sameName } from './sql/names.js'
 import { parseStatement } from './sql/parse.js'
 
-export function planSchemaOf(mirror: Mirror, schema: Schema): PlanSchema {
+/** `draws`: what INSERT leaves out of an INTEGER PRIMARY KEY is drawn by somebody who sees to it himself that it is free. */
+export function planSchemaOf(mirror: Mirror, schema: Schema, draws: (table: ObjectId) => boolean = () => false): PlanSchema {
   const relation = (object: SchemaObject): RelationForm | undefined => (isTable(object) ? relationForm(object, mirror.binding(object).form) : undefined)
   return {
+    draws: ({ id }) => draws(id),
     find(name) {
       const table = findObject(schema, 'table', name)
       if (table !== undefined) return relation(table)

@@ -19,6 +19,8 @@ export interface PlanSchema {
   /** Of the shared schema; undefined for anything else (temporary tables, `sealdb_…`, table functions). */
   find(name: string): RelationForm | PlanView | undefined
   tables(): Iterable<RelationForm>
+  /** A rowid that an INSERT leaves out is free: nothing need be looked up for it. */
+  draws?(table: RelationForm): boolean
   /** Of a table or view. */
   triggers(name: string): Iterable<CreateTrigger>
 }
@@ -195,7 +197,7 @@ class Plan {
     const found = this.#resolve(target, NO_CTES)
     if (found === undefined) return
     if ('select' in found) this.#view(found)
-    else this.#add(found, insertProbes(found, statement, this.#known) ?? 'all')
+    else this.#add(found, insertProbes(found, statement, this.#known, this.#schema.draws?.(found) === true) ?? 'all')
     const deletes = statement.or === 'replace' || statement.upserts.some(({ set }) => set.length > 0) || ('replaces' in found && found.replaces)
     if (deletes && !('select' in found)) this.#add(found, 'all')
     this.#effects(target.name.text, deletes)

@@ -11,14 +11,14 @@ import { isSealError, SealError } from '../engine/errors.js'
 import { type SpaceWriter } from '../engine/space/port.js'
 import { type RemoteRows } from '../engine/space/thin/remote.js'
 import { type Committed, type Draft, type ObjectId, type Read, type RowRange, type View } from '../engine/space/types.js'
-import { Capture } from './capture.js'
-import { findTable, isTable, noSuchTable, type Schema } from './catalog.js'
+import { Capture, type Touched } from './capture.js'
+import { findTable, isTable, noSuchTable, type Schema, type SchemaObject } from './catalog.js'
 import { schemaAfter } from './ddl.js'
 import { checkPolicies, hasAutoincrement, rowsLookedAt, schemaAfterPolicy } from './define.js'
 import { constants } from './evaluate.js'
 import { EXPLAIN_COLUMNS, explainRanges } from './explain.js'
 import { Functions } from './functions.js'
-import { MAX_RANGES, Mirror } from './materialise.js'
+import { MAX_RANGES, Mirror, type Part } from './materialise.js'
 import { isDone, type MigrationNote } from './migrations.js'
 import { Past } from './past.js'
 import { rangesOf, type Ranges } from './plan.js'
@@ -44,7 +44,7 @@ const NOTHING: Reach = { reads: new Set(), writes: new Set(), all: false }
 
 const NOT_REWRITTEN: Pick<Rewritten, 'past' | 'relations' | 'histories'> = { past: new Map(), relations: [], histories: [] }
 
-interface Savepoint { readonly name: string; readonly schema: Schema; readonly loaded: number }
+interface Savepoint { readonly name: string; readonly schema: Schema; readonly loaded: number; readonly parts: number; readonly touched: Touched | undefined }
 
 /** A transaction that is open. */
 interface Open {
@@ -58,6 +58,8 @@ interface Open {
   readonly savepoints: Savepoint[]
   /** Loaded since it began, in order. */
   readonly loaded: ObjectId[]
+  /** Likewise, of tables that are here in part. */
+  readonly parts: Part[]
   /** Tables that statements read, if reads are to be declared. */
   readonly reads: Set<ObjectId> | undefined
 }
@@ -93,7 +95,7 @@ export class Session {
     this.#loadInParts = loadInParts
     this.db = db
     this.#capture = new Capture(db)
-    this.#functions = new Functions(db, { space, view: () => this.view, form: (table) => this.#form(table) })
+    this.#functions = new Functions(db, { space, view: () => this.view, form: (table) => this.#form(table), isWhole: (table) => this.mirror.isLoaded(table) })
     this.mirror = new Mirror(db, this.#capture, space.current)
     this.#relations = new Relations(space, this.mirror)
     this.#past = new Past(space, db, () => sqlite.database())
@@ -214,7 +216,7 @@ export class Session {
     this.db.begin()
     const { view, schema } = this.mirror
     const firstNew = view.nextObject
-    this.#open = { view: view.retain(), before: schema, schema, firstNew, nextNew: firstNew, notes: new Map(), savepoints: [], loaded: [], reads: options.serializable === true ? new Set() : undefined }
+    this.#open = { view: view.retain(), before: schema, schema, firstNew, nextNew: firstNew, notes: new Map(), savepoints: [], loaded: [], parts: [], reads: options.serializable === true ? new Set() : undefined }
     this.#watch(this.#open)
     this.#capture.begin()
   }
@@ -275,6 +277,7 @@ export class Session {
     if (this.db.inTransaction) this.db.exec('ROLLBACK')
     this.#open = undefined
     this.mirror.unload(open.loaded)
+    for (const part of open.parts.reverse()) this.mirror.unloadPart(part)
     if (open.schema !== open.before) this.#schemaMoved()
     // Its triggers were rolled back with it.
     this.#capture.uninstall()
@@ -292,7 +295,7 @@ export class Session {
   savepoint(name: string): void {
     const open = this.#transaction()
     this.db.exec(`SAVEPOINT ${quoteName(name)}`)
-    open.savepoints.push({ name: foldName(name), schema: open.schema, loaded: open.loaded.length })
+    open.savepoints.push({ name: foldName(name), schema: open.schema, loaded: open.loaded.length, parts: open.parts.length, touched: this.space.remote && this.#capture.touchedNow() })
   }
 
   /** True if the transaction's first savepoint was released. */
@@ -312,6 +315,8 @@ export class Session {
     if (savepoint === undefined) return
     open.savepoints.splice(at + 1)
     this.mirror.unload(open.loaded.splice(savepoint.loaded))
+    for (const part of open.parts.splice(savepoint.parts).reverse()) this.mirror.unloadPart(part)
+    if (savepoint.touched !== undefined) this.#capture.restore(savepoint.touched)
     if (open.schema !== savepoint.schema) {
       open.schema = savepoint.schema
       this.#schemaMoved()
@@ -442,7 +447,7 @@ export class Session {
         const object = temporary.has(foldName(name)) ? undefined : findTable(this.schema, name)
         return object && { id: object.id, form: this.mirror.binding(object).form }
       },
-      ownIds: (table) => this.#several && !hasAutoincrement(this.schema.get(table)?.sql ?? ''),
+      ownIds: (table) => this.#drawsIds(table),
     }
     const rewritten = rewrite(text, ast, schema, at, (name, number) => parameterOf(parameters, name, number))
     if (rewritten.sql !== prepared.sql) {
@@ -452,6 +457,11 @@ export class Session {
     }
     prepared.sql = rewritten.sql
     prepared.rewritten = rewritten
+  }
+
+  /** An id that an INSERT leaves out is one of the device's own. */
+  #drawsIds(table: ObjectId): boolean {
+    return this.#several && !hasAutoincrement(this.schema.get(table)?.sql ?? '')
   }
 
   #form(table: ObjectId): TableForm | undefined {
@@ -478,11 +488,17 @@ export class Session {
     const { mirror } = this
     const ranges = this.#impliedRanges(prepared, parameters, reach)
     if (ranges === undefined) return false
-    for (const [id, found] of ranges) {
-      const object = this.schema.get(id)
-      if (object === undefined || !mirror.loadRanges(object, found, this.space.remote !== undefined)) return false
+    if (this.space.remote === undefined) {
+      for (const [id, found] of ranges) {
+        const object = this.schema.get(id)
+        if (object === undefined || !mirror.loadRanges(object, found)) return false
+      }
+      mirror.load([...reach.reads].filter((id) => !ranges.has(id)), this.schema)
+      return true
     }
-    mirror.load([...reach.reads].filter((id) => !ranges.has(id)), this.schema)
+    this.#load([...reach.reads, ...reach.writes].filter((id) => !ranges.has(id)))
+    for (const [id, found] of ranges) this.#loadPart(id, found)
+    if (this.#open !== undefined) this.#watch(this.#open)
     return true
   }
 
@@ -490,12 +506,13 @@ export class Session {
   #impliedRanges(prepared: Prepared, parameters: Parameters | undefined, { reads, writes, all }: Reach): ReadonlyMap<ObjectId, readonly RowRange[]> | undefined {
     const { mirror } = this
     const remote = this.space.remote !== undefined
-    if (this.#open !== undefined || prepared.ast.kind !== 'select' || prepared.special || all || writes.size > 0) return undefined
-    const large = [...reads].filter((id) => !mirror.isLoaded(id) && (remote || mirror.view.count(id) > this.#loadInParts))
+    if (prepared.special || all || this.#open?.reads !== undefined) return undefined
+    if (remote ? prepared.kind !== 'read' && prepared.kind !== 'write' : this.#open !== undefined || prepared.ast.kind !== 'select' || writes.size > 0) return undefined
+    const large = [...new Set([...reads, ...writes])].filter((id) => !mirror.isLoaded(id) && (remote || mirror.view.count(id) > this.#loadInParts))
     if (large.length === 0 || this.db.get("SELECT 1 FROM temp.sqlite_schema WHERE name NOT GLOB 'sealdb_capture_*'") !== undefined) return undefined
     const values = valuesOf(prepared, parameters)
     if (values === undefined) return undefined
-    const ranges = rangesOf(prepared.ast, planSchemaOf(mirror, this.schema), constants(this.db, values))
+    const ranges = rangesOf(prepared.ast, planSchemaOf(mirror, this.schema, (table) => remote && this.#drawsIds(table)), constants(this.db, values))
     const some = new Map<ObjectId, readonly RowRange[]>()
     for (const id of large) {
       const [object, found] = [this.schema.get(id), ranges.get(id)]
@@ -509,10 +526,19 @@ export class Session {
   }
 
   #load(tables: Iterable<ObjectId>): void {
-    const loaded = this.mirror.load(tables, this.schema)
+    const wanted = [...tables]
+    // Of a table that this transaction may have written, the rest.
+    const begun = this.space.remote === undefined || this.#open === undefined ? [] : wanted.filter((id) => this.mirror.isPartial(id))
+    for (const id of begun) this.#loadPart(id, [{ kind: 'all' }])
+    const loaded = this.mirror.load(wanted.filter((id) => !begun.includes(id)), this.schema)
     if (loaded.length === 0 || this.#open === undefined) return
     this.#open.loaded.push(...loaded)
     this.#watch(this.#open)
+  }
+
+  #loadPart(table: ObjectId, ranges: readonly RowRange[]): void {
+    const part = this.mirror.loadPart(this.schema.get(table) as SchemaObject, ranges)
+    if (part !== undefined) this.#open?.parts.push(part)
   }
 
   #prepareStatement(prepared: Prepared): Statement {
@@ -553,6 +579,7 @@ export class Session {
   /** The rows that a definition may look at are there, and ALTER is not to meet our triggers. */
   #beforeDefinition(prepared: Prepared): void {
     forget(prepared)
+    if (this.#transaction().parts.length > 0) throw new SealError('unsupported-sql', 'A thin client makes definitions before it writes rows, or in a transaction of their own.', { what: 'a definition after a write, on a thin client' })
     const looked = rowsLookedAt(prepared.ast, this.db.foreignKeys)
     if (looked === 'all') this.#load(this.schema.keys())
     else if (looked !== undefined) {
@@ -594,7 +621,7 @@ export class Session {
     if (but === undefined && this.#watched?.schema === schema && this.#watched.loads === loads) return
     this.#watched = but === undefined ? { schema, loads } : undefined
     this.#capture.install([...schema.values()].flatMap((object) =>
-      (object.data !== undefined && object.id !== but && !object.name.startsWith('sqlite_') && this.mirror.isLoaded(object.id) ? [{ id: object.id, name: object.name, version: object.data }] : [])))
+      (object.data !== undefined && object.id !== but && !object.name.startsWith('sqlite_') && (this.mirror.isLoaded(object.id) || (this.space.remote !== undefined && this.mirror.isPartial(object.id))) ? [{ id: object.id, name: object.name, version: object.data }] : [])))
   }
 
   #rewatch(open: Open): void {

@@ -28,7 +28,7 @@ async function answer(db: Database, sql: string, values: readonly SqlValue[]): P
   try {
     return (await db.queryRaw(sql, values)).rows.map(text).sort()
   } catch (error) {
-    if (isSealError(error) && error.family === 'usage' && error.code !== 'out-of-scope') return error.code
+    if (isSealError(error, 'rejected') || (isSealError(error) && error.family === 'usage' && error.code !== 'out-of-scope')) return error.code
     throw error
   }
 }
@@ -43,6 +43,31 @@ async function once<T>(space: Space, work: (db: Database) => Promise<T>): Promis
   }
 }
 
+interface Step { readonly sql: string; readonly values: readonly SqlValue[] }
+
+/** One statement by itself, or several in a transaction, some of it taken back. */
+function transaction(random: Random, statements: Statements): readonly Step[] {
+  if (random.chance(50)) return [statements.write()]
+  const word = (sql: string): Step => ({ sql, values: [] })
+  const some = (): Step[] => Array.from({ length: 1 + random.below(2) }, () => (random.chance(30) ? statements.select() : statements.write()))
+  const middle = random.chance(50) ? [word('SAVEPOINT s'), ...some(), word(random.pick(['ROLLBACK TO s', 'RELEASE s'])), ...some()] : []
+  return [word('BEGIN'), ...some(), ...middle, word('COMMIT')]
+}
+
+/** How many ids are of the second device's own range. */
+const ownIds = (held: unknown): number => [...JSON.stringify(held).matchAll(/"(\d{10})n"/g)].filter(([, id]) => Number(id) > 2 ** 32).length
+
+/** Without what BEGIN answers. */
+async function perform(db: Database, program: readonly Step[]): Promise<unknown[]> {
+  const answers: unknown[] = []
+  for (const { sql, values } of program) {
+    const found = await answer(db, sql, values)
+    // At the end what COMMIT says, if it refuses.
+    if (sql !== 'BEGIN' && (sql !== 'COMMIT' || typeof found === 'string')) answers.push(found)
+  }
+  return answers
+}
+
 interface Counts { selects: number; refused: number; writes: number; fetched: number }
 
 async function run(seed: number, counts: Counts): Promise<void> {
@@ -51,11 +76,13 @@ async function run(seed: number, counts: Counts): Promise<void> {
   const relay = await testRelay()
   const ada = await founder(relay, `diff Ada ${seed}`)
   peers.push(ada)
+  // A trigger is not to meet the rows that it begins with.
+  const [tables, triggers] = [false, true].map((isTrigger) => world.script.split('\n').filter((line) => line.startsWith('CREATE TRIGGER') === isTrigger).join('\n')) as [string, string]
   const scratch = sqlite.database()
-  const built = buildSchema(scratch, world.script)
+  const built = buildSchema(scratch, tables)
   fill(scratch, built, random)
   const replica = await Database.open(ada.space)
-  await replica.exec(world.script)
+  await replica.exec(tables)
   await replica.transaction(async (tx) => {
     for (const relation of built.relations) {
       const columns = relation.columns.filter(({ id }) => id !== undefined).map(({ name }) => name)
@@ -65,6 +92,7 @@ async function run(seed: number, counts: Counts): Promise<void> {
       }
     }
   })
+  await replica.exec(triggers)
   await until(() => ada.space.outbox().length === 0, 'written')
   let tim = await thinInvited(relay.dial, ada, 'Tim', 'admin')
   const statements = new Statements(random, world)
@@ -80,12 +108,35 @@ async function run(seed: number, counts: Counts): Promise<void> {
       counts.selects++
       if (typeof theirs === 'string') counts.refused++
     } else {
-      const { sql, values } = statements.write()
-      const foreign = random.chance(50)
-      await (random.chance(60) ? once(tim.space, async (db) => {
-        if (foreign) await db.exec('PRAGMA foreign_keys = ON')
-        return answer(db, sql, values)
-      }) : answer(replica, sql, values))
+      const program = transaction(random, statements)
+      const settings = `PRAGMA foreign_keys = ${random.chance(50) ? 'ON' : 'OFF'}`
+      await replica.exec(settings)
+      const told = `seed ${seed}: ${program.map(({ sql, values }) => `${sql} ${text(values)}`).join('; ')}\n${settings}\n${world.script}`
+      if (random.chance(30)) await perform(replica, program)
+      else {
+        // What it would do here, and then does there.
+        await replica.query('BEGIN')
+        const answers: unknown[] = []
+        for (const { sql, values } of program) if (sql !== 'BEGIN' && sql !== 'COMMIT') answers.push(await answer(replica, sql, values))
+        const expected = await contents(replica)
+        await replica.query('ROLLBACK')
+        const found = await once(tim.space, async (db) => {
+          await db.exec(settings)
+          return perform(db, program)
+        })
+        await inStep()
+        const refusal = found.at(-1)
+        if (refusal === 'rejected' || refusal === 'key-too-long') {
+          // What SQLite takes and the space does not: then it does not from here, either.
+          expect((await perform(replica, program)).at(-1), told).toBe(refusal)
+          counts.refused++
+        // Drawn ids are each device's own; which of several rows UPDATE FROM takes is for SQLite to choose.
+        } else if (!program.some(({ sql }) => (sql.startsWith('INSERT OR IGNORE') && sql.includes(' SELECT ')) || /^UPDATE .* FROM /.test(sql))) {
+          expect(found.slice(0, answers.length), told).toEqual(answers)
+          const actual = await contents(replica)
+          if (ownIds(actual) === ownIds(expected)) expect(actual, told).toEqual(expected)
+        }
+      }
       await inStep()
       counts.writes++
     }

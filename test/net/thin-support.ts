@@ -29,11 +29,15 @@ export async function thinInvited(dial: Dial, by: TestPeer, name: string, role: 
   return thinJoiner(dial, await invite(by.space, { role }), name)
 }
 
+/** Each time with another source of randomness: the same again would draw the same nonces and tokens. */
+let times = 0
+
 export async function reopened({ space, sync, location }: TestPeer, dial: Dial, name: string): Promise<TestPeer> {
+  times++
   await sync.stop()
   await space.close()
-  const again = openThinSpace(await location.open(), optionsOf(`${name} again`))
-  return { space: again, sync: startSync(again, dial, `${name} again`), location }
+  const again = openThinSpace(await location.open(), optionsOf(`${name} again ${times}`))
+  return { space: again, sync: startSync(again, dial, `${name} again ${times}`), location }
 }
 
 export const remoteOf = (space: Space): RemoteState => {
