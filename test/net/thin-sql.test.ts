@@ -129,6 +129,12 @@ describe('SQL on a thin client', () => {
     for (const text of ['SELECT * FROM sealdb_log', "SELECT * FROM sealdb_history('task')", 'SELECT * FROM task AS OF 3']) {
       await expect(tim.query(text), text).rejects.toMatchObject({ code: 'out-of-scope' })
     }
+    const late = tim.transaction(async (tx) => {
+      await tx.query("UPDATE task SET title = 'x' WHERE id = 3")
+      await tx.query('CREATE TABLE late (v)')
+    })
+    await expect(late).rejects.toMatchObject({ code: 'unsupported-sql' })
+    await expect(tim.query('UPDATE task SET title = upper(title)')).rejects.toMatchObject({ code: 'out-of-scope' })
     expect((await tim.query('EXPLAIN VERIFIED SELECT * FROM task WHERE id = 7')).rows).toMatchObject([{ table: 'task', range: 'key = (7)', relay_learns: 'a token: which rows, and when the same is asked again' }])
     expect((await tim.query('SELECT title FROM task WHERE id = 7')).rows).toEqual([{ title: 'task 7' }])
 
