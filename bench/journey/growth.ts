@@ -11,7 +11,8 @@ import { fillSpace, INSERT_TASK, insertTasks, taskRow } from './people.js'
 
 /** Few, so that the space is of its size still when they are in. */
 const ENTRIES = 25
-const RUNS = 16
+/** The more after a larger load: the collector has work left of it, in these entries and in threads of its own. */
+const runsFor = (size: number): number => (size < 100_000 ? 16 : 48)
 /** Code that has just been compiled is slow. */
 const WARM_UP = 4_000
 
@@ -28,9 +29,9 @@ export async function growth(sizes: readonly number[]): Promise<Figure[]> {
   for (const size of sizes) {
     for (; rows < size; rows += Math.min(10_000, size - rows)) await insertTasks(space, rows, Math.min(10_000, size - rows))
     figures.push(await entry(space, size, rows, 'by the engine', async (i) => { await space.engine.commit(draftOf(table, i, 1), space.engine.current) }))
-    rows += 1 + RUNS * ENTRIES
+    rows += 1 + runsFor(size) * ENTRIES
     figures.push(await entry(space, size, rows, 'by SQL INSERT', async (i) => { await space.query(INSERT_TASK, taskRow(i)) }))
-    rows += 1 + RUNS * ENTRIES
+    rows += 1 + runsFor(size) * ENTRIES
   }
   await space.close()
   return figures
@@ -42,7 +43,7 @@ async function entry(space: SealedSpace, size: number, first: number, how: strin
   await write(next++)
   const hashes = space.engine.stats.hashes
   let written = 0
-  const { cpu } = await quickest(RUNS, async () => {
+  const { cpu } = await quickest(runsFor(size), async () => {
     for (let i = 0; i < ENTRIES; i++, written++) await write(next++)
   })
   const each = (space.engine.stats.hashes - hashes) / written

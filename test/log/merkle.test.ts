@@ -161,7 +161,10 @@ describe('proofs as bytes', () => {
     expect(() => bytes(leavesOf(65))).toThrow(expect.objectContaining({ code: 'too-large' }))
     expect(() => bytes([new Uint8Array(31)])).toThrow(expect.objectContaining({ code: 'bad-value' }))
     expect(() => readLogProof(new Reader(bytes(proof).subarray(0, 2000)))).toThrow(expect.objectContaining({ code: 'bad-encoding' }))
+    const before = process.memoryUsage().arrayBuffers
     expect(() => readLogProof(new Reader(new Writer().varint(2 ** 40).finish()))).toThrow(expect.objectContaining({ code: 'too-large' }))
+    expect(() => readLogProof(new Reader(new Writer().varint(64).finish()))).toThrow(expect.objectContaining({ code: 'bad-encoding' }))
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 20)
   })
 })
 

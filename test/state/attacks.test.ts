@@ -192,7 +192,12 @@ describe('5 · nodes that are not what they seem', () => {
       (out) => out.varint(2 ** 40),
       (out) => out.raw(bytes(0x83, 0)),
     ]
-    for (const claim of claims) expect(refusal(() => openProof(hash, root, claim(new Writer().u8(1)).finish()))).toMatch(/bad-encoding|too-large|bad-proof/)
+    for (const claim of claims) {
+      const claimed = claim(new Writer().u8(1)).finish()
+      const before = process.memoryUsage().arrayBuffers
+      expect(refusal(() => openProof(hash, root, claimed))).toMatch(/bad-encoding|too-large|bad-proof/)
+      expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 20)
+    }
     expect(refusal(() => openProof(hash, root, new Uint8Array(64 * 1024 * 1024 + 1)))).toBe('too-large')
     expect(refusal(() => openProof(hash, root, bytes(2, ...proof.subarray(1))))).toBe('bad-encoding')
   })

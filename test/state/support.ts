@@ -39,8 +39,13 @@ export function treeOf(content: readonly Row[]): { readonly tree: StateTree; rea
   return { tree, version: tree.apply(tree.empty, content) }
 }
 
-/** Keys that share long prefixes, differ in last bits, have zero bytes and all lengths; prefix-free because 00 closes what has no 00. */
+/**
+ * Keys that share long prefixes, have zero bytes and all lengths; prefix-free because 00 closes what has no 00. And keys of one length, short or the longest there
+ * is, many of which differ in their last bit.
+ */
 export const anyKey: fc.Arbitrary<Uint8Array> = fc.oneof(
+  fc.tuple(fc.constantFrom(0, 255), fc.constantFrom(0, 1, 254, 255)).map(([a, b]) => Uint8Array.of(9, a, b)),
+  fc.constantFrom(0, 1, 2, 255).map((last) => { const key = new Uint8Array(255).fill(8); key[254] = last; return key }),
   fc.array(fc.constantFrom(1, 2, 3, 128, 255), { maxLength: 4 }).map((values) => Uint8Array.from([...values, 0])),
   fc.array(fc.constantFrom(1, 255), { minLength: 248, maxLength: 254 }).map((values) => Uint8Array.from([...values, 0])),
 )
