@@ -69,7 +69,8 @@ export class FileEntries {
     try {
       await this.#write({ kind: 'put', id })
     } catch (error) {
-      await this.#shelf.giveUp(id)
+      // A store that may have the entry or not tells at its next opening; till then all stays.
+      if (!isSealError(error, 'store-failed') || error.facts.outcome === 'absent') await this.#shelf.giveUp(id)
       throw error
     }
     const written = await this.#space.reach(() => readFile(this.#space.currentState, id))
@@ -118,7 +119,8 @@ export class FileEntries {
       if (intent === undefined) throw new SealError('invariant', 'A file was to be put of which nothing is kept.')
       return [buildPutFile(workbenchOf(this.#space, context), intent.facts, intent.content)]
     })
-    if (committed.state.kind === 'relay') await this.#landed({ kind, id })
+    // It is in the log; what is noted of that here, a failing disk may leave to the next start.
+    if (committed.state.kind === 'relay') this.#later(() => this.#landed({ kind, id }))
     else {
       const settled: Promise<void> = committed.settled.then((state) => {
         this.#away.delete(settled)

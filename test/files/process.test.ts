@@ -15,7 +15,7 @@ import { crypto, optionsOf } from '../space/rim-support.js'
 import { sampleBytes } from './samples.js'
 import { poll } from './support.js'
 
-const KILLS = Number(process.env['SEALDB_KILLS'] ?? 12)
+const KILLS = Number(process.env['SEALDB_KILLS'] ?? 8)
 let killed = { place: '', script: '' }
 beforeAll(async () => {
   killed = await bundleChild('./kill-child.ts', import.meta.url)
