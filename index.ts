@@ -384,7 +384,7 @@ export class SealedSpace implements AsyncDisposable {
     const { rpc, name, publicKey, known } = await greet(this.#parts.dial, url, this.id)
     rpc.close()
     const { first } = this.engine.store
-    if (!known && first > 0) throw new SealError('out-of-scope', `The relay at ${url} does not hold this space yet, and this device joined from a snapshot: it lacks the ${first} entries before it. A member who has them can move the space.`, { url, first })
+    if (!known && (first > 0 || this.engine.remote !== undefined)) throw new SealError('out-of-scope', `The relay at ${url} does not hold this space yet, and this device joined from a snapshot: it lacks the ${first} entries before it. A member who has them can move the space.`, { url, first })
     const isMove = this.engine.relay !== undefined
     if (isMove && this.#state !== 'online') throw new SealError('disconnected', 'Moving a space goes through the relay that it is at, and that can’t be reached now. Others would not learn of it.', { url: this.engine.relay.url })
     await acts.attachRelay(this.engine, { url, name, publicKey })
@@ -416,6 +416,7 @@ export class SealedSpace implements AsyncDisposable {
    */
   async acceptRollback(): Promise<Resumed> {
     if (!this.#sync) throw new SealError('disconnected', 'Accepting a rollback needs the relay: connect first.')
+    if (this.engine.remote !== undefined) throw new SealError('out-of-scope', 'A thin client has no entries to compare: accept it on a replica; this device joins anew.')
     const branch = await fetchBranch(this.engine, this.#parts.dial)
     if (this.engine.evidence.length > 0 || branch.from < this.engine.head.size) {
       try {

@@ -17,9 +17,11 @@ export interface AuditOptions {
  */
 export async function auditFromRelay(space: Space, dial: Dial, { onProgress, signal }: AuditOptions = {}): Promise<HistoryReport> {
   const { env, head, log, store } = space
-  const source = store.first > 0 ? await enter(space, dial, signal) : undefined
+  // A thin client holds none.
+  const first = space.remote === undefined ? store.first : head.size
+  const source = first > 0 ? await enter(space, dial, signal) : undefined
   try {
-    const history = { env, head, log, first: store.first, records: (from: number, to: number) => space.records(from, to) }
+    const history = { env, head, log, first, records: (from: number, to: number) => space.records(from, to) }
     const report = await auditHistory(history, async (from) => source === undefined ? [] : (await pull(source, from)).records, {
       onProgress: (entries, of) => {
         if (signal?.aborted) throw new SealError('disconnected', 'The audit was given up.', { entries, of })

@@ -1,6 +1,6 @@
 /** SQL on a thin client: what a replica answers, in few bytes; what it can't have ends in an error that says what to do. */
 import { afterEach, describe, expect, it } from 'vitest'
-import { createSpace, joinSpace, memoryStore, openSpace, type SealedSpace, type StoreLocation } from '../../index.js'
+import { createSpace, joinSpace, memoryStore, openReceipt, openSpace, type SealedSpace, type StoreLocation } from '../../index.js'
 import { seededRandom } from '../space/rim-support.js'
 import { crypto, testRelay, until, type TestRelay } from './support.js'
 import type { Dial } from '../../net/transport.js'
@@ -138,6 +138,10 @@ describe('SQL on a thin client', () => {
     expect((await tim.query('EXPLAIN VERIFIED SELECT * FROM task WHERE id = 7')).rows).toMatchObject([{ table: 'task', range: 'key = (7)', relay_learns: 'a token: which rows, and when the same is asked again' }])
     expect((await tim.query('SELECT title FROM task WHERE id = 7')).rows).toEqual([{ title: 'task 7' }])
 
+    // Whoever began at the inviter's word can have all entries judged, and keeps none of them; what it reads it can prove to others.
+    expect(await tim.auditHistory()).toMatchObject({ kind: 'sound' })
+    expect((await openReceipt(await tim.prove('SELECT * FROM task WHERE id = 7'), { spaceId: tim.id, relay: tim.engine.relay as NonNullable<typeof tim.engine.relay> }, crypto)).rows).toMatchObject([{ values: { title: 'task 7' } }])
+    await expect(tim.acceptRollback()).rejects.toMatchObject({ code: 'out-of-scope' })
     const store = memoryStore()
     const bob = await joinSpace(await setting.ada.invite({ role: 'reader' }), optionsOf(setting.relay.dial, 'Bob', store))
     await bob.close()
