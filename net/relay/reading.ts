@@ -30,6 +30,8 @@ export class Reading {
   #state: ReadableState | undefined
   /** For who is far behind: the state that the next witness is of. */
   #retrace: Retrace | undefined
+  /** The state is one of its. */
+  #retraced = false
   #ended = false
 
   /** Undefined: no state of that size is at hand. Throws what `readQueries` does for malformed queries. */
@@ -47,28 +49,30 @@ export class Reading {
     const records = await room.records(from, Math.min(until - from, limit, MAX_WITNESS_RECORDS), MAX_WITNESS_BYTES)
     if (this.#ended || this.#state !== state) return undefined
     const made = witnessOf(state, records)
-    if (this.#retrace?.size === from) this.#retrace.follow(made.records)
+    if (!this.#retraced) this.#endRetrace() // it has caught up with what the ledger keeps
+    else if (this.#retrace?.size === from) this.#retrace.follow(made.records) // else it was asked for again
     return made
   }
 
   end(): void {
     this.#ended = true
     this.#leave()
-    this.#retrace?.release()
-    this.#retrace = undefined
+    this.#endRetrace()
   }
 
   #at(room: Room, size: number): ReadableState | undefined {
     if (this.#state?.size === size) return this.#state
     this.#leave()
     // A link may be anchored where nothing is durable yet.
-    if (size <= room.size) this.#state = room.ledger.readable(size) ?? (this.#retrace?.size === size ? this.#retrace.readable() : undefined)
+    if (size <= room.size) this.#state = room.ledger.readable(size)
+    this.#retraced = this.#state === undefined && this.#retrace?.size === size
+    if (this.#retraced) this.#state = this.#retrace?.readable()
     return this.#state
   }
 
   async #goBack(room: Room, size: number, until: number): Promise<ReadableState | undefined> {
     if (size > until) return undefined
-    this.#retrace?.release()
+    this.#endRetrace()
     const retrace = (this.#retrace = room.ledger.retrace(size))
     if (size - retrace.size > MAX_WITNESS_REPLAY) return undefined
     while (retrace.size < size) {
@@ -79,6 +83,11 @@ export class Reading {
       if (this.#retrace !== retrace) return undefined
     }
     return this.#at(room, size)
+  }
+
+  #endRetrace(): void {
+    this.#retrace?.release()
+    this.#retrace = undefined
   }
 
   #leave(): void {
