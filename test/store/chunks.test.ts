@@ -35,6 +35,30 @@ describe('file', () => chunkConformance(() => openAt(fileStore(place()))))
 describe('file, on a simulated disk', () => chunkConformance(() => openAt(fileStoreIn(new SimulatedDisk()))))
 describe('indexeddb', () => chunkConformance(() => openAt(indexedDbStore(`chunks-${places++}`))))
 
+it('a database of before there were chunks gets a place for them, and keeps what it has', async () => {
+  const name = `old-${places++}`
+  const location = indexedDbStore(name)
+  await new Promise<void>((resolve, reject) => {
+    const opening = indexedDB.open(name, 1)
+    opening.onupgradeneeded = () => { for (const each of ['log', 'values', 'chunks', 'state']) opening.result.createObjectStore(each) }
+    opening.onsuccess = () => {
+      const transaction = opening.result.transaction(['log', 'values', 'state'], 'readwrite')
+      transaction.objectStore('log').put(Uint8Array.of(7), 0)
+      transaction.objectStore('values').put(Uint8Array.of(8), 'head')
+      transaction.objectStore('state').put({ version: 1, storeId: new Uint8Array(16), owner: new Uint8Array(16), first: 0, size: 1, seal: undefined, snapshot: undefined }, 'state')
+      transaction.oncomplete = () => {
+        opening.result.close()
+        resolve()
+      }
+    }
+    opening.onerror = () => reject(opening.error ?? new Error('not opened'))
+  })
+  await using store = await location.open()
+  expect([store.size, store.get('head'), await store.read(0, 1)]).toEqual([1, Uint8Array.of(8), [Uint8Array.of(7)]])
+  await store.chunks.put('ab', 0, Uint8Array.of(9))
+  expect(await store.chunks.get('ab', 0)).toEqual(Uint8Array.of(9))
+})
+
 describe('in files', () => {
   it('are private, and nothing is made before there is one', async () => {
     const path = place()
