@@ -1,8 +1,8 @@
 /**
- * Version 3 of the stored snapshot (PROTOCOL.md §9.1): the state tree as it lies in memory, with its hashes. Taking it up costs what reading it does,
+ * Version 4 of the stored snapshot (PROTOCOL.md §9.1): the state tree as it lies in memory, with its hashes. Taking it up costs what reading it does,
  * so it must be known to be this device's own: every part carries a tag under a key that only the device can derive.
  *
- *     meta    3 ‖ head ‖ rows ‖ start ‖ chunks ‖ salt(16) ‖ tag(16)
+ *     meta    4 ‖ head ‖ rows ‖ start ‖ chunks ‖ salt(16) ‖ tag(16)
  *     chunks  leaf hashes; root, slots and the table of slabs; words of nodes; bytes of slabs. Each ‖ tag(16)
  */
 import { concatBytes, EMPTY_BYTES, equalBytes } from '../codec/bytes.js'
@@ -21,7 +21,7 @@ import { Follower, type HeldState } from './follower.js'
 import { decodeHead, encodeHead } from './persist.js'
 import type { Head } from './types.js'
 
-export const IMAGE_VERSION = 3
+export const IMAGE_VERSION = 4
 const TAG = 16
 const SALT = 16
 const LEAVES_PER_CHUNK = 32_768

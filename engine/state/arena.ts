@@ -433,30 +433,23 @@ export class Arena {
   static readonly wordsPerSlot = WORDS
   static readonly slotsPerChunk = CHUNK
 
-  /** Slot by slot references, shape, hash: as images had them when nodes lay in one piece. */
+  /** Shapes, hashes, references, as they lie in memory. */
   #imageOf({ id, refs, used }: Chunk): Uint32Array {
-    const [shape, hashes] = [this.#shapes[id] as Uint32Array, this.#hashWords[id] as Uint32Array]
     const words = new Uint32Array(used * WORDS)
-    for (let slot = 0, at = 0; slot < used; slot++) {
-      words[at++] = refs[slot] as number
-      for (let i = 0; i < SHAPE; i++) words[at++] = shape[slot * SHAPE + i] as number
-      for (let i = 0; i < HASH_WORDS; i++) words[at++] = hashes[slot * HASH_WORDS + i] as number
-    }
+    words.set((this.#shapes[id] as Uint32Array).subarray(0, used * SHAPE))
+    words.set((this.#hashWords[id] as Uint32Array).subarray(0, used * HASH_WORDS), used * SHAPE)
+    words.set(refs.subarray(0, used), used * (SHAPE + HASH_WORDS))
     return words
   }
 
+  /** The chunk that the words are. */
   #takeImage(words: Uint32Array): void {
-    const count = words.length / WORDS
-    const chunk = this.#addChunk(count)
-    const [shape, hashes] = [this.#shapes[chunk.id] as Uint32Array, this.#hashWords[chunk.id] as Uint32Array]
-    for (let slot = 0, at = 0; slot < count; slot++) {
-      chunk.refs[slot] = words[at++] as number
-      for (let i = 0; i < SHAPE; i++) shape[slot * SHAPE + i] = words[at++] as number
-      for (let i = 0; i < HASH_WORDS; i++) hashes[slot * HASH_WORDS + i] = words[at++] as number
-    }
-    chunk.live = count
-    chunk.used = count
-    if (count < CHUNK) return
+    const slots = words.length / WORDS
+    const chunk = this.#addChunk(0)
+    this.#place(chunk, words.buffer, words.byteOffset, slots)
+    chunk.live = slots
+    chunk.used = slots
+    if (slots < CHUNK) return
     chunk.open = false
     this.#open.pop()
   }
@@ -577,21 +570,22 @@ export class Arena {
 
   /** A tree of a few nodes (a proof) should not pay for a chunk of thousands: the first chunk grows. */
   #resize(chunk: Chunk, slots: number): void {
+    const [shape, hashes, refs] = [this.#shapes[chunk.id], this.#hashWords[chunk.id], chunk.refs]
     const { buffer, byteOffset } = zeroBytes(slots * WORDS * 4)
-    const hashesAt = byteOffset + slots * SHAPE * 4
-    const refsAt = hashesAt + slots * HASH_LENGTH
-    const shape = new Uint32Array(buffer, byteOffset, slots * SHAPE)
-    const hashes = new Uint32Array(buffer, hashesAt, slots * HASH_WORDS)
-    const refs = new Uint32Array(buffer, refsAt, slots)
-    if (chunk.used > 0 && slots > 0) {
-      shape.set(this.#shapes[chunk.id] as Uint32Array)
-      hashes.set(this.#hashWords[chunk.id] as Uint32Array)
-      refs.set(chunk.refs)
-    }
+    this.#place(chunk, buffer, byteOffset, slots)
+    if (chunk.used === 0 || slots === 0) return
+    this.#shapes[chunk.id]?.set(shape as Uint32Array)
+    this.#hashWords[chunk.id]?.set(hashes as Uint32Array)
+    chunk.refs.set(refs)
+  }
+
+  /** Where its shapes lie, then hashes, then references. */
+  #place(chunk: Chunk, buffer: ArrayBufferLike, at: number, slots: number): void {
+    const hashesAt = at + slots * SHAPE * 4
     this.nodeBytes += (slots - chunk.slots) * WORDS * 4
-    this.#shapes[chunk.id] = shape
-    this.#hashWords[chunk.id] = hashes
-    chunk.refs = refs
+    this.#shapes[chunk.id] = new Uint32Array(buffer, at, slots * SHAPE)
+    this.#hashWords[chunk.id] = new Uint32Array(buffer, hashesAt, slots * HASH_WORDS)
+    chunk.refs = new Uint32Array(buffer, hashesAt + slots * HASH_LENGTH, slots)
     chunk.bytes = new Uint8Array(buffer, hashesAt, slots * HASH_LENGTH)
     chunk.slots = slots
   }

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 import { attachRelay, invite, remove } from '../../engine/space/acts.js'
 import { createSpace } from '../../engine/space/open.js'
+import { IMAGE_VERSION } from '../../engine/space/snapshot-image.js'
 import type { Space } from '../../engine/space/space.js'
 import { memoryStore } from '../../engine/store/memory.js'
 import { enter, greet } from '../../net/client.js'
@@ -187,7 +188,7 @@ describe('a relay that starts', () => {
       rpc.close()
       expect([size, note], `image ${i}`).toEqual(expected.slice(0, 2))
       // One without our version's mark is no image at all.
-      expect([relay.replays(), relay.events], `image ${i}`).toEqual([1, image[0][0] === 3 ? ['image-refused'] : []])
+      expect([relay.replays(), relay.events], `image ${i}`).toEqual([1, image[0][0] === IMAGE_VERSION ? ['image-refused'] : []])
       await relay.relay.drain()
       const again = await relayOn(copy, often)
       await enter(all.ada, again.dial)
