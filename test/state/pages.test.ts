@@ -7,7 +7,7 @@ import type { Row } from '../../engine/state/read.js'
 import { StateTree } from '../../engine/state/tree.js'
 import { crypto } from '../space/rim-support.js'
 
-const seed = process.env['SEALDB_PAGES_SEED'] ?? String(Math.floor(Math.random() * 2 ** 32))
+const seed = process.env['SEALDB_PAGES_SEED'] ?? '1'
 let counter = 0
 const roll = (below: number): number => new DataView(crypto.sha256(new TextEncoder().encode(`${seed}/${counter++}`)).buffer).getUint32(0) % below
 

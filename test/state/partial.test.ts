@@ -8,7 +8,7 @@ import { StateTree } from '../../engine/state/tree.js'
 import type { State, StateView, Version } from '../../engine/state/view.js'
 import { crypto } from '../space/rim-support.js'
 
-const seed = process.env['SEALDB_PARTIAL_SEED'] ?? String(Math.floor(Math.random() * 2 ** 32))
+const seed = process.env['SEALDB_PARTIAL_SEED'] ?? '1'
 let counter = 0
 const roll = (below: number): number => new DataView(crypto.sha256(new TextEncoder().encode(`${seed}/${counter++}`)).buffer).getUint32(0) % below
 /** Three bytes, so none begins another. */
