@@ -130,6 +130,7 @@ export class Database implements Sql {
 
   /**
    * Run `work` in one transaction: all or nothing, one entry. It is run again, at most 8 times, if the space moved on meanwhile; then `conflict`.
+   * All statements of `work` go through `tx`: what is asked of the database itself waits until the transaction has ended, so `work` must not wait for it.
    *
    * @example
    * await db.transaction(async (tx) => { await tx.query('UPDATE task SET done = TRUE WHERE id = ?', [1]) })
