@@ -64,10 +64,12 @@ export async function enter(space: Pick<SpaceSync, 'id' | 'relay' | 'signChallen
 /** The records from `from` on, so many at most, and none others. */
 export async function pull(rpc: Rpc, from: number, limit = MAX_BATCH_RECORDS): Promise<MessageOf<'entries'>> {
   const answer = await rpc.call({ kind: 'pull', from, limit }, 'entries')
-  if (answer.from !== from || answer.records.length > limit) {
-    throw new SealError('bad-frame', 'The relay gave other entries than were asked for.', { expected: from, found: answer.from, limit, records: answer.records.length })
-  }
+  if (answer.from !== from || answer.records.length > limit) throw otherEntries(from, limit, answer)
   return answer
+}
+
+function otherEntries(expected: number, limit: number, { from, records }: Pick<MessageOf<'entries'>, 'from' | 'records'>): SealError {
+  return new SealError('bad-frame', 'The relay gave other entries than were asked for.', { expected, found: from, limit, records: records.length })
 }
 
 /** Records of one step, and what the relay signed for the size they lead to. */
@@ -105,7 +107,7 @@ export async function pullWitnessed(rpc: Rpc, from: number): Promise<Step & { re
     throw new SealError('relay-refused', `This thin client has been away for longer than the relay can show it the way (from entry ${from}): join again, or use a replica.`, error.facts, { cause: error })
   }
   const { records, note, witness } = answer
-  if (answer.from !== from) throw new SealError('bad-frame', 'The relay gave other entries than were asked for.', { expected: from, found: answer.from })
+  if (answer.from !== from) throw otherEntries(from, MAX_WITNESS_RECORDS, answer)
   return { from, records, note, witness, size: sizeOfNote(note) }
 }
 

@@ -198,8 +198,8 @@ class FollowerLedger implements Ledger {
     return { size, logRoot: this.#follower.log.root(size), stateRoot }
   }
 
-  partingAfter(from: number): Head | undefined {
-    for (const [size, stateRoot] of this.#partings) if (size > from) return this.headAt(size, stateRoot)
+  partingAfter(from: number): FormerHead | undefined {
+    for (const [size, stateRoot] of this.#partings) if (size > from) return { size, stateRoot }
     return undefined
   }
 

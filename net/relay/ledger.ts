@@ -92,7 +92,7 @@ export interface Ledger {
   /** A former head of this log, if the state root after it was `stateRoot`. */
   headAt(size: number, stateRoot: Uint8Array): Head
   /** The first head after `from` that some read up to and no further: where a device was removed, or the space moved to another relay. */
-  partingAfter(from: number): Head | undefined
+  partingAfter(from: number): FormerHead | undefined
   /** The state after `size` entries, if a link is anchored there. To be asked now, not to be held on to. */
   snapshot(size: number): RelaySnapshot | undefined
   /** Keep the present state to be read, among the last ones. */

@@ -152,9 +152,10 @@ export class Room {
 
   /** Records from `from`, and a note for the next step that they lead to or towards. `until`: as if the log ended there. */
   async read(from: number, limit: number, maxBytes: number, until: Head = this.#head): Promise<{ readonly records: readonly Uint8Array[]; readonly note: Uint8Array }> {
-    const step = this.#steps.find(({ size }) => size > from)
+    const [step, parting] = [this.#steps.find(({ size }) => size > from), this.ledger.partingAfter(from)]
+    const next = step && parting ? (step.size < parting.size ? step : parting) : step ?? parting
     const last = until.size < this.size ? until : this.#head
-    const end = nearest(last, step && this.ledger.headAt(step.size, step.stateRoot), this.ledger.partingAfter(from))
+    const end = next && next.size < last.size ? this.ledger.headAt(next.size, next.stateRoot) : last
     const count = Math.min(end.size - from, limit, MAX_BATCH_RECORDS)
     return { records: count <= 0 ? [] : await this.#log.read(from, count, maxBytes), note: this.noteFor(end) }
   }
@@ -292,8 +293,4 @@ export class Room {
     const frame = encodeMessage({ kind: 'entries', request: 0, from, records, note: this.note() })
     for (const listener of [...this.listeners]) listener.announce(frame, from)
   }
-}
-
-function nearest(last: Head, ...others: readonly (Head | undefined)[]): Head {
-  return others.reduce<Head>((least, head) => (head !== undefined && head.size < least.size ? head : least), last)
 }
