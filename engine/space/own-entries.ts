@@ -34,10 +34,8 @@ export class OwnEntries {
 
   commit(draft: Draft, view: View): Promise<Committed> {
     const core = this.#core
-    return core.lock.run(async () => {
-      if (core.remote !== undefined) await this.#advance.restoreRemote()
-      const mayWrite = core.standing.writable && core.me.role !== undefined
-      if (mayWrite) await this.#fillEpoch()
+    return this.#locked(async () => {
+      await this.#fillEpoch()
       if (view !== core.views.current) throw new SealError('stale-view', 'The space moved on while this transaction was running; run it again on the new state.')
       const { role } = core.me
       if (role === undefined) throw readOnly('removed')
@@ -49,26 +47,34 @@ export class OwnEntries {
 
   /** `withKeyring`: what was staged in the keyring becomes durable with the entry that publishes it. */
   commitOps(build: (context: BuildContext) => readonly Op[], withKeyring: boolean): Promise<Committed> {
-    return this.#core.lock.run(async () => {
-      if (this.#core.remote !== undefined) await this.#advance.restoreRemote()
-      return this.#write(await this.#core.within(() => build(this.#core.buildContext())), [], undefined, withKeyring)
-    })
+    return this.#locked(() => this.#writeBuilt(build, withKeyring))
   }
 
   /** As `commitOps`, for what is sealed under the epoch's secret. */
   commitFiles(build: (context: BuildContext) => readonly Op[]): Promise<Committed> {
-    const core = this.#core
-    return core.lock.run(async () => {
-      if (core.remote !== undefined) await this.#advance.restoreRemote()
-      if (core.standing.writable && core.me.role !== undefined) await this.#fillEpoch()
-      return this.#write(await core.within(() => build(core.buildContext())), [], undefined)
+    return this.#locked(async () => {
+      await this.#fillEpoch()
+      return this.#writeBuilt(build)
     })
+  }
+
+  /** Of a thin client, with what was pending when it was opened in its place. */
+  #locked<T>(work: () => Promise<T>): Promise<T> {
+    return this.#core.lock.run(async () => {
+      if (this.#core.remote !== undefined) await this.#advance.restoreRemote()
+      return work()
+    })
+  }
+
+  async #writeBuilt(build: (context: BuildContext) => readonly Op[], withKeyring = false): Promise<Committed> {
+    return this.#write(await this.#core.within(() => build(this.#core.buildContext())), [], undefined, withKeyring)
   }
 
   /** Somebody left, and the epoch has no secret yet: whoever writes first makes one, and then writes on the state that has it. */
   async #fillEpoch(): Promise<void> {
-    const { tree } = this.#core.views.current.held
-    if (isVoid(tree, metaOf(tree))) await this.#write([buildRotate(this.#core.buildContext())], [], undefined)
+    const { standing, me, views } = this.#core
+    const { tree } = views.current.held
+    if (standing.writable && me.role !== undefined && isVoid(tree, metaOf(tree))) await this.#write([buildRotate(this.#core.buildContext())], [], undefined)
   }
 
   retried(hash: Uint8Array): Promise<void> {
