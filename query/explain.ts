@@ -3,10 +3,10 @@
  * what a relay that answered them would learn. A replica asks nobody; the last column is about a client that does.
  */
 import { type SqlValue } from '../engine/codec/value.js'
-import { isSealError } from '../engine/errors.js'
 import { type ObjectId, type RowRange, type View } from '../engine/space/types.js'
 import { isTable, type Schema, type SchemaObject } from './catalog.js'
 import { type Ranges } from './plan.js'
+import { ifHere } from './remote.js'
 import { quoteText } from './sqlite/names.js'
 
 export const EXPLAIN_COLUMNS = ['table', 'range', 'rows', 'proof_bytes', 'relay_learns'] as const
@@ -20,22 +20,13 @@ export function explainRanges(ranges: ReadonlyMap<ObjectId, Ranges>, schema: Sch
   for (const [id, found] of [...ranges].sort(([a], [b]) => a - b)) {
     const object = schema.get(id)
     if (object === undefined || !isTable(object)) continue
+    // A thin client asks nobody about what it only explains.
     const total = ifHere(() => view.count(id))
     if (found === 'all') lines.push([object.name, 'all rows', integer(total), integer(total && total * LEAF_FRAME), 'that the whole table is read'])
     else if (found.length === 0) lines.push([object.name, 'no rows', 0n, 0n, 'nothing'])
     else for (const range of found) lines.push(line(object, range, view, total))
   }
   return lines
-}
-
-/** A thin client asks nobody about what it only explains. */
-function ifHere(count: () => number): number | undefined {
-  try {
-    return count()
-  } catch (error) {
-    if (!isSealError(error, 'out-of-scope')) throw error
-    return undefined
-  }
 }
 
 const integer = (n: number | undefined): SqlValue => (n === undefined ? null : BigInt(n))

@@ -15,6 +15,7 @@ import { type Capture } from './capture.js'
 import { findObject, isTable, SchemaReader, SEQUENCE, type BrokenObject, type Schema, type SchemaObject } from './catalog.js'
 import { TableImages, type Image, type QuarantineReason } from './images.js'
 import { keyIdentity } from './keys.js'
+import { ifHere } from './remote.js'
 import { sameText } from './same.js'
 import { type Sqlite } from './sqlite.js'
 import { quoteName } from './sqlite/names.js'
@@ -361,12 +362,11 @@ export class Mirror {
 
   /** A thin client may not have what changed: then the table is filled again when it is needed. */
   #follow(table: ObjectId, loaded: Loaded, before: View, next: View): void {
-    try {
+    const isDone = ifHere(() => {
       this.#applyChanges(table, loaded, before, next)
-    } catch (error) {
-      if (!isSealError(error, 'out-of-scope')) throw error
-      this.unload([table])
-    }
+      return true
+    })
+    if (isDone !== true) this.unload([table])
   }
 
   #applyChanges(table: ObjectId, loaded: Loaded, before: View, next: View): void {
@@ -507,12 +507,7 @@ export class Mirror {
 
 /** Surely the same rows. */
 function isSameTable(before: View, next: View, table: ObjectId): boolean {
-  try {
-    return equalBytes(before.tableTag(table), next.tableTag(table))
-  } catch (error) {
-    if (!isSealError(error, 'out-of-scope')) throw error
-    return false
-  }
+  return ifHere(() => equalBytes(before.tableTag(table), next.tableTag(table))) ?? false
 }
 
 function refusalCode(error: unknown): string {

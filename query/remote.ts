@@ -1,9 +1,19 @@
 /** Rows that are elsewhere (a thin client's): what a statement needs of which table, and programs that read it, so that it is here when the statement runs. */
-import { SealError } from '../engine/errors.js'
+import { isSealError, SealError } from '../engine/errors.js'
 import { type RemoteRows } from '../engine/space/thin/remote.js'
 import { type ObjectId, type View } from '../engine/space/types.js'
 import { isTable, type Schema } from './catalog.js'
 import { type Ranges } from './plan.js'
+
+/** What a read says that asks nobody: undefined where a thin client lacks something for it. */
+export function ifHere<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (!isSealError(error, 'out-of-scope')) throw error
+    return undefined
+  }
+}
 
 /**
  * Fetch these ranges of these tables: all at once, as far as one does not lead to another. Throws `out-of-scope` for a whole table of too many rows,
