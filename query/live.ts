@@ -3,8 +3,8 @@
  * verified roots of the tables' subtrees, which is also why nothing can change unseen.
  */
 import { equalBytes } from '../engine/codec/bytes.js'
-import { isSealError } from '../engine/errors.js'
 import { type ObjectId, type View } from '../engine/space/types.js'
+import { ifHere } from './remote.js'
 import { type SqlValue } from './values.js'
 
 /** What a live query needs of its database. */
@@ -80,7 +80,7 @@ class Subscription<R> {
         const { catalogTag, learned } = view
         const { result, columns, raw, tables } = await this.#port.run()
         if (this.#stopped) return
-        for (const table of tables ?? []) tags.set(table, view === this.#port.view ? tagOf(view, table) : NEVER)
+        for (const table of tables ?? []) tags.set(table, (view === this.#port.view ? ifHere(() => view.tableTag(table)) : undefined) ?? NEVER)
         this.#seen = tables === undefined ? undefined : { catalogTag, learned, tags }
         if (this.#last === undefined || !sameRows(this.#last.raw, raw) || !sameRows([this.#last.columns], [columns])) {
           this.#last = { columns, raw }
@@ -103,18 +103,12 @@ const NEVER = new Uint8Array(0)
 
 function sameState(seen: Seen, view: View): boolean {
   if (seen.learned !== view.learned || !equalBytes(seen.catalogTag, view.catalogTag)) return false
-  for (const [table, tag] of seen.tags) if (!equalBytes(tag, tagOf(view, table))) return false
-  return true
-}
-
-/** A thin client may not have it at hand: then the query runs, and fetches it. */
-function tagOf(view: View, table: ObjectId): Uint8Array {
-  try {
-    return view.tableTag(table)
-  } catch (error) {
-    if (!isSealError(error, 'out-of-scope')) throw error
-    return NEVER
+  for (const [table, tag] of seen.tags) {
+    // A thin client may not have it at hand: then the query runs, and fetches it.
+    const now = ifHere(() => view.tableTag(table))
+    if (now === undefined || !equalBytes(tag, now)) return false
   }
+  return true
 }
 
 function sameRows(a: readonly (readonly SqlValue[])[], b: readonly (readonly SqlValue[])[]): boolean {

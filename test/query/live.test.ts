@@ -1,6 +1,9 @@
 /** Live queries on a real space: told when the result changes, and only then. */
 import { describe, expect, it } from 'vitest'
 import { createSpace, memoryStore } from 'sealdb'
+import { SealError } from '../../engine/errors.js'
+import { type View } from '../../engine/space/types.js'
+import { live } from '../../query/live.js'
 
 const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5))
 async function until(condition: () => boolean): Promise<void> {
@@ -47,4 +50,25 @@ describe('live queries', () => {
     await until(() => errors.length === 1)
     expect(errors[0]).toMatchObject({ code: 'sql-error', message: 'no such table: t' })
   })
+})
+
+it('what a thin client does not have at hand counts as changed', async () => {
+  let runs = 0
+  let change = (): void => undefined
+  const tableTag = (): Uint8Array => { throw new SealError('out-of-scope', 'not here') }
+  const view = { catalogTag: Uint8Array.of(1), learned: 0, tableTag } as unknown as View
+  const stop = live({
+    run: async () => ({ result: ++runs, columns: ['n'], raw: [[BigInt(runs)]], tables: new Set([1]) }),
+    view,
+    onChange: (listener) => {
+      change = listener
+      return () => undefined
+    },
+  }).subscribe(() => undefined)
+  for (const expected of [1, 2, 3]) {
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(runs).toBe(expected)
+    change()
+  }
+  stop()
 })
