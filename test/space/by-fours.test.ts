@@ -23,7 +23,7 @@ beforeEach(() => {
   bob = world.join('bob', 'writer')
 })
 
-const create = (...objects: CatalogObject[]): void => world.mustCommit(ada, { catalog: objects.map((object) => ({ kind: 'create' as const, object, name: `name ${object.id}` })) })
+const create = (...objects: CatalogObject[]): void => world.create(ada, ...objects)
 const opsOf = (rows: readonly RowChange[]): readonly PutRowOp[] => buildDraft(world.bench(ada), { catalog: [], rows, reads: [] }).ops as readonly PutRowOp[]
 const blind = { id: 1, kind: 'blind' as const, unique: false, columns: [7] }
 

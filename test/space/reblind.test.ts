@@ -14,7 +14,7 @@ import { type CatalogObject, type Draft, type RowRange } from '../../engine/spac
 import { indexPrefix, nameKey, prefixEnd, rowStateKey } from '../../engine/state/keys.js'
 import { decodeMeta } from '../../engine/state/roster.js'
 import { metaKey } from '../../engine/state/keys.js'
-import { expectRejected, insert, remove, table, update, World, type Person } from './support.js'
+import { expectRejected, insert, nameOf, remove, table, update, World, type Person } from './support.js'
 
 let world: World
 let ada: Person
@@ -26,9 +26,7 @@ beforeEach(() => {
   bob = world.join('bob', 'writer')
 })
 
-const NAMES = (object: CatalogObject): string => `name ${object.id}`
-const create = (...objects: CatalogObject[]): void =>
-  world.mustCommit(ada, { catalog: objects.map((object) => ({ kind: 'create' as const, object, name: NAMES(object) })) })
+const create = (...objects: CatalogObject[]): void => world.create(ada, ...objects)
 const read = (by: Person, id: number, range?: RowRange): string[] =>
   [...readRows(world.state.tree, world.sealer(by), id, range)].map((row) => ('body' in row ? decodeUtf8(row.body) : `!${row.reason}`)).sort()
 const byKey = (by: Person, id: number, key: SqlValue): string[] => read(by, id, { kind: 'key', key: [key] })
@@ -44,7 +42,7 @@ function rotate(options: Parameters<typeof buildRotate>[1], by = ada, ...others:
   for (const person of [ada, bob, ...others]) person.keyring.open(world.state.tree)
 }
 
-const step = (by = ada, limit = 1_000): Step => buildReblind(world.bench(by), NAMES, limit)
+const step = (by = ada, limit = 1_000): Step => buildReblind(world.bench(by), nameOf, limit)
 /** One entry of a re-blinding. */
 function move(by = ada, limit = 1_000): number {
   const { ops } = step(by, limit)

@@ -28,8 +28,7 @@ beforeEach(() => {
   bob = world.join('bob', 'writer')
 })
 
-const create = (by: Person, ...objects: CatalogObject[]): void =>
-  world.mustCommit(by, { catalog: objects.map((object) => ({ kind: 'create' as const, object, name: `name ${object.id}` })) })
+const create = (by: Person, ...objects: CatalogObject[]): void => world.create(by, ...objects)
 const rowsOf = (by: Person, id: number, range?: RowRange): (RowView | UnopenedRow)[] => [...readRows(world.state.tree, world.sealer(by), id, range)]
 const bodies = (by: Person, id: number, range?: RowRange): string[] => rowsOf(by, id, range).map((row) => ('body' in row ? decodeUtf8(row.body) : `!${row.reason}`))
 const opsOf = (by: Person, draft: Partial<Draft>): readonly Op[] => buildDraft(world.bench(by), { catalog: [], rows: [], reads: [], ...draft }).ops

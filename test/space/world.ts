@@ -155,10 +155,17 @@ export class World {
     this.mustLand(this.draftRecord(by, draft))
   }
 
+  /** Objects of the catalog, each under the name `name <id>`. */
+  create(by: Person, ...objects: readonly CatalogObject[]): void {
+    this.mustCommit(by, { catalog: objects.map((object) => ({ kind: 'create' as const, object, name: nameOf(object) })) })
+  }
+
   sealer(by: Person): RowSealer {
     return new RowSealer(this.env, by.keyring)
   }
 }
+
+export const nameOf = ({ id }: Pick<CatalogObject, 'id'>): string => `name ${id}`
 
 /** A table object; `nextObject` starts at 1. */
 export function table(id: number, shape: Partial<TableShape> = {}): CatalogObject {
