@@ -19,7 +19,7 @@ export function rowKey(key: readonly SqlValue[], collations: readonly Collation[
 }
 
 export function canonicalValue(value: SqlValue, collation: Collation): SqlValue {
-  if (typeof value === 'number') return Number.isInteger(value) && Math.abs(value) < 2 ** 63 ? BigInt(value) : value
+  if (typeof value === 'number') return Number.isInteger(value) && value >= -(2 ** 63) && value < 2 ** 63 ? BigInt(value) : value
   if (typeof value !== 'string' || collation === 'BINARY') return value
   // As SQLite: ASCII letters only, and only U+0020.
   return collation === 'NOCASE' ? value.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()) : value.replace(/ +$/, '')

@@ -28,9 +28,9 @@ export async function reopen({ location, close }: Opened, seed: string): Promise
   return opened(await openSpace(await location.open(), optionsOf(seed)), location)
 }
 
-/** Schema and rows, rowids included where they are the rows' identity, in an order of their own. */
+/** Schema and rows, without ANALYZE's statistics, which are each device's own; rowids included where they are the rows' identity, in an order of their own. */
 export async function contents(db: Database): Promise<unknown> {
-  const schema = (await db.queryRaw('SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type, name')).rows
+  const schema = (await db.queryRaw("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT GLOB 'sqlite_stat*' ORDER BY type, name")).rows
   const tables: Record<string, unknown> = {}
   for (const [type, name] of schema) {
     if (type !== 'table') continue
