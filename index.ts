@@ -32,6 +32,7 @@ import { fetchBranch } from './net/branch.js'
 import { greet } from './net/client.js'
 import { FileTransfer } from './net/files.js'
 import { joinChannel } from './net/join.js'
+import { Present, type Presence } from './net/present.js'
 import { Sync, type SyncState } from './net/sync.js'
 import type { Dial } from './net/transport.js'
 import { verifyReceipt, type ReceiptTrust, type VerifiedReceipt } from './engine/space/receipt.js'
@@ -50,6 +51,7 @@ export type { RemoteCounters } from './engine/space/thin/remote.js'
 export type { DeviceView, Head, InvitationView, MemberView, Role, SettleState } from './engine/space/types.js'
 export type { StoreLocation } from './engine/store/store.js'
 export type { AuditOptions } from './net/audit.js'
+export type { Heard, Presence, PresentDevice } from './net/present.js'
 export type { SyncState } from './net/sync.js'
 export type { ReceiptTrust, VerifiedReceipt } from './engine/space/receipt.js'
 export type { DisclosedRow, DisclosedTable } from './query/receipts.js'
@@ -216,6 +218,9 @@ export class SealedSpace implements AsyncDisposable {
   #state: SyncState = 'stopped'
   /** Files beside the rows: photos, documents, whatever is too long for one. Sealed, verified, brought to the relay in the background. */
   readonly files: Files
+  /** Who is here now, and messages that nobody keeps. */
+  readonly presence: Presence
+  readonly #present: Present
   readonly #fileEntries: FileEntries
   readonly #transfer: FileTransfer
   readonly #groupDuties: Duties
@@ -230,6 +235,7 @@ export class SealedSpace implements AsyncDisposable {
     this.#parts = parts
     this.#snapshots = engine.remote ? undefined : new Snapshots(engine)
     this.#groupDuties = new Duties(engine)
+    this.presence = this.#present = new Present(parts.space.now)
     const { files, entries } = openFiles(engine, { random: parts.space.random, source: (id, number) => this.#fetchChunk(id, number), onLanded: () => this.#transfer.poke(), carried: () => this.#transfer.settled() })
     this.files = files
     this.#fileEntries = entries
@@ -400,6 +406,7 @@ export class SealedSpace implements AsyncDisposable {
       ...(this.#options.onProgress && { onProgress: this.#options.onProgress }),
       onState: (state, error) => this.#setState(state, error),
     })
+    this.#present.attach(this.#sync.presence)
     this.#sync.start()
   }
 
@@ -407,6 +414,7 @@ export class SealedSpace implements AsyncDisposable {
   async disconnect(): Promise<void> {
     const sync = this.#sync
     this.#sync = undefined
+    this.#present.attach(undefined)
     await sync?.stop()
   }
 

@@ -17,6 +17,8 @@ export interface PresenceMessage {
   readonly member: number
   readonly device: number
   readonly head: Head
+  /** Greater than that of any message of this device before. */
+  readonly counter: number
   /** What the application sent, or nothing. */
   readonly payload: Uint8Array
 }
@@ -63,16 +65,17 @@ export class PresenceChannel {
     this.#timer = undefined
   }
 
-  /** Nothing is sent while offline: presence is about now. */
-  send(payload: Uint8Array): void {
+  /** Nothing is sent while offline: presence is about now. True if something was. */
+  send(payload: Uint8Array): boolean {
     if (payload.length > MAX_PAYLOAD_LENGTH) throw new SealError('bad-argument', `Expected at most ${MAX_PAYLOAD_LENGTH} bytes of presence.`, { found: payload.length })
     const rpc = this.#options.rpc()
-    if (!rpc || this.#space.me.role === undefined) return
+    if (!rpc || this.#space.me.role === undefined) return false
     const w = new Writer(512)
     w.bytes(this.#space.note ?? NOTHING, MAX_NOTE_LENGTH).bytes(this.#space.evidence[0] ?? NOTHING, MAX_PRESENCE_LENGTH).bytes(payload, MAX_PRESENCE_LENGTH)
     // Counters grow across restarts too: milliseconds, or one more.
     this.#counter = Math.max(this.#counter + 1, this.#options.now())
     rpc.tell({ kind: 'presence', message: this.#space.sealPresence(this.#counter, w.finish()) })
+    return true
   }
 
   receive(message: Uint8Array): void {
@@ -85,9 +88,9 @@ export class PresenceChannel {
       const evidence = r.bytes(MAX_PRESENCE_LENGTH).slice()
       const payload = r.bytes(MAX_PRESENCE_LENGTH).slice()
       r.end()
-      const { member, device, head } = opened
+      const { member, device, head, counter } = opened
       this.#comparing = this.#comparing.then(() => this.#compare(member, head, note, evidence)).catch(ignoreNoise)
-      this.onMessage({ member, device, head, payload })
+      this.onMessage({ member, device, head, counter, payload })
     } catch (error) {
       ignoreNoise(error)
     }
