@@ -13,7 +13,7 @@ import { type Fault, SimulatedDisk, type Survival } from './disk.js'
 type Op = { readonly commit: Batch } | { readonly snapshot: string } | { readonly compact: true }
 
 /** Small files, so that it rolls, packs and merges on the way. */
-const OPTIONS: FileStoreOptions = { segmentLength: 700 }
+const SMALL: FileStoreOptions = { segmentLength: 700 }
 
 const SCRIPT: readonly Op[] = [
   { commit: { at: 0, append: [record(0, 90), record(1, 90)], put: [['head', bytes('2')], ['note', bytes('x')]] } },
@@ -110,9 +110,9 @@ function same(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b)
 }
 
-async function stepsOf(fsync: 'always' | 'never'): Promise<number> {
+async function stepsIn(OPTIONS: FileStoreOptions): Promise<number> {
   const disk = new SimulatedDisk()
-  await run(fileStoreIn(disk, { ...OPTIONS, fsync }), SCRIPT, { reopen: true })
+  await run(fileStoreIn(disk, OPTIONS), SCRIPT, { reopen: true })
   return disk.steps
 }
 
@@ -127,7 +127,12 @@ function seeded(seed: number): () => number {
   }
 }
 
-describe('faults of the disk under the file store', () => {
+describe.each([
+  ['reading all of the log when it opens', SMALL],
+  ['reading as little of it as it can', { ...SMALL, readAtOpening: 0 }],
+])('faults of the disk under the file store, %s', (_, OPTIONS) => {
+  const stepsOf = (fsync: 'always' | 'never'): Promise<number> => stepsIn({ ...OPTIONS, fsync })
+
   it('runs the script without faults, and all of it is there', async () => {
     const disk = new SimulatedDisk()
     const { done } = await run(fileStoreIn(disk, OPTIONS), SCRIPT, { reopen: true })

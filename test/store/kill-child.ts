@@ -6,7 +6,7 @@ import { fileStore } from '../../engine/store/file/file.js'
 import { say } from '../child-lines.js'
 import { record } from './conformance-data.js'
 
-const store = await fileStore(process.argv[2] ?? '', { segmentLength: 20_000 }).open()
+const store = await fileStore(process.argv[2] ?? '', { segmentLength: 20_000, readAtOpening: 2_000 }).open()
 const number = (value: number): Uint8Array => new TextEncoder().encode(String(value))
 
 say(`open ${store.first} ${store.size}`)

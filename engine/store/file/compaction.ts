@@ -146,6 +146,7 @@ async function finish(journal: Journal, plan: Plan, written: readonly PackedEntr
   })
   for (const [index, from, to] of copies) journal.positions.move(index, from, to)
   journal.packed = packed
+  journal.covered = 0 // other files: what `places` says of the old ones is ignored
   journal.closed = journal.closed.filter(({ number }) => !numbers.has(number))
   for (const segment of plan.dropped) await segment.retire()
   await discard(directory, plan.dropped.map(({ name }) => name))

@@ -5,6 +5,7 @@
  *   manifest      which of these count, in order
  *   segment-N     batches as they came, or records packed by compaction
  *   snapshot      the state snapshot
+ *   places        where records lie, so that a long log need not be read through (places.ts)
  *   lock-…        who has it open
  *   files/        chunks of files (chunks.ts), if there are any
  *
@@ -24,6 +25,7 @@ import { fileName, MANIFEST, type Manifest, readManifest, writeManifest } from '
 import { replay, type Replayed, type TornTail } from './replay.js'
 import { corrupt } from './scan.js'
 import { createSealing, isSecret, randomBytes, type Sealing, type SealingChoice, type SealingOptions, toSealingOptions, unlockSealing } from '../sealing.js'
+import { coverPlaces, readPlaces } from './places.js'
 import { readRecords } from './segment.js'
 import { readSnapshotFile, SNAPSHOT, writeSnapshotFile } from './snapshot.js'
 import { encodeCheckpoint } from './writer.js'
@@ -35,6 +37,8 @@ export interface FileStoreOptions extends SealingChoice {
   readonly fsync?: 'always' | 'never'
   /** Default 64 MiB. */
   readonly segmentLength?: number
+  /** About how many bytes of the log opening may have to read through. Default 1 MiB. */
+  readonly readAtOpening?: number
 }
 
 /** A directory, open. */
@@ -71,6 +75,7 @@ const openHere = new Set<string>()
 const CHUNKS = 'files'
 
 const DEFAULT_SEGMENT_LENGTH = 64 << 20
+const DEFAULT_READ_AT_OPENING = 1 << 20
 
 async function openFileStore(directory: Directory, options: FileStoreOptions): Promise<FileStore> {
   if (openHere.has(directory.path)) throw new SealError('store-locked', `The store ${directory.path} is open already, in this process.`, { pid: process.pid })
@@ -81,7 +86,7 @@ async function openFileStore(directory: Directory, options: FileStoreOptions): P
     await directory.make()
     lock = await takeLock(directory, random(8))
     const { journal, torn } = await openJournal(directory, options, random)
-    return toStore(journal, lock, torn)
+    return toStore(journal, lock, torn, options.readAtOpening ?? DEFAULT_READ_AT_OPENING)
   } catch (error) {
     await lock?.release()
     openHere.delete(directory.path)
@@ -97,7 +102,7 @@ async function openJournal(directory: Directory, options: FileStoreOptions, rand
   const names = await directory.list()
   await removeStrays(directory, names, manifest)
   await directory.sync() // a manifest or snapshot we see may be a rename whose sync failed: nothing may build on it before it is durable
-  const read = await replay(directory, manifest)
+  const read = await replay(directory, manifest, await readPlaces(directory, names, manifest))
   const nextNumber = 1 + Math.max(...names.map(numberOf))
   const journal = new Journal(
     { directory, fsync: options.fsync !== 'never', segmentLength: options.segmentLength ?? DEFAULT_SEGMENT_LENGTH },
@@ -159,7 +164,7 @@ async function sealStore(journal: Journal, options: SealingOptions): Promise<voi
   }
 }
 
-function toStore(journal: Journal, lock: Lock, torn: TornTail | undefined): FileStore {
+function toStore(journal: Journal, lock: Lock, torn: TornTail | undefined, readAtOpening: number): FileStore {
   const { directory } = journal.options
   let closing: Promise<void> | undefined
   let background: Promise<unknown> = Promise.resolve() // compactions and snapshots, one after another
@@ -175,6 +180,7 @@ function toStore(journal: Journal, lock: Lock, torn: TornTail | undefined): File
   }
   const close = async (): Promise<void> => {
     await background
+    await coverPlaces(journal, readAtOpening)
     try {
       await journal.close()
     } finally {
@@ -200,13 +206,19 @@ function toStore(journal: Journal, lock: Lock, torn: TornTail | undefined): File
     },
     writeSnapshot: async (meta, chunks) => {
       alive()
-      return inTurn(() => writeSnapshotFile(directory, journal.manifest.storeId, meta, chunks))
+      return inTurn(async () => {
+        await writeSnapshotFile(directory, journal.manifest.storeId, meta, chunks)
+        await coverPlaces(journal, readAtOpening) // who opens from the snapshot should not read what lies before it
+      })
     },
     readSnapshot: async () => readSnapshotFile(directory, alive().manifest.storeId).catch(readFailure),
     chunks: whileOpen(alive, () => chunks),
     compact: async () => {
       alive()
-      return inTurn(() => compact(journal))
+      return inTurn(async () => {
+        await compact(journal)
+        await coverPlaces(journal, readAtOpening)
+      })
     },
     close: () => (closing ??= close()),
     [Symbol.asyncDispose]: () => (closing ??= close()),

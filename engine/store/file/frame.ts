@@ -29,6 +29,8 @@ export const FRAME = {
   end: 9,
   /** The manifest: UTF-8 JSON */
   manifest: 10,
+  /** The file `places` */
+  places: 11,
 } as const
 
 /** Added to the type of the last frame of a batch. A batch without one never happened. */

@@ -17,7 +17,7 @@ import { fileName, type Manifest, type PackedEntry, writeManifest } from './mani
 import type { Positions } from './positions.js'
 import { Segment } from './segment.js'
 import type { Sealing } from '../sealing.js'
-import { type EncodedGroup, encodeCheckpoint, encodeGroup, encodeMark } from './writer.js'
+import { type BatchPlaces, type EncodedGroup, encodeCheckpoint, encodeGroup, encodeMark, type ValuePlace } from './writer.js'
 
 export interface JournalOptions {
   readonly directory: Directory
@@ -49,6 +49,10 @@ export class Journal {
   readonly positions: Positions
   /** Names in plain, secrets open. */
   readonly values: Map<string, Uint8Array>
+  /** Where they lie in the active file, as they are stored. */
+  valuePlaces: Map<string, ValuePlace>
+  /** Bytes of all files that `places` covers. */
+  covered: number
   manifest: Manifest
   sealing: Sealing | undefined
   packed: readonly Packed[]
@@ -68,7 +72,7 @@ export class Journal {
 
   constructor(options: JournalOptions, start: {
     readonly manifest: Manifest; readonly sealing: Sealing | undefined; readonly positions: Positions; readonly values: Map<string, Uint8Array>
-    readonly active: OpenFile; readonly length: number; readonly chain: number; readonly clean: boolean; readonly nextNumber: number
+    readonly valuePlaces: Map<string, ValuePlace>; readonly covered: number; readonly active: OpenFile; readonly length: number; readonly chain: number; readonly clean: boolean; readonly nextNumber: number
   }) {
     const { directory } = options
     const toSegment = ({ number, length }: { number: number; length: number }): Segment =>
@@ -76,6 +80,8 @@ export class Journal {
     this.options = options
     this.positions = start.positions
     this.values = start.values
+    this.valuePlaces = start.valuePlaces
+    this.covered = start.covered
     this.manifest = start.manifest
     this.sealing = start.sealing
     this.packed = start.manifest.packed.map((entry) => ({ entry, segment: toSegment(entry) }))
@@ -98,12 +104,26 @@ export class Journal {
     return this.active.length === this.manifest.journal.at(-1)?.length
   }
 
+  get segments(): readonly Segment[] {
+    return [...this.packed.map(({ segment }) => segment), ...this.closed, this.active]
+  }
+
+  /** Bytes of all files that `places` does not cover. */
+  get uncovered(): number {
+    return this.segments.reduce((sum, { length }) => sum + length, 0) - this.covered
+  }
+
+  /** The active file's chain at its end. */
+  get activeChain(): number {
+    return this.chain
+  }
+
   get bounds(): Bounds {
     return { first: this.positions.first, size: this.positions.size }
   }
 
   readonly segmentOf = (number: number): Segment => {
-    const found = [this.active, ...this.closed, ...this.packed.map(({ segment }) => segment)].find((segment) => segment.number === number)
+    const found = this.segments.findLast((segment) => segment.number === number)
     if (!found) throw new SealError('invariant', `Internal invariant broken: file ${number} of the store is known. Please report this.`)
     return found
   }
@@ -161,6 +181,7 @@ export class Journal {
     this.active = new Segment(number, name, checkpoint.end, () => directory.open(name, 'read'))
     this.file = file
     this.chain = checkpoint.chain
+    this.valuePlaces = new Map(checkpoint.places[0]?.values)
     this.clean = true
   }
 
@@ -183,7 +204,7 @@ export class Journal {
       if (!this.broken && !this.clean) await this.mark()
     } finally {
       await this.file.close()
-      for (const segment of [this.active, ...this.closed, ...this.packed.map(({ segment }) => segment)]) await segment.retire()
+      for (const segment of this.segments) await segment.retire()
     }
   }
 
@@ -236,7 +257,7 @@ export class Journal {
     const group = encodeGroup(this.active.length, this.chain, this.manifest.storeId, commits.map(({ batch }) => batch), this.sealing)
     await this.writeDurably(group)
     this.clean = false
-    commits.forEach(({ batch, after }, i) => this.apply(batch, after, group.places[i] ?? []))
+    commits.forEach(({ batch, after }, i) => this.apply(batch, after, group.places[i] as BatchPlaces))
   }
 
   private async writeDurably(group: EncodedGroup): Promise<void> {
@@ -248,6 +269,11 @@ export class Journal {
     if (this.options.fsync) await this.syncActive()
     this.active.length = group.end
     this.chain = group.chain
+  }
+
+  /** Whatever is in the active file, also of a store that does not sync. Only within `exclusive`. */
+  async makeDurable(): Promise<void> {
+    if (!this.options.fsync) await this.syncActive()
   }
 
   private async syncActive(): Promise<void> {
@@ -271,13 +297,15 @@ export class Journal {
     }
   }
 
-  private apply({ append = [], put = [] }: Batch, after: Bounds, places: readonly number[]): void {
+  private apply({ append = [], put = [] }: Batch, after: Bounds, { records, values }: BatchPlaces): void {
     this.positions.reshape({ first: after.first, size: after.size - append.length })
-    for (let i = 0; i < places.length; i += 2) this.positions.append(this.active.number, places[i] as number, places[i + 1] as number)
+    for (let i = 0; i < records.length; i += 2) this.positions.append(this.active.number, records[i] as number, records[i + 1] as number)
+    for (const [name, place] of values) this.valuePlaces.set(name, place)
     for (const [name, value] of put) {
       if (value === null) this.values.delete(name)
       else this.values.set(name, value)
     }
+    for (const [name] of put) if (!this.values.has(name)) this.valuePlaces.delete(name)
   }
 
   /** These, and all that wait behind them, for they were checked as if these would succeed. */

@@ -67,6 +67,23 @@ export class Positions {
     this.count = size - first
   }
 
+  /** Three words a record: file, place, length. To be written before anything else happens. */
+  words(): readonly Uint32Array[] {
+    return [this.files, this.ats, this.lengths].map((all) => all.subarray(0, this.count))
+  }
+
+  /** The same taken up again; the arrays pass into the ownership of these positions. */
+  static of(first: number, [files, ats, lengths]: readonly [Uint32Array<ArrayBuffer>, Uint32Array<ArrayBuffer>, Uint32Array<ArrayBuffer>]): Positions {
+    const positions = new Positions()
+    positions.base = first
+    positions.count = files.length
+    positions.files = files
+    positions.ats = ats
+    positions.lengths = lengths
+    if (files.length < 1024) positions.resize(0, 1024)
+    return positions
+  }
+
   private clear(count: number): void {
     this.files = new Uint32Array(Math.max(1024, count))
     this.ats = new Uint32Array(this.files.length)

@@ -1,16 +1,20 @@
 /**
- * Reading the files back: where each record lies, the named values, and how far the last file counts.
+ * Reading the files back: where each record lies, the named values, and how far the last file counts. What `places.ts` covers is not read:
+ * each of its records is checked when it is read.
  *
  * The last file may end in a torn write: a write that was under way when the machine stopped, of which any part may have arrived.
  * It is cut off. Damage anywhere else is refused with its place. What tells them apart: each write begins with a group frame, which
  * is written only when everything before it was durable. So a bad place with a group frame after it was good once.
  */
+import { encodeUtf8 } from '../../codec/bytes.js'
 import type { Bounds } from '../batch.js'
 import type { Directory, OpenFile } from './directory.js'
-import { COMMIT, copyBytes, decodePair, FILE_HEADER_LENGTH, FRAME, FRAME_OVERHEAD, HEADER_LENGTH, MARK_LENGTH } from './frame.js'
+import { checkFrame, COMMIT, copyBytes, decodePair, FILE_HEADER_LENGTH, FRAME, FRAME_OVERHEAD, frameLength, HEADER_LENGTH, MARK_LENGTH } from './frame.js'
 import { fileName, type Manifest } from './manifest.js'
+import { lengthOf, type Places } from './places.js'
 import { Positions } from './positions.js'
 import { corrupt, type FrameVisitor, hasLaterGroup, readFileHeader, scanFrames } from './scan.js'
+import type { ValuePlace } from './writer.js'
 
 /** A tail that was cut off: within the last write, which was never acknowledged unless the medium has damaged it since. */
 export interface TornTail {
@@ -24,6 +28,9 @@ export interface Replayed {
   readonly positions: Positions
   /** As stored: secrets still sealed. */
   readonly values: Map<string, Uint8Array>
+  readonly valuePlaces: Map<string, ValuePlace>
+  /** Bytes that were not read, of all files. */
+  readonly covered: number
   /** The active file, open for writing, and cut to what counts. */
   readonly active: OpenFile
   readonly length: number
@@ -33,24 +40,28 @@ export interface Replayed {
   readonly torn: TornTail | undefined
 }
 
-export async function replay(directory: Directory, manifest: Manifest): Promise<Replayed> {
+export async function replay(directory: Directory, manifest: Manifest, places: Places | undefined): Promise<Replayed> {
   const { storeId, packed, journal } = manifest
-  const positions = new Positions()
+  const positions = places?.positions ?? new Positions()
+  const readUpTo = new Map(places?.files.map(({ number, length, chain }) => [number, { length, chain }]))
   for (const { number, length, lo, hi } of packed) {
+    if (readUpTo.has(number)) continue
     positions.reshape({ first: positions.size === 0 ? lo : Math.min(positions.first, lo), size: lo })
     await readSealed(directory, storeId, number, length, new Reader(storeId, number, positions))
     if (positions.size !== hi) throw corrupt(fileName(number), length, `${positions.size - lo} records instead of ${hi - lo}`)
   }
   const last = journal.length - 1
-  for (const { number, length } of journal.slice(0, last)) await readSealed(directory, storeId, number, length, new Reader(storeId, number, positions))
+  for (const { number, length } of journal.slice(0, last)) await readSealed(directory, storeId, number, length, new Reader(storeId, number, positions, readUpTo.get(number)))
   const { number, length } = journal[last] as { number: number; length: number }
-  const reader = new Reader(storeId, number, positions)
+  const from = readUpTo.get(number)
+  const reader = new Reader(storeId, number, positions, from, from && places?.values)
   const file = await directory.open(fileName(number), 'update')
   try {
-    const tail = await readActive(file, storeId, number, length, reader)
+    const tail = await readActive(file, storeId, number, Math.max(length, from?.length ?? 0), reader)
     const missing = firstMissing(positions)
     if (missing !== undefined) throw corrupt(fileName(number), 0, `no place for record ${missing}`)
-    return { positions, values: await readValues(file, reader.values), active: file, ...tail }
+    const values = await readValues(file, fileName(number), reader.values, from?.length ?? 0)
+    return { positions, values, valuePlaces: reader.values, covered: lengthOf(places?.files ?? []), active: file, ...tail }
   } catch (error) {
     await file.close()
     throw error
@@ -62,7 +73,7 @@ async function readSealed(directory: Directory, storeId: Uint8Array, number: num
   const file = await directory.open(name, 'read')
   try {
     const { chain } = await readFileHeader(file, name, storeId, number)
-    const end = await scanFrames(file, FILE_HEADER_LENGTH, length, chain, reader.visit)
+    const end = await scanFrames(file, reader.from ?? FILE_HEADER_LENGTH, length, reader.from === undefined ? chain : reader.chain, reader.visit)
     if (end.problem !== undefined || reader.end !== length) throw corrupt(name, end.at, end.problem ?? 'an unfinished batch')
   } finally {
     await file.close()
@@ -73,7 +84,7 @@ async function readActive(file: OpenFile, storeId: Uint8Array, number: number, d
   const name = fileName(number)
   const { chain } = await readFileHeader(file, name, storeId, number)
   const found = await file.length()
-  const stop = await scanFrames(file, FILE_HEADER_LENGTH, found, chain, reader.visit)
+  const stop = await scanFrames(file, reader.from ?? FILE_HEADER_LENGTH, found, reader.from === undefined ? chain : reader.chain, reader.visit)
   if (stop.at < durable || reader.end < durable) throw corrupt(name, stop.at, stop.problem ?? 'the end of the file')
   const { end, groupEnd, groupAt } = reader
   const clean = groupEnd === end || end === durable
@@ -101,20 +112,31 @@ async function rewrite(file: OpenFile, from: number, to: number): Promise<void> 
   await file.sync()
 }
 
-/** The values that are left at the end: most were replaced by then, so none is copied while the frames go by. */
-async function readValues(file: OpenFile, places: ReadonlyMap<string, Place>): Promise<Map<string, Uint8Array>> {
+/** The values that are left at the end: most were replaced by then, so none is copied while the frames go by. Those before `covered` are checked here. */
+async function readValues(file: OpenFile, segment: string, places: ReadonlyMap<string, ValuePlace>, covered: number): Promise<Map<string, Uint8Array>> {
   const out = new Map<string, Uint8Array>()
   let window: Buffer = Buffer.alloc(0)
   let base = 0
   for (const [name, { at, length }] of [...places].sort(([, a], [, b]) => a.at - b.at)) {
-    if (at + length > base + window.length) {
-      window = Buffer.allocUnsafe(Math.max(length, 1 << 18))
-      window = window.subarray(0, await file.read(window, at))
-      base = at
+    const from = at - 1 - encodeUtf8(name).length - HEADER_LENGTH - 4 // its frame, and its predecessor's crc, which the chain continues
+    const to = at + length + 4
+    if (to > base + window.length) {
+      window = Buffer.allocUnsafe(Math.max(to - from, 1 << 18))
+      window = window.subarray(0, await file.read(window, from))
+      base = from
     }
+    if (at < covered && !isPut(window.subarray(from - base, to - base), name)) throw corrupt(segment, from + 4, 'a wrong checksum')
     out.set(name, copyBytes(window, at - base, at - base + length))
   }
   return out
+}
+
+/** A frame that sets that value, after its predecessor's crc. */
+function isPut(buffer: Buffer, name: string): boolean {
+  const encoded = encodeUtf8(name)
+  const length = buffer.length - 4
+  return length >= FRAME_OVERHEAD && frameLength(buffer, 4) === length && ((buffer[8] as number) & ~COMMIT) === FRAME.put && buffer[9] === encoded.length &&
+    buffer.compare(encoded, 0, encoded.length, 10, 10 + encoded.length) === 0 && checkFrame(buffer, 4, length, buffer.readUInt32BE(0)) !== undefined
 }
 
 function firstMissing(positions: Positions): number | undefined {
@@ -122,15 +144,11 @@ function firstMissing(positions: Positions): number | undefined {
   return undefined
 }
 
-/** Where a value's bytes lie. */
-interface Place {
-  readonly at: number
-  readonly length: number
-}
-
 /** Takes the frames of one file, and applies each batch when its last frame has come. */
 class Reader {
-  readonly values = new Map<string, Place>()
+  readonly values: Map<string, ValuePlace>
+  /** Where reading begins, if not at the beginning. */
+  readonly from: number | undefined
   /** Behind the last whole batch or group frame, and the chain there. */
   end = 0
   chain = 0
@@ -145,8 +163,12 @@ class Reader {
   private bounds: Bounds | undefined
   private checkpoint = false
   private readonly records: number[] = []
-  private readonly puts: (readonly [string, Place | null])[] = []
-  constructor(storeId: Uint8Array, number: number, positions: Positions) {
+  private readonly puts: (readonly [string, ValuePlace | null])[] = []
+  constructor(storeId: Uint8Array, number: number, positions: Positions, covered?: { readonly length: number; readonly chain: number }, values?: ReadonlyMap<string, ValuePlace>) {
+    this.values = new Map(values)
+    this.from = covered?.length
+    this.end = covered?.length ?? 0
+    this.chain = covered?.chain ?? 0
     this.mark = storeId.subarray(0, MARK_LENGTH)
     this.number = number
     this.positions = positions

@@ -8,15 +8,24 @@ import { COMMIT, encodePair, encodeFileHeader, FILE_HEADER_LENGTH, FRAME, FRAME_
 import { headerChain } from './manifest.js'
 import { isSecret, type Sealing } from '../sealing.js'
 
-/** Where the frames of a batch's records lie in the file: at, length, at, length … */
-export type RecordPlaces = readonly number[]
+/** Where the frames of a batch's records lie in the file (at, length, at, length …), and the values it sets: name, where the value itself lies. */
+export interface BatchPlaces {
+  readonly records: readonly number[]
+  readonly values: readonly (readonly [name: string, place: ValuePlace])[]
+}
+
+/** Where a value's bytes lie, at the end of their frame. */
+export interface ValuePlace {
+  readonly at: number
+  readonly length: number
+}
 
 export interface EncodedGroup {
   readonly bytes: Uint8Array
   /** Position and chain behind the group. */
   readonly end: number
   readonly chain: number
-  readonly places: readonly RecordPlaces[]
+  readonly places: readonly BatchPlaces[]
 }
 
 export function encodeGroup(at: number, chain: number, storeId: Uint8Array, batches: readonly Batch[], sealing: Sealing | undefined): EncodedGroup {
@@ -45,29 +54,31 @@ export function encodeCheckpoint(storeId: Uint8Array, number: number, bounds: Bo
   writer.addGroup(storeId)
   writer.add(values.size === 0 ? FRAME.bounds | COMMIT : FRAME.bounds, encodePair(bounds.first, bounds.size))
   let left = values.size
-  for (const [name, value] of values) addPut(writer, name, value, sealing, --left === 0 ? COMMIT : 0)
-  return { bytes: Buffer.concat([encodeFileHeader(storeId, number), writer.bytes]), end: writer.end, chain: writer.chain, places: [] }
+  const places = [...values].map(([name, value]) => [name, addPut(writer, name, value, sealing, --left === 0 ? COMMIT : 0)] as const)
+  return { bytes: Buffer.concat([encodeFileHeader(storeId, number), writer.bytes]), end: writer.end, chain: writer.chain, places: [{ records: [], values: places }] }
 }
 
-function addBatch(writer: FrameWriter, { keep, append = [], put = [] }: Batch, sealing: Sealing | undefined): RecordPlaces {
+function addBatch(writer: FrameWriter, { keep, append = [], put = [] }: Batch, sealing: Sealing | undefined): BatchPlaces {
   let left = (keep ? 1 : 0) + append.length + put.length
   const commit = (): number => (--left === 0 ? COMMIT : 0)
   if (keep) writer.add(FRAME.keep | commit(), encodePair(...keep))
-  const places: number[] = []
+  const records: number[] = []
   for (const record of append) {
     const at = writer.end
     writer.add(FRAME.record | commit(), record)
-    places.push(at, writer.end - at)
+    records.push(at, writer.end - at)
   }
+  const values: (readonly [string, ValuePlace])[] = []
   for (const [name, value] of put) {
     if (value === null) writer.add(FRAME.delete | commit(), encodeUtf8(name))
-    else addPut(writer, name, value, sealing, commit())
+    else values.push([name, addPut(writer, name, value, sealing, commit())])
   }
-  return places
+  return { records, values }
 }
 
-function addPut(writer: FrameWriter, name: string, value: Uint8Array, sealing: Sealing | undefined, commit: number): void {
+function addPut(writer: FrameWriter, name: string, value: Uint8Array, sealing: Sealing | undefined, commit: number): ValuePlace {
   const encoded = encodeUtf8(name)
   const stored = sealing && isSecret(name) ? sealing.seal(name, value) : value
   writer.add(FRAME.put | commit, Uint8Array.of(encoded.length), encoded, stored)
+  return { at: writer.end - 4 - stored.length, length: stored.length }
 }
