@@ -37,6 +37,7 @@ import { Sync, type SyncState } from './net/sync.js'
 import type { Dial } from './net/transport.js'
 import { verifyReceipt, type ReceiptTrust, type VerifiedReceipt } from './engine/space/receipt.js'
 import { Database, type DatabaseOptions, type Imported, type ImportOptions, type Migrated, type Migration } from './query/database.js'
+import { documentsOf, type Documents } from './query/documents.js'
 import { nameOfCatalogObject } from './query/migrations.js'
 import { discloseRows, prove, type DisclosedTable } from './query/receipts.js'
 import type { ParameterValue } from './query/values.js'
@@ -55,6 +56,7 @@ export type { Heard, Presence, PresentDevice } from './net/present.js'
 export type { SyncState } from './net/sync.js'
 export type { ReceiptTrust, VerifiedReceipt } from './engine/space/receipt.js'
 export type { DisclosedRow, DisclosedTable } from './query/receipts.js'
+export type { DocumentInfo, Documents, SealedDocument } from './query/documents.js'
 export type { Imported, ImportOptions, Migrated, Migration }
 export { memoryStore } from './engine/store/memory.js'
 export { loadProvider } from './engine/crypto/load.js'
@@ -221,6 +223,8 @@ export class SealedSpace implements AsyncDisposable {
   /** Who is here now, and messages that nobody keeps. */
   readonly presence: Presence
   readonly #present: Present
+  /** What several people edit at once by a CRDT: its updates, as rows that never conflict. */
+  readonly documents: Documents
   readonly #fileEntries: FileEntries
   readonly #transfer: FileTransfer
   readonly #groupDuties: Duties
@@ -241,6 +245,7 @@ export class SealedSpace implements AsyncDisposable {
     this.#fileEntries = entries
     this.#transfer = new FileTransfer({ holder: entries, rpc: () => this.#sync?.rpc(), onRefused: ({ message, family, code, facts }) => engine.raise({ code: family === 'hostile' ? 'tampered' : 'files-refused', message, facts: { code: String(facts.code ?? code) } }) })
     entries.afterChange()
+    this.documents = documentsOf(db, parts.space.random)
     this.query = db.query.bind(db)
     this.exec = db.exec.bind(db)
     this.prepare = db.prepare.bind(db)

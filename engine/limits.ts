@@ -79,6 +79,8 @@ export const MAX_INDEXES = 64
 export const MAX_CATALOG_OPS = 256
 /** CONSENSUS. Longest sealed name of a member or device. */
 export const MAX_NAME_LENGTH = 1_024
+/** UTF-8 bytes of the name of a document: it is a value of a blind index. */
+export const MAX_DOCUMENT_NAME_LENGTH = 200
 /** CONSENSUS. Longest history link or blinding box: some 1,900 epochs' secrets, kept in the state for good. */
 export const MAX_LINK_LENGTH = 64 * 1024
 /** CONSENSUS. Most devices that one invitation admits. */

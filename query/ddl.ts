@@ -62,7 +62,7 @@ export function schemaAfter(db: Sqlite, before: Schema, statement: Statement, ne
 }
 
 const FLAWS = {
-  name: 'Names that begin with sqlite_, sealdb_ or pragma_ are reserved.',
+  name: 'Names that begin with sqlite_, sealdb_ or pragma_ are reserved, and so is what belongs to sealdb_documents.',
   text: 'The definition is not one that everybody could run as it is.',
   check: 'A CHECK that asks for chance, the time, the connection or who asks would hold on one device and not on another.',
 } as const

@@ -3,6 +3,7 @@
  * way out is short: `Database.export`.)
  */
 import { isSealError, SealError } from '../engine/errors.js'
+import { CREATE_DOCUMENTS, DOCUMENTS_TEXT, isReserved } from './catalog-flaws.js'
 import { compile } from './compile.js'
 import { type Sql } from './sql-api.js'
 import { foldName } from './sql/names.js'
@@ -126,6 +127,7 @@ const SHADOWS = /_(?:data|idx|content|docsize|config|segments|segdir|stat|node|p
 function reasonAgainst({ type, name, table, sql }: FileObject, virtual: readonly string[], gone: ReadonlySet<string>): string | undefined {
   const folded = foldName(name)
   if (folded.startsWith('sqlite_')) return 'SQLite’s own statistics: ANALYZE makes them anew'
+  if (isReserved(folded) && !isDocuments(sql)) return 'its name is reserved'
   if (virtual.includes(folded)) return 'a virtual table: its content lies in shadow tables that only SQLite writes'
   if (type === 'table' && virtual.some((each) => folded.startsWith(`${each}_`) && SHADOWS.test(folded))) return 'content of a virtual table'
   if ((type === 'index' || type === 'trigger') && gone.has(foldName(table))) return `of ${table}, which is refused`
@@ -138,6 +140,9 @@ function reasonAgainst({ type, name, table, sql }: FileObject, virtual: readonly
   }
 }
 
+/** Another space's documents, exported. */
+const isDocuments = (sql: string): boolean => sql === DOCUMENTS_TEXT
+
 async function checkNames(target: ImportTarget, objects: readonly FileObject[]): Promise<void> {
   const taken = new Set((await target.queryRaw('SELECT lower(name) FROM sqlite_schema')).rows.map(([name]) => name))
   const found = objects.find(({ name }) => taken.has(foldName(name)))
@@ -145,7 +150,7 @@ async function checkNames(target: ImportTarget, objects: readonly FileObject[]):
 }
 
 function* stepsOf(file: Sqlite, tables: readonly FileObject[], uniques: readonly FileObject[], others: readonly FileObject[]): Generator<Step> {
-  const definition = ({ sql }: FileObject): Step => ({ text: sql, bytes: sql.length, kind: 'definition' })
+  const definition = ({ sql }: FileObject): Step => ({ text: isDocuments(sql) ? CREATE_DOCUMENTS : sql, bytes: sql.length, kind: 'definition' })
   for (const object of [...tables, ...uniques]) yield definition(object)
   for (const { name } of tables) yield* rowsOf(file, name)
   yield* sequencesOf(file, tables)

@@ -45,7 +45,7 @@ interface Edit { readonly start: number; readonly end: number; readonly text: st
 
 /** False if there is nothing in it that only SealDB has: saves walking most statements. */
 export function isSpecial(text: string): boolean {
-  return /sealdb_|row_(?:author|creator|device|version)|\bof\b/i.test(text)
+  return /sealdb_(?!documents\b)|row_(?:author|creator|device|version)|\bof\b/i.test(text)
 }
 
 /** `at`: every table of the schema is read as it was then. `parameter` tells the value of a parameter that names a state. */
