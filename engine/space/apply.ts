@@ -10,6 +10,7 @@ import { isSealError, SealError } from '../errors.js'
 import { metaOf } from '../group/roster.js'
 import { appendLeaf, frontierRoot, type Frontier } from '../log/frontier.js'
 import { type ApplyEnv, type Author, Reject, type StateReader, type StateView } from '../state/context.js'
+import { EditBatch } from '../state/edits.js'
 import { deviceKey, memberKey, pointerKey, protocolKey, ringKey } from '../state/keys.js'
 import { atLeast, decodeDevice, decodeMember, decodePointer, encodePointer, type DeviceRecord, type Pointer } from '../state/roster.js'
 import { decodeRecord, entryHash, PROTOCOL_VERSION, spaceIdOf, verifyEntry, type Decoded, type Entry } from './entry.js'
@@ -56,7 +57,7 @@ export function applyWith(env: ApplyEnv, state: SpaceState, record: Uint8Array, 
   checkSupported(state.tree)
   const head = headOf(env, state)
   const outcome = judge(env, state, head, record, hash, rule)
-  const tree = outcome.tree ?? state.tree.apply([ringEdit(env, head)])
+  const tree = outcome.tree ?? state.tree.apply(EditBatch.of([ringEdit(env, head)]))
   return { state: { tree, log: appendLeaf(env.crypto, state.log, hash) }, verdict: outcome.verdict, hash, ...(outcome.entry !== undefined && { entry: outcome.entry }) }
 }
 
@@ -110,7 +111,7 @@ function judge(env: ApplyEnv, state: SpaceState, head: Head, record: Uint8Array,
   })
   if (refusal === undefined) return { verdict: { kind: 'applied' }, tree: run.finish([ringEdit(env, head), moved(false)]), entry }
   run.discard()
-  return { verdict: { kind: 'rejected', ...refusal }, tree: state.tree.apply([ringEdit(env, head), moved(true)]) }
+  return { verdict: { kind: 'rejected', ...refusal }, tree: state.tree.apply(EditBatch.of([ringEdit(env, head), moved(true)])) }
 }
 
 interface Refusal { readonly code: RejectedCode; readonly op?: number; readonly detail?: string }

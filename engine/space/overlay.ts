@@ -3,22 +3,31 @@
  * first hands to the tree the edits that lie in its way. Nothing reaches the caller's state until `finish`.
  */
 import { compareBytes } from '../codec/bytes.js'
-import { type StateEdit, type StateEntry, type StateView } from '../state/context.js'
+import { type StateEntry, type StateView } from '../state/context.js'
+import { EditBatch } from '../state/edits.js'
 import { prefixEnd, ROW_PREFIX_LENGTH } from '../state/keys.js'
+
+const NONE = -1
 
 export class Overlay {
   /** The state before the entry. */
   readonly before: StateView
   private tree: StateView
-  /** Every point edit of the entry by key, handed to the tree or not: the last of each key. */
-  private readonly edits = new Map<string, PointEdit>()
-  private pending: PointEdit[] = []
+  /** Every point edit of the entry; of one key, the last counts. */
+  private readonly edits = new EditBatch()
+  /** So many of them the tree has. */
+  private flushed = 0
+  /** By kind and id of their keys. */
+  private readonly places = new Map<number, Place>()
+  /** For each edit, the one before in its place. */
+  private readonly earlier: number[] = []
+  /** Edits by their keys: of the places that are not in order. */
+  private readonly names = new Map<string, number>()
   /** Versions between `before` and the last one, to be released. */
   private readonly between: StateView[] = []
-  /** Kinds and ids of pending edits: whether a range read needs them. */
-  private readonly pendingPlaces = new Set<number>()
   private lastKey: Uint8Array | undefined
-  private lastName = ''
+  private lastEdit = NONE
+  private lastPlace: Place | undefined
 
   constructor(before: StateView) {
     this.before = before
@@ -26,32 +35,32 @@ export class Overlay {
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
-    const edit = this.edits.get(this.nameOf(key))
-    return edit === undefined ? this.tree.get(key) : edit.value
+    const edit = this.find(key)
+    return edit === NONE ? this.tree.get(key) : this.edits.value(edit) ?? undefined
   }
 
   put(key: Uint8Array, value: Uint8Array | undefined): void {
-    const name = this.nameOf(key)
-    const known = this.edits.get(name)
-    if (known?.pending === true) {
-      known.value = value
+    const known = this.find(key)
+    if (known >= this.flushed) {
+      this.edits.replace(known, value ?? null)
       return
     }
-    const edit = { key, value, pending: true }
-    this.edits.set(name, edit)
-    this.pending.push(edit)
-    this.pendingPlaces.add(placeOf(key))
+    const edit = this.edits.add(key, value ?? null)
+    const place = this.placeOf(key)
+    this.earlier.push(place.last)
+    place.last = edit
+    if (!place.ordered) this.names.set(keyName(key), edit)
+    this.lastEdit = edit
   }
 
   /** True if this entry has put or deleted the key itself. */
   touched(key: Uint8Array): boolean {
-    return this.edits.has(this.nameOf(key))
+    return this.find(key) !== NONE
   }
 
   deletePrefix(prefix: Uint8Array): void {
-    const name = keyName(prefix)
     this.flush()
-    for (const [key, edit] of this.edits) if (key.startsWith(name)) edit.value = undefined
+    for (let edit = 0; edit < this.edits.length; edit++) if (this.edits.keyBegins(edit, prefix)) this.edits.drop(edit)
     this.advance(this.tree.without(prefix))
   }
 
@@ -79,11 +88,9 @@ export class Overlay {
   }
 
   private flush(): void {
-    if (this.pending.length === 0) return
-    this.advance(this.tree.apply(this.pending))
-    for (const edit of this.pending) edit.pending = false
-    this.pending = []
-    this.pendingPlaces.clear()
+    if (this.flushed === this.edits.length) return
+    this.advance(this.tree.apply(this.flushed === 0 ? this.edits : this.edits.from(this.flushed)))
+    this.flushed = this.edits.length
   }
 
   private advance(next: StateView): void {
@@ -92,33 +99,60 @@ export class Overlay {
     this.between.push(this.tree)
   }
 
-  /** An op asks for the same key several times in a row. */
-  private nameOf(key: Uint8Array): string {
-    if (key !== this.lastKey) {
-      this.lastKey = key
-      this.lastName = keyName(key)
+  /** The last edit of that key, or NONE. An op asks for the same key several times in a row. */
+  private find(key: Uint8Array): number {
+    if (key === this.lastKey) return this.lastEdit
+    const place = this.placeOf(key)
+    this.lastKey = key
+    this.lastEdit = this.findIn(place, key)
+    return this.lastEdit
+  }
+
+  /** Ops of a bulk come in the order of their keys, each behind the last: then nothing need be looked up, and no key have a name. */
+  private findIn(place: Place, key: Uint8Array): number {
+    if (place.last === NONE) return NONE
+    if (place.ordered) {
+      const order = this.edits.compareTo(place.last, key)
+      if (order <= 0) return order === 0 ? place.last : NONE
+      place.ordered = false
+      for (let edit = place.last; edit !== NONE; edit = this.earlier[edit] as number) {
+        const name = keyName(this.edits.key(edit))
+        if (!this.names.has(name)) this.names.set(name, edit)
+      }
     }
-    return this.lastName
+    return this.names.get(keyName(key)) ?? NONE
+  }
+
+  private placeOf(key: Uint8Array): Place {
+    const id = placeId(key)
+    if (this.lastPlace?.id === id) return this.lastPlace
+    let place = this.places.get(id)
+    if (place === undefined) this.places.set(id, (place = { id, ordered: true, last: NONE }))
+    this.lastPlace = place
+    return place
   }
 
   /** A range within one kind and id needs only edits there; any other range, all of them. */
   private inTheWay(lo: Uint8Array, hi: Uint8Array | undefined): boolean {
-    if (this.pending.length === 0) return false
+    if (this.flushed === this.edits.length) return false
     const start = lo.subarray(0, ROW_PREFIX_LENGTH)
     const end = prefixEnd(start)
     const within = lo.length >= ROW_PREFIX_LENGTH && hi !== undefined && end !== undefined && compareBytes(hi, end) <= 0
-    return !within || this.pendingPlaces.has(placeOf(start))
+    const last = within ? this.places.get(placeId(start))?.last ?? NONE : Infinity
+    return last >= this.flushed
   }
 }
 
-/** `pending`: the tree does not have it yet. */
-interface PointEdit extends StateEdit {
-  value: Uint8Array | undefined
-  pending: boolean
+/** Edits of one kind and id. */
+interface Place {
+  readonly id: number
+  /** Their keys ascend, each last one is the greatest: none of them has a name. */
+  ordered: boolean
+  last: number
 }
 
 /** Kind and id of a key as one number; a shorter key reads as 0 past its end, which no range within an id begins with. */
-function placeOf(key: Uint8Array): number {
+function placeId(key: Uint8Array): number {
   const id = (((key[1] ?? 0) << 24) | ((key[2] ?? 0) << 16) | ((key[3] ?? 0) << 8) | (key[4] ?? 0)) >>> 0
   return (key[0] ?? 0) * 0x1_0000_0000 + id
 }
@@ -127,4 +161,3 @@ function placeOf(key: Uint8Array): number {
 export function keyName(key: Uint8Array): string {
   return String.fromCharCode.apply(null, key as unknown as number[])
 }
-

@@ -1,7 +1,7 @@
 /** The state machine's view of a state, whatever is below: a version of a tree, one that records, or the nodes of a proof. */
-import { type StateEdit, type StateEntry, type StateView } from './context.js'
+import { type StateEntry, type StateView } from './context.js'
 import { type Row, type ScanOptions, type Range } from './read.js'
-import { type Edit } from './edit.js'
+import { type EditBatch } from './edits.js'
 
 /** As much of `State` (view.ts) as is needed; a proven or recording state need not be releasable. */
 export interface Underlying {
@@ -10,7 +10,7 @@ export interface Underlying {
   count(range?: Range): number
   root(): Uint8Array
   subtreeRoot(prefix: Uint8Array): Uint8Array
-  apply(edits: readonly Edit[]): Underlying
+  apply(edits: EditBatch): Underlying
   without(prefix: Uint8Array): Underlying
   release?(): void
 }
@@ -48,9 +48,9 @@ export class AdaptedState<T extends Underlying> implements StateView {
     return this.state.subtreeRoot(prefix)
   }
 
-  apply(edits: readonly StateEdit[]): AdaptedState<T> {
+  apply(edits: EditBatch): AdaptedState<T> {
     // The underlying kind of state gives states of its own kind.
-    return new AdaptedState(this.state.apply(edits.map(({ key, value }) => ({ key, value: value ?? null }))) as T)
+    return new AdaptedState(this.state.apply(edits) as T)
   }
 
   without(prefix: Uint8Array): AdaptedState<T> {

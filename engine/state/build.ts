@@ -1,5 +1,5 @@
 /**
- * A tree of rows that come in order of their this.#keys, in one pass. Where the hash has lanes and there are many rows, they are hashed on the way: leaves
+ * A tree of rows that come in order of their keys, in one pass. Where the hash has lanes and there are many rows, they are hashed on the way: leaves
  * by fours as they are made, inner nodes once there is a subtree of some hundreds, while all of it lies in the processor's cache.
  */
 import type { HashLanes } from '../crypto/provider.js'
@@ -74,10 +74,10 @@ export class Builder {
   }
 
   add(key: Uint8Array, value: Uint8Array): void {
-    checkSize(key, value)
+    checkLengths(key.length, value.length)
     let bit = 0
     if (this.#last !== undefined) {
-      bit = distinct(this.#last, key)
+      bit = distinct(firstDifference(this.#last, key))
       if (bitOf(key, bit) === 0) throw new SealError('bad-argument', 'Expected rows in ascending order of their keys.')
     }
     this.#last = key
@@ -133,23 +133,22 @@ export function buildSorted(nodes: Arena, rows: Iterable<Row>): Ref {
   return builder.finish()
 }
 
-/** The first bit in which two keys of one batch differ. */
-export function distinct(a: Uint8Array, b: Uint8Array): number {
-  const bit = firstDifference(a, b)
+/** The first bit in which two keys of one batch differ, if they do. */
+export function distinct(bit: number): number {
   if (bit === SAME) throw new SealError('bad-argument', 'Expected each key once in a batch of edits, got one twice.')
   if (bit === BEGINS) throw notPrefixFree()
   return bit
 }
 
-export function checkSize(key: Uint8Array, value: Uint8Array | null): void {
-  if (key.length > MAX_KEY_LENGTH) {
-    throw new SealError('key-too-long', `Expected a key of at most ${MAX_KEY_LENGTH} bytes, got ${key.length}.`, { length: key.length, max: MAX_KEY_LENGTH })
+export function checkLengths(key: number, value: number): void {
+  if (key > MAX_KEY_LENGTH) {
+    throw new SealError('key-too-long', `Expected a key of at most ${MAX_KEY_LENGTH} bytes, got ${key}.`, { length: key, max: MAX_KEY_LENGTH })
   }
-  if (value !== null && value.length > MAX_VALUE_LENGTH) {
-    throw new SealError('bad-argument', `Expected a value of at most ${MAX_VALUE_LENGTH} bytes, got ${value.length}.`, { length: value.length, max: MAX_VALUE_LENGTH })
+  if (value > MAX_VALUE_LENGTH) {
+    throw new SealError('bad-argument', `Expected a value of at most ${MAX_VALUE_LENGTH} bytes, got ${value}.`, { length: value, max: MAX_VALUE_LENGTH })
   }
 }
 
 export function notPrefixFree(): SealError {
-  return new SealError('bad-argument', 'Expected prefix-free this.#keys, got one that begins another.')
+  return new SealError('bad-argument', 'Expected prefix-free keys, got one that begins another.')
 }

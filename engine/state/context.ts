@@ -6,12 +6,10 @@
  */
 import { type Reader, type Writer } from '../codec/canonical.js'
 import { type CryptoProvider } from '../crypto/provider.js'
+import { type EditBatch } from './edits.js'
 import { type MemberRole, type Meta } from './roster.js'
 
 export interface StateEntry { readonly key: Uint8Array; readonly value: Uint8Array }
-
-/** One edit of the state. Without a value: the key goes. */
-export interface StateEdit { readonly key: Uint8Array; readonly value: Uint8Array | undefined }
 
 /** A readable state: a version of the whole tree, or the part of it that a witness proves. Out of a witness's scope is an error, never "no". */
 export interface StateReader {
@@ -29,7 +27,7 @@ export interface StateReader {
 /** A state that gives a new one. The old one stays readable until it is released. */
 export interface StateView extends StateReader {
   /** Edits in any order; a key occurs once. */
-  apply(edits: readonly StateEdit[]): StateView
+  apply(edits: EditBatch): StateView
   /** Without any key that begins with `prefix`; costs one path, however many keys go. */
   without(prefix: Uint8Array): StateView
   /** Gives the version up; what only it held is freed. */

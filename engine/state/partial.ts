@@ -13,7 +13,7 @@ import { MAX_KEY_LENGTH } from '../limits.js'
 import { Arena, BARE, CLOSED, INNER, type Kind, LEAF, NONE, type Ref } from './arena.js'
 import { bitOf } from './bits.js'
 import type { Change } from './diff.js'
-import type { Edit } from './edit.js'
+import { type Edit, EditBatch } from './edits.js'
 import { hashLevels } from './levels.js'
 import { decodeProof } from './proof.js'
 import type { Query } from './queries.js'
@@ -244,11 +244,12 @@ class PartialView extends StateView {
     return this.#noting({ kind: 'subtreeRoot', prefix }, prefix, () => super.subtreeRoot(prefix))
   }
 
-  override apply(edits: readonly Edit[]): StateView {
+  override apply(edits: readonly Edit[] | EditBatch): StateView {
     try {
       return this.#again(super.apply(edits))
     } catch (error) {
-      throw this.#tree.noted(error, edits.map(({ key }): Query => ({ kind: 'has', key })), edits.length === 1 ? edits[0]?.key : undefined)
+      const keys = edits instanceof EditBatch ? edits.keys() : edits.map(({ key }) => key)
+      throw this.#tree.noted(error, keys.map((key): Query => ({ kind: 'has', key })), keys.length === 1 ? keys[0] : undefined)
     }
   }
 

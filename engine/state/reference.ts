@@ -4,7 +4,7 @@
 import { compareBytes, concatBytes, equalBytes } from '../codec/bytes.js'
 import type { Sha256 } from '../crypto/provider.js'
 import { bitOf } from './bits.js'
-import type { Edit } from './edit.js'
+import type { Edit } from './edits.js'
 import type { Change } from './diff.js'
 import type { Range, Row, ScanOptions } from './read.js'
 import type { State } from './view.js'

@@ -13,7 +13,8 @@ import type { Sha256 } from '../crypto/provider.js'
 import { Arena, type ArenaImage } from './arena.js'
 import { changesOf, type Change } from './diff.js'
 import { buildSorted } from './build.js'
-import { applyEdits, type Edit } from './edit.js'
+import { applyEdits } from './edit.js'
+import type { Edit, EditBatch } from './edits.js'
 import { hashLevels } from './levels.js'
 import { readGet, type Range, type Row, type ScanOptions } from './read.js'
 import { Reader } from './reader.js'
@@ -97,7 +98,7 @@ export class StateTree {
   }
 
   /** A batch in any order. `bad-argument`: a key twice, or keys that begin one another; `key-too-long`. On an error nothing has changed. */
-  apply(version: Version, edits: readonly Edit[]): Version {
+  apply(version: Version, edits: readonly Edit[] | EditBatch): Version {
     return this.#versions.adopt(applyEdits(this.#reader, this.#versions.rootOf(version), edits))
   }
 

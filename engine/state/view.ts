@@ -4,7 +4,8 @@
  */
 import { SealError } from '../errors.js'
 import { type ArenaImage, NONE, type Ref } from './arena.js'
-import { applyEdits, pruneSubtree, type Edit } from './edit.js'
+import { applyEdits, pruneSubtree } from './edit.js'
+import type { Edit, EditBatch } from './edits.js'
 import { find, findSubtree, leavesOf, readCount, readGet, readNth, readRank, type Range, type Row, type ScanOptions } from './read.js'
 import { Reader } from './reader.js'
 
@@ -26,7 +27,7 @@ export interface StateReader {
 
 export interface State extends StateReader {
   /** The state after a batch of edits in any order; this one stays as it is. */
-  apply(edits: readonly Edit[]): State
+  apply(edits: readonly Edit[] | EditBatch): State
 }
 
 declare const versionBrand: unique symbol
@@ -119,7 +120,7 @@ export class StateView implements State {
   }
 
   /** A new version, the caller's to release. */
-  apply(edits: readonly Edit[]): StateView {
+  apply(edits: readonly Edit[] | EditBatch): StateView {
     const root = applyEdits(this.#reader, this.#root(), edits)
     return new StateView(this.#versions, this.#reader, this.#versions.adopt(root))
   }

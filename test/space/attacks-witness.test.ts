@@ -9,6 +9,7 @@ import { type PutRowOp } from '../../engine/space/ops/row.js'
 import { buildDraft } from '../../engine/space/build.js'
 import { applyWithWitness, recordWitness } from '../../engine/space/witness.js'
 import { type AdaptedState } from '../../engine/state/adapt.js'
+import { EditBatch } from '../../engine/state/edits.js'
 import { deviceKey, memberKey, objectKey, pointerKey, rowStateKey } from '../../engine/state/keys.js'
 import { decodeDevice, decodeMember, decodePointer, encodeDevice, encodeMember, encodePointer } from '../../engine/state/roster.js'
 import { type StateView } from '../../engine/state/view.js'
@@ -50,7 +51,7 @@ describe('16 what a witness may not alter', () => {
     ['the pointer', pointerKey(bob.device), encodePointer({ ...pointer, rejected: true })],
     ['the row, already there', rowStateKey(1, Uint8Array.of(0x11, 2, 0)), Uint8Array.of(1)],
   ] as const)('%s', (_, key, value) => {
-    const altered: SpaceState = { ...world.state, tree: world.state.tree.apply([{ key, value }]) }
+    const altered: SpaceState = { ...world.state, tree: world.state.tree.apply(EditBatch.of([{ key, value: value ?? null }])) }
     const { witness } = recordWitness(world.env, world.tree, versionOf(altered), altered.log, [record], { signature: 'trusted' })
     expect(() => applyWithWitness(world.env, head, world.state.log, [record], witness, { signature: 'check' })).toThrow(expect.objectContaining({ code: 'bad-proof' }) as Error)
   })

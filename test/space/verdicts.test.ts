@@ -7,6 +7,7 @@ import { apply } from '../../engine/space/apply.js'
 import { buildDraft } from '../../engine/space/build.js'
 import { signEntry } from '../../engine/space/entry.js'
 import { type Op } from '../../engine/space/ops/index.js'
+import { EditBatch } from '../../engine/state/edits.js'
 import { deviceKey, protocolKey, ringKey, rowPrefix } from '../../engine/state/keys.js'
 import { decodeDevice, encodeDevice } from '../../engine/state/roster.js'
 import { crypto, dump, expectIgnored, expectRejected, hashOf, insert, policy, remove, table, update, World, type Person } from './support.js'
@@ -55,7 +56,7 @@ describe('ignored', () => {
     const ops = opsOf(bob, { rows: [insert(1, [9n])] })
     expectIgnored(world, world.record(bob, ops, { device: 77 }), 'device')
     const record = world.record(bob, ops)
-    const edited = (changed: Uint8Array): typeof world.state => ({ ...world.state, tree: world.state.tree.apply([{ key: deviceKey(bob.device), value: changed }]) })
+    const edited = (changed: Uint8Array): typeof world.state => ({ ...world.state, tree: world.state.tree.apply(EditBatch.of([{ key: deviceKey(bob.device), value: changed }])) })
     const device = decodeDevice(world.state.tree.get(deviceKey(bob.device)) as Uint8Array)
     const removed = edited(encodeDevice({ ...device, removedAt: 5 }))
     expect(apply(world.env, removed, record, { signature: 'check' }).verdict).toEqual({ kind: 'ignored', code: 'device' })
