@@ -66,7 +66,7 @@ export class Reruns {
       const name = encodeHex(hash)
       if (state.kind === 'relay' && this.#refused.has(name)) this.#refused.set(name, state)
     })
-    const offRetry = space.on('retry', ({ hash, replay: bytes, verdict }) => {
+    const offRetry = space.on('retry', ({ hash, replay: bytes, verdict, isNew }) => {
       const name = encodeHex(hash)
       const known = this.#pending.get(name)
       this.#pending.delete(name)
@@ -75,7 +75,8 @@ export class Reruns {
       // The space keeps what was refused until it hears that it was seen to, so that a crash in between loses nothing.
       const done = (): Promise<void> => space.retried(hash)
       if (rerun === undefined) {
-        lost({ error: new Error('A write of an earlier session was refused, and what it did was not kept.'), texts: [] })
+        // What is no SQL, an act on the group, is its author's to do again.
+        if (!isNew) lost({ error: new Error('Something of an earlier session, a write or an act on the group, was refused, and how to do it again was not kept.'), texts: [] })
         void done().catch(() => undefined) // told again when the space is next opened
         return
       }

@@ -74,7 +74,7 @@ export class Advance {
     outbox.restore(store)
     const unresolved = outbox.unresolved
     const tellUnresolved = (): void => {
-      for (const { hash, replay } of unresolved) events.emit('retry', { hash, verdict: { kind: 'rejected', code: 'conflict', detail: 'earlier' }, replay })
+      for (const { hash, replay } of unresolved) events.emit('retry', { hash, verdict: { kind: 'rejected', code: 'conflict', detail: 'earlier' }, replay, isNew: false })
     }
     if (this.#core.remote !== undefined && outbox.pending.length > 0) {
       tellUnresolved()
@@ -166,7 +166,7 @@ export class Advance {
     for (const { hash, offset } of revived) core.events.emit('settle', { hash, state: { kind: 'relay', index: first + offset } })
     for (const { pending, verdict, offset } of landed) {
       this.#settle(pending, verdict.kind === 'applied' ? { kind: 'relay', index: first + offset } : { kind: 'rejected', index: first + offset, verdict })
-      if (verdict.kind !== 'applied' && !isFileEntry(pending.record)) core.events.emit('retry', { hash: pending.hash, verdict, replay: pending.replay })
+      if (verdict.kind !== 'applied' && !isFileEntry(pending.record)) core.events.emit('retry', { hash: pending.hash, verdict, replay: pending.replay, isNew: pending.isNew })
     }
     this.#tellDropped(rebased)
   }
@@ -217,7 +217,7 @@ export class Advance {
     if (!refusal) return
     for (const pending of change.dropped) {
       this.#settle(pending, { kind: 'rejected', index: this.#core.head.size, verdict: refusal })
-      if (!isFileEntry(pending.record)) this.#core.events.emit('retry', { hash: pending.hash, verdict: refusal, replay: pending.replay })
+      if (!isFileEntry(pending.record)) this.#core.events.emit('retry', { hash: pending.hash, verdict: refusal, replay: pending.replay, isNew: pending.isNew })
     }
   }
 

@@ -173,7 +173,7 @@ export class BranchChange {
     core.history.rebranched(common)
     core.standing.settleEvidence()
     this.#advance.changedOver(change)
-    for (const { hash, verdict } of refused) core.events.emit('retry', { hash, verdict, replay: undefined })
+    for (const { hash, verdict } of refused) core.events.emit('retry', { hash, verdict, replay: undefined, isNew: false })
     const resumed = { lost: size - common, again: again.length - (acceptance ? 1 : 0), givenUp: refused.length }
     if (resumed.lost > 0) {
       core.alert({ code: 'rollback', message: `The relay had lost ${resumed.lost} entries, and an admin has accepted that. Of this device’s own, ${resumed.again} are written again and ${resumed.givenUp} are not.`, facts: { ...resumed } })

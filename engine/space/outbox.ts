@@ -73,7 +73,7 @@ export class Outbox {
     const number = (name: string, prefix: string): number => Number(name.slice(prefix.length))
     this.#pending = store.names(NAMES.outbox).map((name) => {
       const { record, replay } = decodeOutboxItem(store.get(name) as Uint8Array)
-      return this.#make(record, entryHash(this.#crypto, record), replay, number(name, NAMES.outbox))
+      return this.#make(record, entryHash(this.#crypto, record), replay, number(name, NAMES.outbox), false)
     })
     this.#refused = store.names(NAMES.refused).map((name) => {
       const item = decodeRefusedItem(store.get(name) as Uint8Array)
@@ -84,7 +84,7 @@ export class Outbox {
 
   /** The handle of a new entry; not in the list until `add` was adopted. */
   track(record: Uint8Array, hash: Uint8Array, replay: Uint8Array | undefined): Pending {
-    return this.#make(record, hash, replay, this.#sequence++)
+    return this.#make(record, hash, replay, this.#sequence++, true)
   }
 
   /** Keep an entry. If it does what a refused one was to do, it stands in its place from now on. */
@@ -173,8 +173,8 @@ export class Outbox {
     this.#refused = change.refused
   }
 
-  #make(record: Uint8Array, hash: Uint8Array, replay: Uint8Array | undefined, sequence: number): Pending {
-    return new Pending({ record, hash, replay, sequence, seenBy: this.#seenBy })
+  #make(record: Uint8Array, hash: Uint8Array, replay: Uint8Array | undefined, sequence: number, isNew: boolean): Pending {
+    return new Pending({ record, hash, replay, sequence, isNew, seenBy: this.#seenBy })
   }
 
   #toRefused({ record, replay, hash, sequence }: Pending): Refused {

@@ -19,17 +19,20 @@ export class Pending implements Committed {
   /** Where it lies in the store's outbox. */
   readonly sequence: number
   readonly settled: Promise<SettleState>
+  /** Written since the space was opened. */
+  readonly isNew: boolean
   #state: SettleState
   #outcome: Outcome | undefined
   #resolve: (state: SettleState) => void = () => undefined
   /** How many other members' entries build on index `index`; asked when `state` is read. */
   readonly #seenBy: (index: number) => number
 
-  constructor(parts: { hash: Uint8Array; record: Uint8Array; replay: Uint8Array | undefined; sequence: number; seenBy: (index: number) => number }) {
+  constructor(parts: { hash: Uint8Array; record: Uint8Array; replay: Uint8Array | undefined; sequence: number; isNew: boolean; seenBy: (index: number) => number }) {
     this.hash = parts.hash
     this.record = parts.record
     this.replay = parts.replay
     this.sequence = parts.sequence
+    this.isNew = parts.isNew
     this.#seenBy = parts.seenBy
     this.#state = { kind: 'local' }
     this.settled = new Promise((resolve) => { this.#resolve = resolve })

@@ -48,9 +48,10 @@ export interface SpaceEvents {
   /**
    * A pending entry was rejected by the log or no longer applies: execute it again on the new state, then commit a new draft with the same `replay`
    * (it takes the refused entry's place, on disk too), or call `retried`. Until then it is told again whenever the space is opened. If the entry lands
-   * meanwhile, after all, `settle` says `relay` of it, after `current` has moved: then it must not be executed again.
+   * meanwhile, after all, `settle` says `relay` of it, after `current` has moved: then it must not be executed again. `isNew`: written since the space was
+   * opened, so whoever wrote it learns of it by `settled`.
    */
-  readonly retry: { readonly hash: Uint8Array; readonly verdict: Verdict; readonly replay: Uint8Array | undefined }
+  readonly retry: { readonly hash: Uint8Array; readonly verdict: Verdict; readonly replay: Uint8Array | undefined; readonly isNew: boolean }
   readonly settle: { readonly hash: Uint8Array; readonly state: SettleState }
   readonly alert: Alert
 }

@@ -66,3 +66,37 @@ test('closing waits for nothing that only the relay could bring; what was writte
   await bob.close()
   await relay.close()
 })
+
+test('an act that the log refuses is its caller’s to know, and no write that was lost; of an earlier session’s the next one is told', async () => {
+  const relay = await startRelay()
+  const ada = await createSpace({ store: memoryStore(), relay: relay.url })
+  const store = memoryStore()
+  let bob = await joinSpace(await ada.invite({ role: 'admin' }), { store })
+  const [cleo, dora] = [await joinSpace(await ada.invite({ role: 'writer' }), { store: memoryStore() }), await joinSpace(await ada.invite({ role: 'writer' }), { store: memoryStore() })]
+  for (const space of [bob, cleo, dora]) await space.online()
+  await until(() => bob.head.size === ada.head.size, 'bob knows all')
+  const lost: string[] = []
+  bob.db.onLost(({ error }) => lost.push(error.message))
+  await bob.disconnect()
+  const refused = codeOfLater(bob.setRole(cleo.me.id, 'reader'))
+  await until(() => bob.pending === 1, 'written')
+  await ada.remove(cleo.me.id)
+  bob.connect()
+  expect(await refused).toBe('rejected')
+  await bob.settled()
+  await bob.sql`SELECT 1`
+  expect(lost).toEqual([])
+
+  await bob.disconnect()
+  const waiting = codeOfLater(bob.setRole(dora.me.id, 'reader'))
+  await until(() => bob.pending === 1, 'written')
+  await bob.close()
+  expect(await waiting).toBe('disconnected')
+  await ada.remove(dora.me.id)
+  bob = await openSpace({ store })
+  bob.db.onLost(({ error }) => lost.push(error.message))
+  await until(() => lost.length > 0 && bob.pending === 0, 'told')
+  expect(lost).toEqual([expect.stringContaining('an act on the group')])
+  for (const space of [bob, cleo, dora, ada]) await space.close()
+  await relay.close()
+})
