@@ -38,6 +38,8 @@ export interface DatabaseOptions {
    * Default: 1,000.
    */
   readonly loadInParts?: number
+  /** Milliseconds that statements wait for a `transaction` that does not end; then `sql-error` (SQLITE_BUSY). Default: 60,000. */
+  readonly busyTimeout?: number
 }
 
 /** A table of fewer rows is loaded whole: that is soon done, and then everything is here. */
@@ -50,18 +52,19 @@ export class Database implements Sql {
   readonly #space: SqlSpace
   readonly #session: Session
   readonly #sqlite: SqliteModule
-  readonly #queue = new Queue()
+  readonly #queue: Queue
   readonly #reruns: Reruns
   readonly #listeners = new Set<(lost: LostWrite) => void>()
   /** Texts and parameters of the transaction that BEGIN in text opened. */
   #recorded: Replayed[] | undefined
   #closed = false
 
-  private constructor(space: SqlSpace, sqlite: SqliteModule, { loadInParts = LOAD_IN_PARTS }: DatabaseOptions) {
+  private constructor(space: SqlSpace, sqlite: SqliteModule, { loadInParts = LOAD_IN_PARTS, busyTimeout }: DatabaseOptions) {
     this.#space = space
+    this.#queue = new Queue(busyTimeout)
     this.#sqlite = sqlite
     this.#session = new Session(space, sqlite, loadInParts)
-    this.#reruns = new Reruns(space, (work) => this.#queue.run(work), (statements) => this.#rerunOf(statements), (lost) => {
+    this.#reruns = new Reruns(space, (work) => this.#queue.run(work, 'patient'), (statements) => this.#rerunOf(statements), (lost) => {
       for (const listener of this.#listeners) listener(lost)
     })
   }
@@ -130,7 +133,8 @@ export class Database implements Sql {
 
   /**
    * Run `work` in one transaction: all or nothing, one entry. It is run again, at most 8 times, if the space moved on meanwhile; then `conflict`.
-   * All statements of `work` go through `tx`: what is asked of the database itself waits until the transaction has ended, so `work` must not wait for it.
+   * All statements of `work` go through `tx`: what is asked of the database itself waits until the transaction has ended, so `work` must not wait for it
+   * (after `busyTimeout` it fails: SQLITE_BUSY).
    *
    * @example
    * await db.transaction(async (tx) => { await tx.query('UPDATE task SET done = TRUE WHERE id = ?', [1]) })
@@ -257,7 +261,7 @@ export class Database implements Sql {
       const tx = new TransactionSql(this.#session, first, signal)
       let result: T
       try {
-        result = await work(tx)
+        result = await this.#queue.hold(() => work(tx))
         signal?.throwIfAborted()
       } catch (error) {
         tx.end()
@@ -319,7 +323,7 @@ export class Database implements Sql {
       }
       this.#closed = true
       return Promise.resolve()
-    })
+    }, 'patient')
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
