@@ -8,7 +8,7 @@ import { type Reader, type Writer } from '../codec/canonical.js'
 import { type Sha256 } from '../crypto/provider.js'
 import { SealError } from '../errors.js'
 import { MAX_COUNT } from '../limits.js'
-import { EMPTY_LOG_ROOT, HASH_LENGTH, nodeHash } from './merkle.js'
+import { EMPTY_LOG_ROOT, HASH_LENGTH, nodeHash, peaksRoot } from './merkle.js'
 
 export interface Frontier {
   readonly size: number
@@ -31,11 +31,7 @@ export function appendLeaf(hash: Sha256, frontier: Frontier, leaf: Uint8Array): 
 
 /** The log's root: one hash less than it has peaks. */
 export function frontierRoot(hash: Sha256, frontier: Frontier): Uint8Array {
-  const { peaks } = frontier
-  let root = peaks[peaks.length - 1]
-  if (root === undefined) return EMPTY_LOG_ROOT
-  for (let i = peaks.length - 2; i >= 0; i--) root = nodeHash(hash, peaks[i] as Uint8Array, root)
-  return root
+  return frontier.peaks.length === 0 ? EMPTY_LOG_ROOT : peaksRoot(hash, frontier.peaks)
 }
 
 /** Size, then 32 bytes for each peak: their number follows from the size. */

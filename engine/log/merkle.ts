@@ -42,9 +42,11 @@ export interface VerifiedConsistency {
 
 /** H(0x00 ‖ data). */
 export function leafHash(hash: Sha256, data: Uint8Array): Uint8Array {
-  const input = new Uint8Array(1 + data.length)
+  const out = new Uint8Array(HASH_LENGTH)
+  const input = data.length < leaf.length ? leaf : new Uint8Array(1 + data.length)
   input.set(data, 1)
-  return hash.sha256(input)
+  hash.sha256Into(input, 0, 1 + data.length, out, 0)
+  return out
 }
 
 /** H(0x01 ‖ left ‖ right). */
@@ -54,6 +56,17 @@ export function nodeHash(hash: Sha256, left: Uint8Array, right: Uint8Array): Uin
   node.set(right, 1 + HASH_LENGTH)
   hash.sha256Into(node, 0, node.length, out, 0)
   return out
+}
+
+/** The root over full subtrees, largest first: each with all that come after it. At least one. */
+export function peaksRoot(hash: Sha256, peaks: readonly Uint8Array[]): Uint8Array {
+  const root = (peaks[peaks.length - 1] as Uint8Array).slice()
+  for (let i = peaks.length - 2; i >= 0; i--) {
+    node.set(peaks[i] as Uint8Array, 1)
+    node.set(root, 1 + HASH_LENGTH)
+    hash.sha256Into(node, 0, node.length, root, 0)
+  }
+  return root
 }
 
 /** Check an inclusion proof (RFC 9162 §2.1.3.2). Throws `bad-proof`. */
@@ -156,6 +169,8 @@ const half = (n: number): number => Math.floor(n / 2)
 
 const node = new Uint8Array(1 + 2 * HASH_LENGTH)
 node[0] = 0x01
+/** Most entries fit: memory of its own costs more than the hash. */
+const leaf = new Uint8Array(4_096)
 
 function isCount(n: number): boolean {
   return Number.isInteger(n) && n >= 0 && n <= MAX_COUNT

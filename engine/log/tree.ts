@@ -9,7 +9,7 @@ import { type Sha256 } from '../crypto/provider.js'
 import { SealError } from '../errors.js'
 import { MAX_COUNT } from '../limits.js'
 import { EMPTY_FRONTIER, type Frontier, peakCount } from './frontier.js'
-import { EMPTY_LOG_ROOT, HASH_LENGTH, type LogProof, nodeHash } from './merkle.js'
+import { EMPTY_LOG_ROOT, HASH_LENGTH, type LogProof, peaksRoot } from './merkle.js'
 
 /**
  * @example
@@ -79,7 +79,7 @@ export class LogTree {
   /** The root of the first `size` leaves. */
   root(size: number = this.count): Uint8Array {
     this.checkSize(size)
-    return size === 0 ? EMPTY_LOG_ROOT.slice() : this.range(0, size).slice()
+    return size === 0 ? EMPTY_LOG_ROOT.slice() : this.range(0, size)
   }
 
   /** The frontier of the first `size` leaves. */
@@ -121,16 +121,13 @@ export class LogTree {
       const lo = sibling * width
       if (lo >= size) continue
       const hi = Math.min(lo + width, size)
-      proof.push((hi - lo === width ? this.node(k, sibling) : this.range(lo, hi)).slice())
+      proof.push(hi - lo === width ? this.node(k, sibling).slice() : this.range(lo, hi))
     }
   }
 
-  /** The root over leaves [lo, hi), where lo is a multiple of a power of two ≥ hi − lo. */
+  /** The root over leaves [lo, hi), a copy, where lo is a multiple of a power of two ≥ hi − lo. */
   private range(lo: number, hi: number): Uint8Array {
-    const peaks = this.peaks(lo, hi)
-    let root = peaks[peaks.length - 1] as Uint8Array
-    for (let i = peaks.length - 2; i >= 0; i--) root = nodeHash(this.hash, peaks[i] as Uint8Array, root)
-    return root
+    return peaksRoot(this.hash, this.peaks(lo, hi))
   }
 
   /** Full subtrees that leaves [lo, hi) consist of, left to right. */

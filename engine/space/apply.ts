@@ -7,21 +7,24 @@
 import { equalBytes } from '../codec/bytes.js'
 import { decodeCanonical, encodeCanonical } from '../codec/canonical.js'
 import { isSealError, SealError } from '../errors.js'
-import { metaOf } from '../group/roster.js'
 import { appendLeaf, frontierRoot, type Frontier } from '../log/frontier.js'
 import { type ApplyEnv, type Author, Reject, type StateReader, type StateView } from '../state/context.js'
 import { EditBatch } from '../state/edits.js'
-import { deviceKey, memberKey, pointerKey, protocolKey, ringKey } from '../state/keys.js'
-import { atLeast, decodeDevice, decodeMember, decodePointer, encodePointer, type DeviceRecord, type Pointer } from '../state/roster.js'
+import { pointerKey, protocolKey, ringKey } from '../state/keys.js'
+import { atLeast, decodePointer, encodePointer, type Pointer } from '../state/roster.js'
 import { decodeRecord, entryHash, PROTOCOL_VERSION, spaceIdOf, verifyEntry, type Decoded, type Entry } from './entry.js'
+import { Facts } from './facts.js'
 import { opCodec } from './ops/index.js'
-import { encodeProtocol, protocolVersion } from './ops/space.js'
+import { isRowOp } from './ops/row.js'
+import { encodeProtocol } from './ops/space.js'
 import { EntryRun } from './run.js'
 import { type Head, type IgnoredCode, type RejectedCode, type Verdict } from './types.js'
 
 export interface SpaceState {
   readonly tree: StateView
   readonly log: Frontier
+  /** Of this very state. */
+  readonly facts?: Facts
 }
 
 export interface Applied {
@@ -54,11 +57,13 @@ export type SignatureRule = (check: () => boolean, inChain: boolean, key: Uint8A
 
 /** `hash`: the record's leaf hash, if the caller has it. */
 export function applyWith(env: ApplyEnv, state: SpaceState, record: Uint8Array, rule: SignatureRule, hash: Uint8Array = entryHash(env.crypto, record)): Applied {
-  checkSupported(state.tree)
+  const facts = state.facts ?? new Facts()
+  checkSupported(facts.version(state.tree))
   const head = headOf(env, state)
-  const outcome = judge(env, state, head, record, hash, rule)
+  const { verdict, entry, ...outcome } = judge(env, state, facts, head, record, hash, rule)
   const tree = outcome.tree ?? state.tree.apply(EditBatch.of([ringEdit(env, head)]))
-  return { state: { tree, log: appendLeaf(env.crypto, state.log, hash) }, verdict: outcome.verdict, hash, ...(outcome.entry !== undefined && { entry: outcome.entry }) }
+  const next = { tree, log: appendLeaf(env.crypto, state.log, hash), facts: entry === undefined || entry.ops.every(isRowOp) ? facts : new Facts() }
+  return entry === undefined ? { state: next, verdict, hash } : { state: next, verdict, hash, entry }
 }
 
 export function headOf(env: ApplyEnv, state: SpaceState): Head {
@@ -89,22 +94,22 @@ interface Outcome {
   readonly entry?: Entry
 }
 
-function judge(env: ApplyEnv, state: SpaceState, head: Head, record: Uint8Array, hash: Uint8Array, rule: SignatureRule): Outcome {
+function judge(env: ApplyEnv, state: SpaceState, facts: Facts, head: Head, record: Uint8Array, hash: Uint8Array, rule: SignatureRule): Outcome {
   const decoded = decodeRecord(record)
   if (decoded.kind !== 'entry') return ignored(decoded.kind)
   const { entry } = decoded
   if (!isOfSpace(env, entry, record)) return ignored('space')
-  if (entry.device === 0) return admit(env, state, head, decoded, hash, rule)
+  if (entry.device === 0) return admit(env, state, facts, head, decoded, hash, rule)
 
-  const signer = liveDevice(state.tree, entry.device)
+  const signer = facts.liveDevice(state.tree, entry.device)
   if (signer === undefined) return ignored('device')
   const pointer = pointerOf(state.tree, entry.device)
   const inChain = equalBytes(entry.devicePrev, pointer.hash)
-  if (!rule(() => verifyEntry(env.crypto, decoded, signer.record.signing), inChain, signer.record.signing)) return ignored('signature')
+  if (!rule(() => verifyEntry(env.crypto, decoded, signer.signing), inChain, signer.signing)) return ignored('signature')
   if (!inChain) return ignored('device-prev')
 
-  const run = new EntryRun({ env, index: head.size, entry, author: signer.author, ops: entry.ops }, state.tree)
-  const refusal = refuse(env, state.tree, head, entry, signer.author, pointer) ?? runOps(run, entry)
+  const run = new EntryRun({ env, index: head.size, entry, author: signer.author, ops: entry.ops, facts }, state.tree)
+  const refusal = refuse(env, state.tree, facts, head, entry, signer.author, pointer) ?? runOps(run, entry)
   const moved = (rejected: boolean): { key: Uint8Array; value: Uint8Array } => ({
     key: pointerKey(entry.device),
     value: encodePointer({ hash, index: head.size, rejected }),
@@ -117,10 +122,10 @@ function judge(env: ApplyEnv, state: SpaceState, head: Head, record: Uint8Array,
 interface Refusal { readonly code: RejectedCode; readonly op?: number; readonly detail?: string }
 
 /** What is checked before any op runs. */
-function refuse(env: ApplyEnv, tree: StateView, head: Head, entry: Entry, author: Author, pointer: Pointer): Refusal | undefined {
+function refuse(env: ApplyEnv, tree: StateView, facts: Facts, head: Head, entry: Entry, author: Author, pointer: Pointer): Refusal | undefined {
   if (!isKnownHead(env, tree, head, entry.base)) return { code: 'base' }
   if (pointer.rejected && pointer.index >= entry.base.size) return { code: 'chain' }
-  if (entry.epoch !== currentEpoch(tree, head)) return { code: 'epoch' }
+  if (entry.epoch !== currentEpoch(tree, facts, head)) return { code: 'epoch' }
   for (const [op, x] of entry.ops.entries()) {
     const { role } = opCodec(x)
     if (role !== undefined && !atLeast(author.role, role)) return { code: 'role', op, detail: role }
@@ -147,16 +152,16 @@ function runOps(run: EntryRun, entry: Entry): Refusal | undefined {
 }
 
 /** A genesis or join: no device and no pointer yet, so whatever fails, it is ignored. */
-function admit(env: ApplyEnv, state: SpaceState, head: Head, decoded: Extract<Decoded, { kind: 'entry' }>, hash: Uint8Array, rule: SignatureRule): Outcome {
+function admit(env: ApplyEnv, state: SpaceState, facts: Facts, head: Head, decoded: Extract<Decoded, { kind: 'entry' }>, hash: Uint8Array, rule: SignatureRule): Outcome {
   const { entry } = decoded
   const op = entry.ops[0] as Entry['ops'][number]
   const key = opCodec(op).selfSigned?.(op)
   if (key === undefined || !rule(() => verifyEntry(env.crypto, decoded, key), false, key)) return ignored('signature')
   if (entry.devicePrev.some((byte) => byte !== 0)) return ignored('device-prev')
   if (!isKnownHead(env, state.tree, head, entry.base)) return ignored('join', 'base')
-  if (entry.epoch !== currentEpoch(state.tree, head)) return ignored('join', 'epoch')
+  if (entry.epoch !== currentEpoch(state.tree, facts, head)) return ignored('join', 'epoch')
   if (entry.reads.length > 0) return ignored('join', 'reads')
-  const run = new EntryRun({ env, index: head.size, entry, author: undefined, ops: entry.ops }, state.tree)
+  const run = new EntryRun({ env, index: head.size, entry, author: undefined, ops: entry.ops, facts }, state.tree)
   const refusal = runOps(run, entry)
   const device = run.admittedDevice
   if (refusal !== undefined || device === undefined) {
@@ -174,17 +179,6 @@ function isOfSpace(env: ApplyEnv, entry: Entry, record: Uint8Array): boolean {
   return entry.spaceId.every((byte) => byte === 0) && equalBytes(spaceIdOf(env.crypto, record), env.spaceId)
 }
 
-function liveDevice(tree: StateReader, id: number): { readonly record: DeviceRecord; readonly author: Author } | undefined {
-  const bytes = tree.get(deviceKey(id))
-  if (bytes === undefined) return undefined
-  const record = decodeDevice(bytes)
-  if (record.removedAt !== undefined) return undefined
-  const member = tree.get(memberKey(record.member))
-  if (member === undefined) return undefined
-  const { role, removedAt } = decodeMember(member)
-  return removedAt === undefined ? { record, author: { device: id, member: record.member, role } } : undefined
-}
-
 function pointerOf(tree: StateReader, device: number): Pointer {
   const bytes = tree.get(pointerKey(device))
   if (bytes === undefined) throw new SealError('invariant', 'An admitted device has no pointer. Please report this.', { device })
@@ -192,8 +186,8 @@ function pointerOf(tree: StateReader, device: number): Pointer {
 }
 
 /** Before genesis there is none: its entry is under the first. */
-function currentEpoch(tree: StateReader, head: Head): number {
-  return head.size === 0 ? 1 : metaOf(tree).epoch
+function currentEpoch(tree: StateReader, facts: Facts, head: Head): number {
+  return head.size === 0 ? 1 : facts.epoch(tree)
 }
 
 function ringEdit(env: ApplyEnv, head: Head): { readonly key: Uint8Array; readonly value: Uint8Array } {
@@ -203,19 +197,19 @@ function ringEdit(env: ApplyEnv, head: Head): { readonly key: Uint8Array; readon
 
 /** H(logRoot ‖ stateRoot). */
 function headHash(env: ApplyEnv, head: Head): Uint8Array {
-  const both = new Uint8Array(64)
   both.set(head.logRoot)
   both.set(head.stateRoot, 32)
   return env.crypto.sha256(both)
 }
+/** Outside V8's heap, where hashing in Node finds it without moving it. */
+const both = new Uint8Array(new ArrayBuffer(64))
 
 /** The same size, log root and state root. */
 export function sameHead(a: Head, b: Head): boolean {
   return a.size === b.size && equalBytes(a.logRoot, b.logRoot) && equalBytes(a.stateRoot, b.stateRoot)
 }
 
-function checkSupported(tree: StateReader): void {
-  const version = protocolVersion(tree.get(protocolKey()))
+function checkSupported(version: number): void {
   if (version !== PROTOCOL_VERSION) {
     throw new SealError('unsupported-version', `This space has moved to protocol version ${version}; this client knows ${PROTOCOL_VERSION}.`, { found: version, expected: PROTOCOL_VERSION })
   }

@@ -101,14 +101,13 @@ export class Follower {
 
   /** A claim on the present state of its own, for views and marks. */
   hold(): HeldState {
-    const { version } = this.#state.tree.state
-    return { tree: viewOf(this.states.at(this.states.retain(version))), log: this.#state.log }
+    return this.claim(this.#state)
   }
 
   /** Another claim on a state of this follower's tree. */
-  claim({ tree, log }: SpaceState): HeldState {
-    const { version } = (tree as HeldState['tree']).state
-    return { tree: viewOf(this.states.at(this.states.retain(version))), log }
+  claim(state: SpaceState): HeldState {
+    const { version } = (state.tree as HeldState['tree']).state
+    return { ...state, tree: viewOf(this.states.at(this.states.retain(version))) }
   }
 
   /** Go back to a held state of this follower's past; takes over the claim. */

@@ -9,8 +9,10 @@ import { decodeObject, decodeObjectOf, encodeObject, type ObjectRecord, storedOb
 import { isBlindedUnder } from './blinded.js'
 import { LiveCounts } from './counts.js'
 import { type SpaceContext, type TableEntry } from './context.js'
+import { type Facts } from './facts.js'
 import { keyName, Overlay } from './overlay.js'
 import { type Op } from './ops/index.js'
+import { isRowOp } from './ops/row.js'
 import { type PolicyWorld } from './policy.js'
 import { type IndexEntry } from './row-record.js'
 
@@ -24,6 +26,8 @@ export interface RunFacts {
   readonly entry: EntryFacts
   readonly author: Author | undefined
   readonly ops: readonly Op[]
+  /** Of the state before. */
+  readonly facts: Facts
 }
 
 export class EntryRun implements SpaceContext {
@@ -40,6 +44,8 @@ export class EntryRun implements SpaceContext {
   admittedDevice: number | undefined
   private readonly writer: Author | undefined
   private readonly ops: readonly Op[]
+  /** If no op changes what they say. */
+  private readonly facts: Facts | undefined
   private readonly overlay: Overlay
   private readonly counts: LiveCounts
   private currentMeta: Meta | undefined
@@ -59,6 +65,7 @@ export class EntryRun implements SpaceContext {
     this.ops = facts.ops
     this.opCount = facts.ops.length
     this.before = state
+    this.facts = facts.ops.every(isRowOp) ? facts.facts : undefined
     this.overlay = new Overlay(state)
     this.counts = new LiveCounts(this.overlay)
     this.world = {
@@ -135,7 +142,7 @@ export class EntryRun implements SpaceContext {
 
   /** An entry's sealed values are of the entry's epoch, whatever a rotate in it has started. */
   get epochDelivered(): boolean {
-    return (this.delivered ??= this.overlay.get(epochKey(this.entry.epoch)) !== undefined)
+    return (this.delivered ??= this.facts?.isDelivered(this.before, this.entry.epoch) ?? this.overlay.get(epochKey(this.entry.epoch)) !== undefined)
   }
 
   object(id: number): ObjectRecord | undefined {
@@ -153,6 +160,7 @@ export class EntryRun implements SpaceContext {
   }
 
   table(id: number): TableEntry | undefined {
+    if (this.facts !== undefined) return this.facts.table(this.before, id)
     if (!this.tables.has(id)) {
       const record = this.object(id)
       this.tables.set(id, record?.table === undefined ? undefined : { record, shape: record.table })

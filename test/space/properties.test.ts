@@ -46,6 +46,16 @@ describe.each([1, 2, 3])('life %i', (seed) => {
     expect(state.tree.root).toEqual(world.history[founded + 40]?.tree.root)
   })
 
+  it('is the same where no state hands on what was decoded in the one before', () => {
+    let state: SpaceState = before
+    records.forEach((record, i) => {
+      const applied = apply(world.env, { tree: state.tree, log: state.log }, record, { signature: 'check' })
+      expect([i, applied.verdict]).toEqual([i, verdicts[i]])
+      state = applied.state
+    })
+    expect(state.tree.root).toEqual(world.state.tree.root)
+  })
+
   it('is the same over witnesses: one for each entry, one for ten, one for all', () => {
     for (const size of [1, 10, records.length]) {
       let head = headOf(world.env, before)
