@@ -50,6 +50,8 @@ export const LABELS = {
   historyLink: 'sealdb/v1/history-link',
   // a device's own snapshot: what its authentication key comes from
   storedSnapshot: 'sealdb/v1/stored-snapshot',
+  // no part of the protocol: weights in a batch of signatures that one verifies
+  signatureBatch: 'sealdb/v1/signature-batch',
   // key boxes
   keyBox: 'sealdb/v1/key-box',
   // commitments to the secrets of an epoch and to a blinding secret

@@ -84,6 +84,12 @@ export interface Signer {
   sign(message: Uint8Array): Uint8Array
 }
 
+export interface SignedMessage {
+  readonly signature: Uint8Array
+  readonly message: Uint8Array
+  readonly publicKey: Uint8Array
+}
+
 /** Ed25519 under the consensus rule of `ed25519-rule.ts`. */
 export interface Signatures {
   /** From a 32-byte seed. */

@@ -101,7 +101,7 @@ export const i64 = {
   /** Of an i32 without a sign. */
   extend: unary('\xad'),
   add: binary('\x7c'), subtract: binary('\x7d'), multiply: binary('\x7e'), and: binary('\x83'), or: binary('\x84'), xor: binary('\x85'),
-  shiftLeft: binary('\x86'), shiftRight: binary('\x88'),
+  shiftLeft: binary('\x86'), shiftRight: binary('\x88'), rotateRight: binary('\x8a'),
 } as const
 
 export const v128 = {
@@ -115,13 +115,19 @@ export const v128 = {
   splat: unary(simd(17)),
   lane: (a: Code, lane: number): Code => a + simd(27) + bytes(lane),
   withLane: (a: Code, lane: number, value: Code): Code => a + value + simd(28) + bytes(lane),
-  lessThan: binary(simd(57)), add: binary(simd(174)),
+  /** One half as an i64. */
+  half: (a: Code, half: number): Code => a + simd(29) + bytes(half),
+  lessThan: binary(simd(57)), add: binary(simd(174)), subtract: binary(simd(177)), multiply: binary(simd(181)),
   shiftLeft: (a: Code, n: number): Code => a + i32.const(n) + simd(171),
   shiftRight: (a: Code, n: number): Code => a + i32.const(n) + simd(173),
   /** Bytes of `a` are numbered from 0, those of `b` from 16. */
   shuffle: (a: Code, b: Code, places: readonly number[]): Code => a + b + simd(13) + bytes(...places),
   /** Words of `a` are numbered from 0, those of `b` from 4. */
   shuffleWords: (a: Code, b: Code, words: readonly number[]): Code => v128.shuffle(a, b, words.flatMap((word) => [4 * word, 4 * word + 1, 4 * word + 2, 4 * word + 3])),
+  /** Two lanes of 64 bits. `low` and `high`: products of the first two words, or the last two, without a sign. */
+  add64: binary(simd(206)), low: binary(simd(222)), high: binary(simd(223)),
+  shiftLeft64: (a: Code, n: number): Code => a + i32.const(n) + simd(203),
+  shiftRight64: (a: Code, n: number): Code => a + i32.const(n) + simd(205),
 } as const
 
 /** Zeros from `from`, which moves on, to `end`, sixteen bytes at a time. */

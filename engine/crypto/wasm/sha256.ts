@@ -36,19 +36,25 @@ export function hashFunctions(layout: HashLayout, first: number): readonly Funct
   ]
 }
 
-/** FIPS 180-4 §4.2.2, §5.3.3: the first 32 bits of the fractional parts of cube and square roots of the first primes; exact, whatever `**` rounds to. */
+/** FIPS 180-4 §4.2.2, §5.3.3. */
 export function hashConstants(): Uint32Array {
-  const primes: number[] = []
-  for (let n = 2; primes.length < 64; n++) if (primes.every((prime) => n % prime !== 0)) primes.push(n)
-  return Uint32Array.from([...primes.map((prime) => fraction(prime, 3n)), ...primes.slice(0, 8).map((prime) => fraction(prime, 2n))])
+  return Uint32Array.from(rootConstants(64, 32), Number)
 }
 
-function fraction(n: number, power: bigint): number {
-  const scaled = BigInt(n) << (32n * power)
-  let root = BigInt(Math.floor(n ** (1 / Number(power)) * 2 ** 32))
-  while (root ** power > scaled) root--
-  while ((root + 1n) ** power <= scaled) root++
-  return Number(root & 0xffffffffn)
+/** The first bits of the fractional parts of cube roots of the first `rounds` primes, then of square roots of the first eight; exact, whatever `**` rounds to. */
+export function rootConstants(rounds: number, bits: number): readonly bigint[] {
+  const primes: number[] = []
+  for (let n = 2; primes.length < rounds; n++) if (primes.every((prime) => n % prime !== 0)) primes.push(n)
+  const fraction = (n: number, power: bigint): bigint => {
+    const scaled = BigInt(n) << (BigInt(bits) * power)
+    let root = BigInt(Math.floor(n ** (1 / Number(power)) * 2 ** bits))
+    // One step of Newton's from where a double ends, then a step or none.
+    root -= (root ** power - scaled) / (power * root ** (power - 1n))
+    while (root ** power > scaled) root--
+    while ((root + 1n) ** power <= scaled) root++
+    return BigInt.asUintN(bits, root)
+  }
+  return [...primes.map((prime) => fraction(prime, 3n)), ...primes.slice(0, 8).map((prime) => fraction(prime, 2n))]
 }
 
 const at = (address: number): Code => i32.const(address)
@@ -56,8 +62,19 @@ const SWAPPED: readonly number[] = [3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14
 /** Big-endian words of memory to words, or back. */
 const swapped = (a: Code): Code => v128.shuffle(a, a, SWAPPED)
 
+/** By how much each sum of SHA-256 turns its word (FIPS 180-4 §4.1.2), the last of the small ones a shift; and the bytes of a word. */
+export const FORM_256: HashForm = { big: [[6, 11, 25], [2, 13, 22]], small: [[7, 18, 3], [17, 19, 10]], width: 4, rounds: 64 }
+
+type Turns = readonly [number, number, number]
+export interface HashForm {
+  readonly big: readonly [Turns, Turns]
+  readonly small: readonly [Turns, Turns]
+  readonly width: number
+  readonly rounds: number
+}
+
 /** Words and what to do with them: in one lane or in four. */
-interface Lanes {
+export interface Lanes {
   readonly add: (a: Code, b: Code) => Code
   readonly and: (a: Code, b: Code) => Code
   readonly xor: (a: Code, b: Code) => Code
@@ -67,12 +84,16 @@ interface Lanes {
 }
 
 /**
- * The 64 rounds (FIPS 180-4 §6.2.2, steps 1 and 3) of variables `a` … `h` and the 16 words of the schedule, which starts out as the block: sixteen, and
- * three times sixteen. `spare`: three more. `round` counts bytes of round constants.
+ * The rounds (FIPS 180-4 §6.2.2, steps 1 and 3) of variables `a` … `h` and the 16 words of the schedule, which starts out as the block: sixteen, and as
+ * many again as there are. `spare`: three more. `round` counts bytes of round constants.
  */
-function rounds({ add, and, xor, rotateRight, shiftRight, constant }: Lanes, working: readonly Local[], words: readonly Local[], spare: readonly Local[], round: Local): Code {
+export function rounds(
+  { big, small, width, rounds: count }: HashForm, { add, and, xor, rotateRight, shiftRight, constant }: Lanes,
+  working: readonly Local[], words: readonly Local[], spare: readonly Local[], round: Local,
+): Code {
   const xorAll = (a: Code, b: Code, c: Code): Code => xor(xor(a, b), c)
-  const spin = (a: Code, n: number, m: number, l: number): Code => xorAll(rotateRight(a, n), rotateRight(a, m), rotateRight(a, l))
+  const spin = (a: Code, [n, m, l]: Turns): Code => xorAll(rotateRight(a, n), rotateRight(a, m), rotateRight(a, l))
+  const slide = (a: Code, [n, m, l]: Turns): Code => xorAll(rotateRight(a, n), rotateRight(a, m), shiftRight(a, l))
   const sum = spare[2] as Local
   const one = (i: number): Code => {
     // Instead of moving on, the variables change their names.
@@ -80,20 +101,18 @@ function rounds({ add, and, xor, rotateRight, shiftRight, constant }: Lanes, wor
     const [ab, bc] = [spare[i & 1], spare[(i + 1) & 1]] as [Local, Local]
     const choice = xor(g.get, and(e.get, xor(f.get, g.get)))
     return (i === 0 ? bc.set(xor(b.get, c.get)) : '')
-      + sum.set(add(add(add(add(h.get, constant(round.get, i)), (words[i] as Local).get), choice), spin(e.get, 6, 11, 25)))
+      + sum.set(add(add(add(add(h.get, constant(round.get, i)), (words[i] as Local).get), choice), spin(e.get, big[0])))
       + d.set(add(d.get, sum.get))
       // The majority of a, b and c, from what the round before has computed of it.
-      + ab.set(xor(a.get, b.get)) + h.set(add(add(sum.get, xor(b.get, and(ab.get, bc.get))), spin(a.get, 2, 13, 22)))
+      + ab.set(xor(a.get, b.get)) + h.set(add(add(sum.get, xor(b.get, and(ab.get, bc.get))), spin(a.get, big[1])))
   }
   const schedule = (i: number): Code => {
     const word = (back: number): Code => (words[(i - back) & 15] as Local).get
-    const early = xorAll(rotateRight(word(15), 7), rotateRight(word(15), 18), shiftRight(word(15), 3))
-    const late = xorAll(rotateRight(word(2), 17), rotateRight(word(2), 19), shiftRight(word(2), 10))
-    return (words[i] as Local).set(add(add(word(16), word(7)), add(early, late)))
+    return (words[i] as Local).set(add(add(word(16), word(7)), add(slide(word(15), small[0]), slide(word(2), small[1]))))
   }
   const all = Array.from({ length: 16 }, (_, i) => one(i))
-  return round.set(at(0)) + all.join('') + round.set(at(64))
-    + doWhile(each(16, (i) => schedule(i) + (all[i] as Code)), i32.lessThan(round.tee(i32.add(round.get, at(64))), at(256)))
+  return round.set(at(0)) + all.join('') + round.set(at(16 * width))
+    + doWhile(each(16, (i) => schedule(i) + (all[i] as Code)), i32.lessThan(round.tee(i32.add(round.get, at(16 * width))), at(count * width)))
 }
 
 /** (state, from, end): whole blocks from `from` into the 8 words at `state`. */
@@ -112,7 +131,7 @@ function compress({ constants }: HashLayout): Function {
   const body = doWhile(
     each(8, (i) => (working[i] as Local).set(i32.load(state.get, 4 * i)))
     + each(4, (i) => four.set(swapped(v128.load(from.get, 16 * i))) + each(4, (lane) => wordAt(4 * i + lane).set(v128.lane(four.get, lane))))
-    + rounds(lanes, working, words, spare, frame.local(I32))
+    + rounds(FORM_256, lanes, working, words, spare, frame.local(I32))
     + each(8, (i) => i32.store(state.get, i32.add(i32.load(state.get, 4 * i), (working[i] as Local).get), 4 * i)),
     i32.lessThan(from.tee(i32.add(from.get, at(64))), end.get),
   )
@@ -238,7 +257,7 @@ function lanesFrom({ constants, state, lanes, stride, digests }: HashLayout, pad
     + doWhile(
       each(4, loaded)
       + each(8, (i) => letter(i).set(chained(i)))
-      + rounds(operators, working, words, spare, frame.local(I32))
+      + rounds(FORM_256, operators, working, words, spare, frame.local(I32))
       + now.set(v128.lessThan(v128.zero, left.get))
       + each(8, (i) => v128.store(at(state), v128.add(chained(i), v128.and(letter(i).get, now.get)), 16 * i))
       + left.set(v128.add(left.get, now.get)) // minus one where there was work to do
