@@ -7,7 +7,7 @@
  *   3. 8·S·B = 8·R + 8·H(R ‖ A ‖ M)·A, H being SHA-512 over the bytes as received.
  * That is noble's `zip215: false`. OpenSSL checks the equation without the cofactor, which implies (3), and compares R by its
  * canonical encoding; but it accepts non-canonical and small-order A. libsodium checks with the cofactor but refuses R of small order.
- * So a provider checks `plausibleSignature` first, then takes a native "accept", and asks noble again after a native "reject".
+ * So a provider checks `plausibleSignature` first, then takes a native "accept", and has our kernel, or noble, look again after a native "reject".
  */
 import { encodeHex } from '../codec/bytes.js'
 import { GROUP_ORDER, littleEndian } from './scalar.js'

@@ -10,9 +10,10 @@ import {
 } from 'node:crypto'
 import { SealError } from '../errors.js'
 import { checkLength, openFailed } from './checks.js'
+import { verifyExactly } from './ed25519-exact.js'
 import { plausibleSignature, SEED_LENGTH } from './ed25519-rule.js'
 import { hkdfWith, hmacWith } from './hmac.js'
-import { nobleCiphers, nobleSignatures } from './noble-core.js'
+import { nobleCiphers } from './noble-core.js'
 import { nobleDerivation, nobleGroup } from './noble.js'
 import type { Agreement, Ciphers, CryptoProvider, Derivation, Sha256, Signatures } from './provider.js'
 import { xchachaFrom } from './xchacha.js'
@@ -57,7 +58,7 @@ const nodeSignatures: Signatures = {
   verifyEd25519: (signature, message, publicKey) => {
     if (!plausibleSignature(signature, publicKey)) return false
     // Native accept implies the rule; native reject does not imply its opposite (mixed order): see ed25519-rule.ts.
-    return verify(null, message, cachedPublicKey(publicKey), signature) || nobleSignatures.verifyEd25519(signature, message, publicKey)
+    return verify(null, message, cachedPublicKey(publicKey), signature) || verifyExactly(signature, message, publicKey)
   },
   verifyEd25519Aside: (signature, message, publicKey) =>
     new Promise((resolve) => {

@@ -99,6 +99,11 @@ export interface Signatures {
    * A rejection may cost a slow second look: limit how often a stranger can cause one.
    */
   verifyEd25519(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean
+  /**
+   * Where several at once are quicker: whether all of them are good, the conjunction of what `verifyEd25519` says of each but with probability 2⁻¹²⁸ (wasm/ed25519.ts).
+   * For any number of any bytes; false says nothing about which.
+   */
+  readonly verifyEd25519Batch?: (items: readonly SignedMessage[]) => boolean
   /** Where there are threads: looks on another one. True is the consensus verdict; false says nothing, and `verifyEd25519` is to be asked. */
   readonly verifyEd25519Aside?: (signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array) => Promise<boolean>
 }

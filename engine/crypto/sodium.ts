@@ -9,9 +9,10 @@ import type libsodium from 'libsodium-wrappers-sumo'
 import { SealError } from '../errors.js'
 import { equalBytes } from '../codec/bytes.js'
 import { checkArgon2, checkLength, openFailed } from './checks.js'
+import { verifyExactly } from './ed25519-exact.js'
 import { plausibleSignature, SEED_LENGTH } from './ed25519-rule.js'
 import { hkdfWith, hmacWith } from './hmac.js'
-import { nobleHash, nobleSignatures } from './noble-core.js'
+import { nobleHash } from './noble-core.js'
 import type { Agreement, Ciphers, CryptoProvider, Derivation, Group, GroupPoint, Scalar, Signatures } from './provider.js'
 import { encodeScalar } from './scalar.js'
 import { xchachaFrom } from './xchacha.js'
@@ -70,7 +71,7 @@ function signatures(sodium: Sodium): Signatures {
     verifyEd25519: (signature, message, publicKey) => {
       if (!plausibleSignature(signature, publicKey)) return false
       // libsodium also refuses R of small order, which the rule allows: its "no" is not final.
-      return sodium.crypto_sign_verify_detached(signature, message, publicKey) || nobleSignatures.verifyEd25519(signature, message, publicKey)
+      return sodium.crypto_sign_verify_detached(signature, message, publicKey) || verifyExactly(signature, message, publicKey)
     },
   }
 }
