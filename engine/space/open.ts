@@ -67,12 +67,25 @@ export async function openSpace(store: Store, options: SpaceOptions): Promise<Sp
   const signer = crypto.signer(signingSeed)
   const head = decodeHead(required(store.get(NAMES.head), 'verified head'))
   if (store.get(NAMES.kept) !== undefined) throw new SealError('bad-argument', 'This store is a thin client’s: it holds no rows. Open it with `thin: true`, or join again as a replica.')
-  const keyring = Keyring.decode({ crypto, spaceId }, required(store.get(NAMES.keyring), 'keyring'))
-  const { follower, soundTo, alerts } = await readVerified(store, { crypto, spaceId }, head, snapshotTags(crypto, signer, spaceId))
-  for (const { kind, epoch, device: by } of keyring.open(follower.state.tree)) {
-    alerts.push({ code: 'bad-link', message: `Device ${by} made a ${kind} of epoch ${epoch} that does not hold what it should.`, facts: { kind, epoch, device: by } })
+  let damaged = false
+  const onDamaged = (): void => {
+    damaged = true
+    distrust(store)
   }
-  return new Space({ options, store, follower, keyring, device, signer, soundTo, alerts })
+  const openWith = async (part: (() => void) | undefined): Promise<Space> => {
+    const keyring = Keyring.decode({ crypto, spaceId }, required(store.get(NAMES.keyring), 'keyring'))
+    const { follower, soundTo, alerts } = await readVerified(store, { crypto, spaceId }, head, { seal: snapshotTags(crypto, signer, spaceId), onDamaged: part })
+    for (const { kind, epoch, device: by } of keyring.open(follower.state.tree)) {
+      alerts.push({ code: 'bad-link', message: `Device ${by} made a ${kind} of epoch ${epoch} that does not hold what it should.`, facts: { kind, epoch, device: by } })
+    }
+    return new Space({ options, store, follower, keyring, device, signer, soundTo, alerts })
+  }
+  try {
+    return await openWith(store.get(NAMES.distrusted) === undefined ? onDamaged : undefined)
+  } catch (error) {
+    if (!damaged || !isSealError(error, 'store-corrupt')) throw error
+    return openWith(undefined)
+  }
 }
 
 /** Set the names of this member and device. */
@@ -86,16 +99,19 @@ export async function setProfile(space: Space, profile: Profile): Promise<void> 
   })
 }
 
+/** How this device knows its snapshot; with `onDamaged`, it may be read by and by. */
+interface OwnSnapshot { readonly seal: SnapshotTags; readonly onDamaged: (() => void) | undefined }
+
 interface Opened { readonly follower: Follower; readonly soundTo: number; readonly alerts: Alert[] }
 
 /**
  * The state at the verified head, by the shortest way that leads there: from the snapshot without looking at signatures, then with them (a log may
  * hold entries that were ignored for a bad one), then the same from the genesis. Whichever it is, it ends at exactly that head.
  */
-async function readVerified(store: Store, env: ApplyEnv, head: Head, seal: SnapshotTags): Promise<Opened> {
+async function readVerified(store: Store, env: ApplyEnv, head: Head, own: OwnSnapshot): Promise<Opened> {
   const alerts: Alert[] = []
   for (const signature of ['trusted', 'check'] as const) {
-    const follower = await fromSnapshot(store, env, seal, alerts)
+    const follower = await fromSnapshot(store, env, own, alerts)
     if (!follower) break
     if (await reaches(follower, store, head, signature)) return { follower, alerts, soundTo: 0 }
   }
@@ -117,14 +133,19 @@ async function reaches(follower: Follower, store: Store, head: Head, signature: 
 }
 
 /** Undefined if there is none, or none that is sound while the entries before it are still here. */
-async function fromSnapshot(store: Store, env: ApplyEnv, seal: SnapshotTags, alerts: Alert[]): Promise<Follower | undefined> {
+async function fromSnapshot(store: Store, env: ApplyEnv, { seal, onDamaged }: OwnSnapshot, alerts: Alert[]): Promise<Follower | undefined> {
   try {
-    return await readStoredSnapshot(store, env, seal)
+    return await readStoredSnapshot(store, env, seal, onDamaged)
   } catch (error) {
     if (!isSealError(error, 'store-corrupt') || store.first > 0) throw error
     if (alerts.length === 0) alerts.push({ code: 'tampered', message: `${error.message} The space was opened from its entries instead.`, facts: { code: error.code } })
     return undefined
   }
+}
+
+/** The next opening reads the whole snapshot, and what it finds it says, or replays the entries instead. */
+function distrust(store: Store): void {
+  store.commit({ put: [[NAMES.distrusted, Uint8Array.of(1)]] }).catch(() => undefined) // then the next opening finds it out as this one did
 }
 
 async function fromGenesis(store: Store, { crypto, spaceId }: ApplyEnv): Promise<Follower> {

@@ -6,6 +6,7 @@
  *     note            the relay's latest checkpoint note under that head, if any
  *     evidence/<n>    evidence against the relay: the space is read-only while there is any
  *     suspect/<id>    evidence against a device, one each
+ *     distrusted      while the stored snapshot has to be read whole at opening: a part of it was damaged when something asked for it
  *     kept            of a thin client, instead of entries and rows: frontier and kernel (thin/kept.ts)
  *     secret/device   seeds and ids of this device
  *     secret/keyring  secrets of epochs, blinding secrets
@@ -18,7 +19,7 @@ import { MAX_ENTRY_LENGTH, MAX_VALUE_LENGTH } from '../limits.js'
 import { MAX_ID } from '../state/keys.js'
 import type { DeviceId, Head } from './types.js'
 
-export const NAMES = { head: 'head', note: 'note', device: 'secret/device', keyring: 'secret/keyring', outbox: 'secret/outbox/', refused: 'secret/refused/', evidence: 'evidence/', suspect: 'suspect/', kept: 'kept' } as const
+export const NAMES = { head: 'head', note: 'note', device: 'secret/device', keyring: 'secret/keyring', outbox: 'secret/outbox/', refused: 'secret/refused/', evidence: 'evidence/', suspect: 'suspect/', kept: 'kept', distrusted: 'distrusted' } as const
 
 /** This device, as its store knows it. */
 export interface DeviceSecrets {

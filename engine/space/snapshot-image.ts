@@ -10,11 +10,12 @@ import { Reader, Writer } from '../codec/canonical.js'
 import { hashLabelled, LABELS } from '../crypto/labels.js'
 import type { CryptoProvider, Signer } from '../crypto/provider.js'
 import { signBytes } from '../crypto/sign.js'
-import { SealError } from '../errors.js'
-import { readFrontier, writeFrontier } from '../log/frontier.js'
+import { isSealError, SealError } from '../errors.js'
+import { type Frontier, readFrontier, writeFrontier } from '../log/frontier.js'
 import { LogTree } from '../log/tree.js'
 import { Arena, type ArenaImage } from '../state/arena.js'
 import type { ApplyEnv } from '../state/context.js'
+import type { SlabShape } from '../state/records.js'
 import { StateTree } from '../state/tree.js'
 import type { Store, StoredSnapshot } from '../store/store.js'
 import { Follower, type HeldState } from './follower.js'
@@ -25,7 +26,10 @@ export const IMAGE_VERSION = 4
 const TAG = 16
 const SALT = 16
 const LEAVES_PER_CHUNK = 32_768
-const CHUNK_BYTES = 1024 * 1024
+/** A part is read at once: of what is asked for first, six or seven. A chunk of nodes fills one. */
+const PART_BYTES = 192 * 1024
+/** Smaller images are read whole. */
+const LAZY_FROM = 4 << 20
 const MAX_HEAD = 128
 const MAX_SLABS = 2 ** 20
 
@@ -116,7 +120,7 @@ function* grouped(pieces: readonly Uint8Array[]): Iterable<Uint8Array[]> {
   for (const piece of pieces) {
     part.push(piece)
     length += piece.length
-    if (length < CHUNK_BYTES) continue
+    if (length < PART_BYTES) continue
     yield part
     part = []
     length = 0
@@ -133,8 +137,69 @@ export interface ReadImage { readonly follower: Follower; readonly aside: readon
 
 /** A follower at the image's head, and what its writer put beside it. Throws `store-corrupt` for anything but what this device wrote. */
 export async function readImage(stored: StoredSnapshot, env: ApplyEnv, seal: SnapshotTags): Promise<ReadImage> {
-  const meta = stored.meta.subarray(0, Math.max(0, stored.meta.length - TAG))
-  const m = new Reader(meta, 1)
+  const image = openImage(stored, seal)
+  const { head } = image
+  const log = new LogTree(env.crypto, image.start)
+  const parts: Uint8Array[] = []
+  let number = 0
+  for await (const chunk of stored.chunks) {
+    const part = image.open(++number, chunk)
+    if (log.size < head.size) appendLeaves(log, part)
+    else parts.push(part)
+  }
+  const [first, ...rest] = parts
+  if (number !== image.count || first === undefined) throw notOurs(head)
+  const index = readIndex(first)
+  const places = placesOf(index, rest.map(({ length }) => length))
+  if (places === undefined) throw notOurs(head)
+  const pieces = new Pieces(places, (part) => rest[part] as Uint8Array)
+  const words = Math.ceil(index.slots / Arena.slotsPerChunk)
+  return { follower: followerOf(image, env, log, index, pieces), aside: rest.slice(1 + (places.at(-1)?.part ?? words)) }
+}
+
+/**
+ * The same, but a part is read, and its tag compared, when something reads what is in it. Undefined if the image is not worth it, or it can't be had so.
+ * A part that is not what was written is `store-corrupt` to whoever asks for it, and `onDamaged` is told.
+ */
+export async function readImageLazily(stored: StoredSnapshot, env: ApplyEnv, seal: SnapshotTags, onDamaged: () => void): Promise<Follower | undefined> {
+  const image = openImage(stored, seal)
+  const { head } = image
+  const direct = await stored.direct?.()
+  if (direct === undefined || direct.lengths.reduce((sum, length) => sum + length, 0) < LAZY_FROM) return undefined
+  if (direct.lengths.length !== image.count) throw notOurs(head)
+  let number = 0
+  const next = (): Uint8Array => {
+    number++
+    return image.open(number, direct.read(number - 1))
+  }
+  const log = new LogTree(env.crypto, image.start)
+  while (log.size < head.size && number < image.count) appendLeaves(log, next())
+  const index = number < image.count ? readIndex(next()) : undefined
+  const first = number
+  const places = index && placesOf(index, direct.lengths.slice(first).map((length) => length - TAG))
+  if (index === undefined || places === undefined || first + 1 + (places.at(-1)?.part ?? 0) !== image.count) throw notOurs(head)
+  const pieces = new Pieces(places, (part) => {
+    try {
+      return image.open(first + part + 1, direct.read(first + part))
+    } catch (error) {
+      if (isSealError(error, 'store-corrupt')) onDamaged()
+      throw error
+    }
+  })
+  return followerOf(image, env, log, index, pieces)
+}
+
+interface OpenedImage {
+  readonly head: Head
+  readonly rows: number
+  readonly start: Frontier
+  readonly count: number
+  /** The part of a chunk, if its tag is this device's. */
+  open(number: number, chunk: Uint8Array): Uint8Array
+}
+
+function openImage(stored: StoredSnapshot, seal: SnapshotTags): OpenedImage {
+  const m = new Reader(stored.meta.subarray(0, Math.max(0, stored.meta.length - TAG)), 1)
   const head = decodeHead(m.bytes(MAX_HEAD))
   const rows = m.varint()
   const start = readFrontier(m)
@@ -148,62 +213,81 @@ export async function readImage(stored: StoredSnapshot, env: ApplyEnv, seal: Sna
     return part
   }
   open(0, stored.meta)
-  const log = new LogTree(env.crypto, start)
-  const taker = new ImageTaker()
-  const aside: Uint8Array[] = []
-  let number = 0
-  for await (const chunk of stored.chunks) {
-    const part = open(++number, chunk)
-    if (log.size < head.size) for (let at = 0; at < part.length; at += 32) log.append(part.subarray(at, at + 32))
-    else if (taker.image === undefined) taker.take(part)
-    else aside.push(part)
-  }
-  const image = taker.image
-  if (number !== count || log.size !== head.size || image === undefined) throw notOurs(head)
-  const { tree, version } = StateTree.restore(env.crypto, image)
-  if (tree.count(version) !== rows || !equalBytes(tree.root(version), head.stateRoot) || !equalBytes(log.root(), head.logRoot)) throw notOurs(head)
-  return { follower: Follower.resume(env, tree, version, log), aside }
+  return { head, rows, start, count, open }
 }
 
-/** Puts the parts of an image together, in their order. */
-class ImageTaker {
-  #index: { readonly root: number; readonly slots: number; readonly slabs: readonly { readonly blockLength: number; readonly used: number }[] } | undefined
-  readonly #words: Uint32Array[] = []
-  readonly #slabs: ArenaImage['slabs'][number][] = []
-  #slots = 0
+function appendLeaves(log: LogTree, part: Uint8Array): void {
+  for (let at = 0; at < part.length; at += 32) log.append(part.subarray(at, at + 32))
+}
 
-  take(part: Uint8Array): void {
-    if (this.#index === undefined) this.#index = readIndex(part)
-    else if (this.#slots < this.#index.slots) this.#takeWords(part)
-    else this.#takeSlabs(part, this.#index.slabs)
+/** Of which the rows' count, the root node and the log are those of the head. */
+function followerOf({ head, rows }: OpenedImage, env: ApplyEnv, log: LogTree, index: ImageIndex, pieces: Pieces): Follower {
+  if (log.size !== head.size || !equalBytes(log.root(), head.logRoot)) throw notOurs(head)
+  const chunks = Math.ceil(index.slots / Arena.slotsPerChunk)
+  const words = (chunk: number): Uint32Array => {
+    const bytes = pieces.take(chunk)
+    const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice()
+    return new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength >> 2)
+  }
+  const { tree, version } = StateTree.restore(env.crypto, index.root, { slots: index.slots, slabs: index.slabs, words, slab: (number) => pieces.take(chunks + number) })
+  if (tree.count(version) !== rows || !equalBytes(tree.root(version), head.stateRoot)) throw notOurs(head)
+  return Follower.resume(env, tree, version, log)
+}
+
+interface Place { readonly part: number; readonly at: number; readonly length: number }
+
+/** Where chunks of nodes lie, then slabs; a piece lies in one part. Undefined if they do not fill parts of those lengths. */
+function placesOf({ slots, slabs }: ImageIndex, lengths: readonly number[]): readonly Place[] | undefined {
+  const places: Place[] = []
+  let part = 0
+  let at = 0
+  const add = (length: number): boolean => {
+    places.push({ part, at, length })
+    at += length
+    if (at > (lengths[part] ?? -1)) return false
+    if (at < (lengths[part] as number)) return true
+    part++
+    at = 0
+    return true
+  }
+  for (let left = slots; left > 0; left -= Arena.slotsPerChunk) if (!add(Math.min(left, Arena.slotsPerChunk) * Arena.wordsPerSlot * 4)) return undefined
+  if (at > 0) return undefined // slabs begin a part of their own
+  for (const { blockLength, used } of slabs) if (!add(blockLength * used)) return undefined
+  return at === 0 ? places : undefined
+}
+
+/** Pieces of parts; a part is read when the first of its pieces is asked for, and let go of with the last. */
+class Pieces {
+  readonly #places: readonly Place[]
+  readonly #read: (part: number) => Uint8Array
+  /** Pieces of each part that are not taken. */
+  readonly #left: number[] = []
+  readonly #parts = new Map<number, Uint8Array>()
+
+  constructor(places: readonly Place[], read: (part: number) => Uint8Array) {
+    this.#places = places
+    this.#read = read
+    for (const { part } of places) this.#left[part] = (this.#left[part] ?? 0) + 1
   }
 
-  get image(): ArenaImage | undefined {
-    const index = this.#index
-    if (index === undefined || this.#slots !== index.slots || this.#slabs.length !== index.slabs.length) return undefined
-    return { root: index.root, slots: index.slots, words: this.#words, slabs: this.#slabs }
-  }
-
-  #takeWords(part: Uint8Array): void {
-    const aligned = part.byteOffset % 4 === 0 ? part : part.slice()
-    const words = new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength >> 2)
-    const perChunk = Arena.slotsPerChunk * Arena.wordsPerSlot
-    for (let at = 0; at < words.length; at += perChunk) this.#words.push(words.subarray(at, at + perChunk))
-    this.#slots += words.length / Arena.wordsPerSlot
-  }
-
-  #takeSlabs(part: Uint8Array, slabs: readonly { readonly blockLength: number; readonly used: number }[]): void {
-    for (let at = 0; at < part.length;) {
-      const next = slabs[this.#slabs.length]
-      if (next === undefined) return
-      const end = at + next.blockLength * next.used
-      this.#slabs.push({ ...next, bytes: part.subarray(at, end) })
-      at = end
-    }
+  take(number: number): Uint8Array {
+    const { part, at, length } = this.#places[number] as Place
+    const bytes = this.#parts.get(part) ?? this.#read(part)
+    const left = (this.#left[part] as number) - 1
+    this.#left[part] = left
+    if (left > 0) this.#parts.set(part, bytes)
+    else this.#parts.delete(part)
+    return bytes.subarray(at, at + length)
   }
 }
 
-function readIndex(part: Uint8Array): { readonly root: number; readonly slots: number; readonly slabs: readonly { readonly blockLength: number; readonly used: number }[] } {
+interface ImageIndex {
+  readonly root: number
+  readonly slots: number
+  readonly slabs: readonly SlabShape[]
+}
+
+function readIndex(part: Uint8Array): ImageIndex {
   const r = new Reader(part)
   const index = { root: r.varint(), slots: r.varint(), slabs: r.list(MAX_SLABS, (x) => ({ blockLength: x.varint(), used: x.varint() }), 2) }
   r.end()

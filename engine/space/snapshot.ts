@@ -6,8 +6,8 @@
  *     meta    version ‖ head ‖ row count ‖ frontier that the log begins at   (canonical)
  *     chunks  leaf hashes, 32 bytes each, then rows: key ‖ value             (canonical, a list per chunk)
  *
- * Version 3, which a device writes that has its key at hand, holds the tree as it lies in memory instead of the rows, and each part is authenticated
- * (snapshot-image.ts): nothing is hashed or built again.
+ * Version 4, which a device writes that has its key at hand, holds the tree as it lies in memory instead of the rows, and each part is authenticated
+ * (snapshot-image.ts): nothing is hashed or built again, and what nobody asks for need not be read.
  */
 import { Reader, Writer } from '../codec/canonical.js'
 import { equalBytes, LITTLE_ENDIAN } from '../codec/bytes.js'
@@ -20,9 +20,9 @@ import type { Row } from '../state/read.js'
 import { StateTree } from '../state/tree.js'
 import type { Store } from '../store/store.js'
 import { Follower, type HeldState } from './follower.js'
-import { decodeHead, encodeHead } from './persist.js'
+import { decodeHead, encodeHead, NAMES } from './persist.js'
 import type { Head, View } from './types.js'
-import { IMAGE_VERSION, readImage, type SnapshotSeal, type SnapshotTags, writeImage } from './snapshot-image.js'
+import { IMAGE_VERSION, readImage, readImageLazily, type SnapshotSeal, type SnapshotTags, writeImage } from './snapshot-image.js'
 import type { SpaceView } from './view.js'
 
 const VERSION = 2
@@ -56,12 +56,18 @@ function* chunks(head: Head, held: HeldState, log: LogTree): Iterable<Uint8Array
   if (w.length > 0) yield w.finish()
 }
 
-/** A follower at the snapshot's head; undefined if there is no snapshot. Throws `store-corrupt` if it is not what its meta says. */
-export async function readStoredSnapshot(store: Store, env: ApplyEnv, seal?: SnapshotTags): Promise<Follower | undefined> {
+/**
+ * A follower at the snapshot's head; undefined if there is no snapshot. Throws `store-corrupt` if it is not what its meta says. With `onDamaged`, parts of a large
+ * image may be read when something asks for them; then, that is told to whoever asks for what is damaged, and `onDamaged` is called.
+ */
+export async function readStoredSnapshot(store: Store, env: ApplyEnv, seal?: SnapshotTags, onDamaged?: () => void): Promise<Follower | undefined> {
   const stored = await store.readSnapshot()
   if (!stored) return undefined
   try {
-    if (stored.meta[0] === IMAGE_VERSION) return seal && LITTLE_ENDIAN ? (await readImage(stored, env, seal)).follower : undefined
+    if (stored.meta[0] === IMAGE_VERSION) {
+      if (!seal || !LITTLE_ENDIAN) return undefined
+      return (onDamaged && (await readImageLazily(stored, env, seal, onDamaged))) ?? (await readImage(stored, env, seal)).follower
+    }
     const m = new Reader(stored.meta)
     const version = m.u8()
     if (version !== VERSION) return undefined // another version's snapshot is only a missing shortcut
@@ -132,7 +138,11 @@ export class Snapshots {
     try {
       // The view is of this head: nothing was awaited in between.
       await writeStoredSnapshot(store, head, (view as SpaceView).held, log, this.#space.snapshotSeal)
+      if (store.get(NAMES.distrusted) !== undefined) await store.commit({ put: [[NAMES.distrusted, null]] })
       this.#last = { size: head.size, rows: (view as SpaceView).held.tree.count(new Uint8Array(0)) }
+    } catch (error) {
+      // The image that was opened is damaged in what nobody had read yet. Whoever reads it is told, and the next opening (open.ts).
+      if (!isSealError(error, 'store-corrupt')) throw error
     } finally {
       view.release()
     }

@@ -13,9 +13,10 @@
  */
 import { copyPooled, EMPTY_BYTES, equalBytes, LITTLE_ENDIAN } from '../codec/bytes.js'
 import type { HashLanes, Sha256 } from '../crypto/provider.js'
+import { invariant } from '../errors.js'
 import { bitOf, firstDifference, firstPaddedDifference } from './bits.js'
 import { zeroBytes } from './pool.js'
-import { Records, type SlabImage } from './records.js'
+import { Records, type SlabImage, type SlabShape } from './records.js'
 
 /** A node. Valid as long as something refers to it. */
 export type Ref = number
@@ -81,6 +82,14 @@ export interface ArenaImage {
   readonly slabs: readonly SlabImage[]
 }
 
+/** The same, to be taken up: parts are asked for when something reads them, once each, and pass into the arena's ownership. What throws then, throws there. */
+export interface ImageSource {
+  readonly slots: number
+  readonly slabs: readonly SlabShape[]
+  words(chunk: number): Uint32Array
+  slab(number: number): Uint8Array
+}
+
 export class Arena {
   /** H(0x12), the root of the empty tree. */
   readonly emptyHash: Uint8Array
@@ -93,8 +102,10 @@ export class Arena {
   readonly #records = new Records()
   readonly #chunks: (Chunk | undefined)[] = []
   /** By chunk, for a step less on the way to them. */
-  readonly #shapes: Uint32Array[] = []
-  readonly #hashWords: Uint32Array[] = []
+  readonly #shapes: (Uint32Array | undefined)[] = []
+  readonly #hashWords: (Uint32Array | undefined)[] = []
+  /** Of chunks that nobody has read yet, which are not here. */
+  #source: ImageSource | undefined
   readonly #vacant: number[] = []
   readonly #open: Chunk[] = []
 
@@ -171,7 +182,7 @@ export class Arena {
   descend(from: Ref, key: Uint8Array): Ref {
     const shapes = this.#shapes
     for (let ref = from; ; ) {
-      const shape = shapes[ref >>> 12] as Uint32Array
+      const shape = shapes[ref >>> 12] ?? this.#shapeOf(ref)
       const at = (ref & SLOT) * SHAPE
       const said = shape[at] as number
       if ((said & KIND_BITS) !== 0) return ref
@@ -257,7 +268,7 @@ export class Arena {
 
   retain(ref: Ref): Ref {
     if (ref === NONE) return ref
-    const { refs } = this.#chunks[ref >>> 12] as Chunk
+    const { refs } = this.#chunkOf(ref)
     const slot = ref & SLOT
     refs[slot] = (refs[slot] as number) + 1
     return ref
@@ -442,27 +453,34 @@ export class Arena {
     return words
   }
 
-  /** The chunk that the words are. */
-  #takeImage(words: Uint32Array): void {
+  /** A chunk that is not here yet. */
+  #load(id: number): Chunk {
+    invariant(this.#source !== undefined, 'a node of the state tree is in a chunk that is here')
+    const words = this.#source.words(id)
     const slots = words.length / WORDS
-    const chunk = this.#addChunk(0)
+    const chunk: Chunk = { id, refs: NO_WORDS, bytes: EMPTY_BYTES, slots: 0, live: slots, used: slots, free: 0, open: false }
     this.#place(chunk, words.buffer, words.byteOffset, slots)
-    chunk.live = slots
-    chunk.used = slots
-    if (slots < CHUNK) return
-    chunk.open = false
-    this.#open.pop()
+    this.#chunks[id] = chunk
+    return chunk
   }
 
-  /** The arena of an image, which passes into its ownership. Believed: whoever calls has authenticated it. */
-  static restore(hash: Sha256, { slots, words, slabs }: Omit<ArenaImage, 'root'>, hashMany?: HashMany): Arena {
+  /** The arena of an image. Believed: its source authenticates. */
+  static restore(hash: Sha256, source: ImageSource, hashMany?: HashMany): Arena {
     const arena = new Arena(hash, FIRST_CHUNK, hashMany)
-    arena.#chunks.length = 0
-    arena.#open.length = 0
+    const chunks = Math.ceil(source.slots / CHUNK)
+    for (const byChunk of [arena.#chunks, arena.#shapes, arena.#hashWords]) {
+      byChunk.length = 0
+      byChunk.length = chunks
+    }
     arena.nodeBytes = 0
-    for (const image of words) arena.#takeImage(image)
-    arena.liveNodes = slots - 1
-    arena.#records.restore(slabs)
+    arena.liveNodes = source.slots - 1
+    arena.#source = source
+    arena.#records.restore(source)
+    // The last one holds the root, and perhaps room.
+    const last = arena.#load(chunks - 1)
+    last.open = last.slots < CHUNK
+    arena.#open.length = 0
+    if (last.open) arena.#open.push(last)
     return arena
   }
 
@@ -504,15 +522,19 @@ export class Arena {
   }
 
   #shapeOf(ref: Ref): Uint32Array {
-    return this.#shapes[ref >>> 12] as Uint32Array
+    return this.#shapes[ref >>> 12] ?? (this.#load(ref >>> 12), this.#shapes[ref >>> 12] as Uint32Array)
   }
 
   #hashesOf(ref: Ref): Uint32Array {
-    return this.#hashWords[ref >>> 12] as Uint32Array
+    return this.#hashWords[ref >>> 12] ?? (this.#load(ref >>> 12), this.#hashWords[ref >>> 12] as Uint32Array)
   }
 
   #bytesOf(ref: Ref): Uint8Array {
-    return (this.#chunks[ref >>> 12] as Chunk).bytes
+    return this.#chunkOf(ref).bytes
+  }
+
+  #chunkOf(ref: Ref): Chunk {
+    return this.#chunks[ref >>> 12] ?? this.#load(ref >>> 12)
   }
 
   #shape(ref: Ref, said: number, first: number, second: number, count: number): void {
@@ -525,7 +547,9 @@ export class Arena {
   }
 
   #dropReference(ref: Ref): number {
-    const { refs } = this.#chunks[ref >>> 12] as Chunk
+    const chunk = this.#chunks[ref >>> 12]
+    if (chunk === undefined) return 1 // never read, so it takes no memory: nothing is read in order to be given up
+    const { refs } = chunk
     const slot = ref & SLOT
     return (refs[slot] = (refs[slot] as number) - 1)
   }

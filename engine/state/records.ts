@@ -32,10 +32,18 @@ interface Slab {
 }
 
 /** The blocks of a slab that are in use. */
-export interface SlabImage {
+export interface SlabShape {
   readonly blockLength: number
   readonly used: number
+}
+export interface SlabImage extends SlabShape {
   readonly bytes: Uint8Array
+}
+
+/** Slabs to be taken up: each is asked for when something in it is read, once. */
+export interface SlabSource {
+  readonly slabs: readonly SlabShape[]
+  slab(number: number): Uint8Array
 }
 
 interface SizeClass {
@@ -47,6 +55,8 @@ interface SizeClass {
 
 export class Records {
   readonly #slabs: (Slab | undefined)[] = []
+  /** Of slabs that nobody has read yet, which are not here. */
+  #source: SlabSource | undefined
   readonly #vacant: number[] = []
   readonly #classes: (SizeClass | undefined)[] = []
   /** Bytes of all slabs. */
@@ -117,18 +127,28 @@ export class Records {
     })
   }
 
-  /** Take up an image; its bytes pass into the ownership of these records, which hold nothing yet. */
-  restore(slabs: readonly SlabImage[]): void {
-    for (const [id, { blockLength, used, bytes }] of slabs.entries()) {
-      const sizeClass = blockLength > MAX_SHARED_LENGTH ? undefined : this.#classOf(blockLength)
-      this.#slabs.push({ id, bytes, blockLength, blocks: used, sizeClass, live: used, used, free: 0, open: false })
-      this.capacityBytes += bytes.length
-      this.liveBytes += bytes.length // at most
-    }
+  /** Take up an image; what it gives passes into the ownership of these records, which hold nothing yet. */
+  restore(source: SlabSource): void {
+    this.#source = source
+    this.#slabs.length = source.slabs.length
+    for (const { blockLength, used } of source.slabs) this.liveBytes += blockLength * used // at most
+  }
+
+  /** A slab that is not here yet. */
+  #load(id: number): Slab {
+    const shape = this.#source?.slabs[id]
+    invariant(this.#source !== undefined && shape !== undefined, 'a record of the state tree is in a slab that is here')
+    const { blockLength, used } = shape
+    const bytes = this.#source.slab(id)
+    const sizeClass = blockLength > MAX_SHARED_LENGTH ? undefined : this.#classOf(blockLength)
+    const slab: Slab = { id, bytes, blockLength, blocks: used, sizeClass, live: used, used, free: 0, open: false }
+    this.#slabs[id] = slab
+    this.capacityBytes += bytes.length
+    return slab
   }
 
   #slabOf(record: number): Slab {
-    return this.#slabs[record >>> 12] as Slab
+    return this.#slabs[record >>> 12] ?? this.#load(record >>> 12)
   }
 
   #openSlab(length: number): Slab {

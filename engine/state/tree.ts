@@ -10,7 +10,7 @@
  * tree.get(one, encodeUtf8('a')) // '1'
  */
 import type { Sha256 } from '../crypto/provider.js'
-import { Arena, type ArenaImage } from './arena.js'
+import { Arena, type ImageSource } from './arena.js'
 import { changesOf, type Change } from './diff.js'
 import { buildSorted } from './build.js'
 import { applyEdits } from './edit.js'
@@ -107,10 +107,10 @@ export class StateTree {
     return this.#versions.adopt(buildSorted(this.#nodes, rows))
   }
 
-  /** A tree of one version. The image passes into its ownership and is believed: authenticate it first. */
-  static restore(hash: Sha256, image: ArenaImage): { readonly tree: StateTree; readonly version: Version } {
-    const tree = new StateTree(hash, Arena.restore(hash, image, hashLevels))
-    return { tree, version: tree.#versions.adopt(image.root) }
+  /** A tree of one version. What the source gives passes into its ownership and is believed: it has to authenticate it. */
+  static restore(hash: Sha256, root: number, source: ImageSource): { readonly tree: StateTree; readonly version: Version } {
+    const tree = new StateTree(hash, Arena.restore(hash, source, hashLevels))
+    return { tree, version: tree.#versions.adopt(root) }
   }
 
   /** Run reads and edits over a version and keep a proof of what they opened. The states that `program` makes are gone when it returns. */

@@ -32,6 +32,16 @@ export interface Batch {
 export interface StoredSnapshot {
   readonly meta: Uint8Array
   readonly chunks: AsyncIterable<Uint8Array>
+  /** Where single chunks can be had at once. Throws as an iteration of `chunks` that begins then. */
+  readonly direct?: () => Promise<DirectChunks>
+}
+
+/** Chunks as they lie there, not checked: for a reader who can tell by himself whether one is what was written. Of this snapshot, even when another replaces it. */
+export interface DirectChunks {
+  /** In bytes, by their own word. */
+  readonly lengths: readonly number[]
+  /** The caller's own. Throws `store-failed`; `store-closed` once the store is. */
+  read(number: number): Uint8Array
 }
 
 /**

@@ -2,7 +2,7 @@
  * The file system as the file store sees it: one flat directory. A port, so that tests can fail any step, lose what wasn't synced,
  * and flip bits. Errors pass through as the platform throws them; the store gives them their code.
  */
-import { fdatasync, writeSync } from 'node:fs'
+import { fdatasync, readSync, writeSync } from 'node:fs'
 import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { platform } from 'node:process'
@@ -31,6 +31,8 @@ export interface OpenFile {
   length(): Promise<number>
   /** Bytes read into `into` from position `at`: fewer only at the end of the file. */
   read(into: Uint8Array, at: number): Promise<number>
+  /** The same without waiting, where that can be had. */
+  readNow?(into: Uint8Array, at: number): number
   /** Write all of `bytes` at `at`, or throw. Short writes of at most SMALL_WRITE bytes return at once: they go to the page cache. */
   write(bytes: Uint8Array, at: number): Promise<void> | void
   truncate(length: number): Promise<void>
@@ -93,11 +95,22 @@ function toOpenFile(handle: FileHandle): OpenFile {
       }
       return done
     },
+    readNow: (into, at) => readNow(handle.fd, into, at),
     write: (bytes, at) => (bytes.length <= SMALL_WRITE ? writeNow(handle.fd, bytes, at) : writeLater(handle, bytes, at)),
     truncate: (length) => handle.truncate(length),
     sync: () => dataSync(handle.fd),
     close: () => handle.close(),
   }
+}
+
+function readNow(fd: number, into: Uint8Array, at: number): number {
+  let done = 0
+  while (done < into.length) {
+    const got = readSync(fd, into, done, into.length - done, at + done)
+    if (got === 0) break
+    done += got
+  }
+  return done
 }
 
 function writeNow(fd: number, bytes: Uint8Array, at: number): void {

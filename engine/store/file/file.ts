@@ -27,7 +27,7 @@ import { corrupt } from './scan.js'
 import { createSealing, isSecret, randomBytes, type Sealing, type SealingChoice, type SealingOptions, toSealingOptions, unlockSealing } from '../sealing.js'
 import { coverPlaces, readPlaces } from './places.js'
 import { readRecords } from './segment.js'
-import { readSnapshotFile, SNAPSHOT, writeSnapshotFile } from './snapshot.js'
+import { type DirectFiles, readSnapshotFile, SNAPSHOT, writeSnapshotFile } from './snapshot.js'
 import { encodeCheckpoint } from './writer.js'
 import { checkRange, EMPTY_BOUNDS } from '../batch.js'
 
@@ -172,6 +172,7 @@ function toStore(journal: Journal, lock: Lock, torn: TornTail | undefined, readA
     if (closing) throw new SealError('store-closed', 'This store was closed.')
     return journal
   }
+  const direct: DirectFiles = new Set()
   const chunks = fileChunks(directory.within(CHUNKS), journal.options.fsync)
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     const result = background.then(work)
@@ -182,6 +183,7 @@ function toStore(journal: Journal, lock: Lock, torn: TornTail | undefined, readA
     await background
     await coverPlaces(journal, readAtOpening)
     try {
+      for (const closeFile of direct) await closeFile()
       await journal.close()
     } finally {
       openHere.delete(directory.path)
@@ -211,7 +213,7 @@ function toStore(journal: Journal, lock: Lock, torn: TornTail | undefined, readA
         await coverPlaces(journal, readAtOpening) // who opens from the snapshot should not read what lies before it
       })
     },
-    readSnapshot: async () => readSnapshotFile(directory, alive().manifest.storeId).catch(readFailure),
+    readSnapshot: async () => readSnapshotFile(directory, alive().manifest.storeId, direct).catch(readFailure),
     chunks: whileOpen(alive, () => chunks),
     compact: async () => {
       alive()

@@ -1,9 +1,10 @@
 /**
  * The snapshot file: a meta frame, chunk frames, and an end frame with their count. Written under a passing name, synced and renamed.
  */
+import { platform } from 'node:process'
 import { SealError } from '../../errors.js'
 import { checkChunk } from '../batch.js'
-import type { StoredSnapshot } from '../store.js'
+import type { DirectChunks, StoredSnapshot } from '../store.js'
 import type { Directory, OpenFile } from './directory.js'
 import { checkRest, COMMIT, encodeU48, FILE_HEADER_LENGTH, FRAME, FRAME_OVERHEAD, FrameWriter, frameLength, HEADER_LENGTH } from './frame.js'
 import { failure } from './journal.js'
@@ -36,15 +37,67 @@ export async function writeSnapshotFile(directory: Directory, storeId: Uint8Arra
   }
 }
 
+/** Files that are read chunk by chunk, until they are closed. */
+export type DirectFiles = Set<() => Promise<void>>
+
 /** Undefined if there is none. Each iteration of the chunks opens the file for itself. */
-export async function readSnapshotFile(directory: Directory, storeId: Uint8Array): Promise<StoredSnapshot | undefined> {
+export async function readSnapshotFile(directory: Directory, storeId: Uint8Array, opened: DirectFiles): Promise<StoredSnapshot | undefined> {
   if (!(await directory.list()).includes(SNAPSHOT)) return undefined
   const file = await directory.open(SNAPSHOT, 'read')
   try {
     const { meta, chain } = await readMeta(file, storeId)
-    return { meta, chunks: { [Symbol.asyncIterator]: () => readChunks(directory, storeId, chain) } }
+    const chunks = { [Symbol.asyncIterator]: () => readChunks(directory, storeId, chain) }
+    // Windows does not let a file that is open be replaced.
+    return file.readNow === undefined || platform === 'win32' ? { meta, chunks } : { meta, chunks, direct: () => openDirect(directory, storeId, chain, opened) }
   } finally {
     await file.close()
+  }
+}
+
+/** Stays open as long as the store: what is not read soon may be read at any time. */
+async function openDirect(directory: Directory, storeId: Uint8Array, expected: number, opened: DirectFiles): Promise<DirectChunks> {
+  const file = await directory.open(SNAPSHOT, 'read')
+  const read = (length: number, at: number): Uint8Array => {
+    const { buffer, byteOffset } = Buffer.allocUnsafeSlow(length)
+    const into = new Uint8Array(buffer, byteOffset, length)
+    if (file.readNow?.(into, at) !== length) throw corrupt(SNAPSHOT, at, 'the end of the file')
+    return into
+  }
+  let isOpen = true
+  const close = async (): Promise<void> => {
+    isOpen = false
+    opened.delete(close)
+    await file.close()
+  }
+  opened.add(close)
+  try {
+    const { at: begin, chain } = await readMeta(file, storeId)
+    if (chain !== expected) throw new SealError('bad-argument', 'Another snapshot replaced this one before its chunks were read.')
+    const places: { readonly at: number; readonly length: number }[] = []
+    const end = await file.length()
+    for (let at = begin; ;) {
+      const header = Buffer.from(read(HEADER_LENGTH, at).buffer)
+      const length = frameLength(header, 0)
+      if (length === 0 || at + length > end) throw corrupt(SNAPSHOT, at, 'a frame cut short')
+      if (header[4] !== FRAME.chunk) break // the end: who reads authenticates, and knows how many there have to be
+      places.push({ at: at + HEADER_LENGTH, length: length - FRAME_OVERHEAD })
+      at += length
+    }
+    return {
+      lengths: places.map(({ length }) => length),
+      read: (number) => {
+        if (!isOpen) throw new SealError('store-closed', 'This store was closed.')
+        const { at, length } = places[number] as { readonly at: number; readonly length: number }
+        try {
+          return read(length, at)
+        } catch (error) {
+          throw error instanceof SealError ? error : failure('absent', 'reading the snapshot', error)
+        }
+      },
+    }
+  } catch (error) {
+    await close()
+    throw error instanceof SealError ? error : failure('absent', 'reading the snapshot', error)
   }
 }
 
