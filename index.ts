@@ -240,7 +240,7 @@ export class SealedSpace implements AsyncDisposable {
     this.#snapshots = engine.remote ? undefined : new Snapshots(engine)
     this.#groupDuties = new Duties(engine)
     this.presence = this.#present = new Present(parts.space.now)
-    const { files, entries } = openFiles(engine, { random: parts.space.random, source: (id, number) => this.#fetchChunk(id, number), onLanded: () => this.#transfer.poke(), carried: () => this.#transfer.settled() })
+    const { files, entries } = openFiles(engine, { random: parts.space.random, source: (id, number) => this.#fetchChunk(id, number), holds: (id) => this.#transfer.holds(id), onLanded: () => this.#transfer.poke(), carried: () => this.#transfer.settled() })
     this.files = files
     this.#fileEntries = entries
     this.#transfer = new FileTransfer({ holder: entries, rpc: () => this.#sync?.rpc(), onRefused: ({ message, family, code, facts }) => engine.raise({ code: family === 'hostile' ? 'tampered' : 'files-refused', message, facts: { code: String(facts.code ?? code) } }) })

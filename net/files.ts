@@ -57,6 +57,15 @@ export class FileTransfer {
     }
   }
 
+  /** Which chunks of a file the relay says to have. Throws `unavailable` if it is not reached. */
+  async holds(id: Uint8Array): Promise<(number: number) => boolean> {
+    try {
+      return hasBit((await this.#heldChunks(id)).bits)
+    } catch (error) {
+      throw isSealError(error, 'disconnected') ? offline(error) : error
+    }
+  }
+
   /** The connection is in step, or a file of this device has landed: bring what the relay lacks. */
   poke(): void {
     if (this.#stopped) return
@@ -123,10 +132,11 @@ export class FileTransfer {
   }
 
   async #bring(id: Uint8Array, open: () => Promise<Upload | undefined>): Promise<void> {
-    const { bits } = await this.#rpc().call({ kind: 'heldChunks', file: id }, 'heldAre')
+    const { bits } = await this.#heldChunks(id)
+    const isHeld = hasBit(bits)
     const upload = await open()
     if (upload === undefined) return // damaged here: nothing to bring
-    const missing = Array.from({ length: upload.count }, (_, number) => number).filter((number) => ((bits[number >> 3] ?? 0) & (1 << (number & 7))) === 0).values()
+    const missing = Array.from({ length: upload.count }, (_, number) => number).filter((number) => !isHeld(number)).values()
     let refused: SealError | undefined
     await Promise.all(Array.from({ length: AHEAD }, async () => {
       for (const number of missing) {
@@ -144,12 +154,19 @@ export class FileTransfer {
     if (refused !== undefined && refused.facts.code !== 'no-file' && refused.code !== 'unavailable') throw refused
   }
 
+  async #heldChunks(file: Uint8Array): Promise<{ readonly bits: Uint8Array }> {
+    return this.#rpc().call({ kind: 'heldChunks', file }, 'heldAre')
+  }
+
   #rpc(): Rpc {
     const rpc = this.#options.rpc()
     if (rpc === undefined) throw offline()
     return rpc
   }
 }
+
+/** One for each chunk, lowest first. */
+const hasBit = (bits: Uint8Array) => (number: number): boolean => ((bits[number >> 3] ?? 0) & (1 << (number & 7))) !== 0
 
 /** Again for as long as the relay asks to be slower. */
 async function patiently<T>(rpc: Rpc, call: (rpc: Rpc) => Promise<T>): Promise<T> {

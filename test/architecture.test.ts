@@ -125,7 +125,7 @@ test('node bundles contain our code only, once', async () => {
  */
 const BUDGETS: Readonly<Record<string, { readonly bar: number; readonly most: number }>> = {
   verify: { bar: 30 * 1024, most: 30 * 1024 },
-  index: { bar: 150 * 1024, most: 278 * 1024 },
+  index: { bar: 150 * 1024, most: 280 * 1024 },
 }
 
 for (const [name, { bar, most }] of Object.entries(BUDGETS)) {

@@ -106,6 +106,12 @@ export class FileShelf {
     return this.#chunks.put(this.#groupOf(id), number, chunk)
   }
 
+  /** Let go of what is here of a file that others have. */
+  async release(id: Uint8Array): Promise<void> {
+    await this.#chunks.remove(this.#groupOf(id))
+    await this.#chunks.sync()
+  }
+
   /** Of which files all chunks are here. */
   async whole(files: Iterable<{ readonly id: Uint8Array; readonly length: number }>): Promise<ReadonlySet<string>> {
     const held = await this.#chunks.groups()

@@ -65,6 +65,8 @@ export interface OpenFile {
 export interface FileParts {
   readonly random: (length: number) => Uint8Array
   readonly source: ChunkSource
+  /** Which chunks whoever `source` asks says to have. Throws `unavailable` if nobody can be asked. */
+  readonly holds: (id: Uint8Array) => Promise<(number: number) => boolean>
   /** A file that was put here is in the log: a relay may lack its content. */
   readonly onLanded: () => void
   /** Resolves when nothing is on its way to the relay. */
@@ -76,6 +78,8 @@ export type ChunkSource = (id: Uint8Array, number: number) => Promise<{ readonly
 
 /** Chunks fetched at once, ahead of who reads. */
 const AHEAD = 8
+/** Chunks that the relay has to show before what is here may go. */
+const SAMPLES = 3
 
 /**
  * Files of a space: `space.files`.
@@ -90,15 +94,17 @@ export class Files {
   readonly #entries: FileEntries
   readonly #random: (length: number) => Uint8Array
   readonly #source: ChunkSource
+  readonly #holds: FileParts['holds']
   /** Resolves when nothing is on its way to the relay. */
   readonly #carried: () => Promise<void>
 
-  constructor(space: Space, shelf: FileShelf, entries: FileEntries, { random, source, carried }: FileParts) {
+  constructor(space: Space, shelf: FileShelf, entries: FileEntries, { random, source, holds, carried }: FileParts) {
     this.#space = space
     this.#shelf = shelf
     this.#entries = entries
     this.#random = random
     this.#source = source
+    this.#holds = holds
     this.#carried = carried
   }
 
@@ -181,6 +187,29 @@ export class Files {
   }
 
   /**
+   * Give back the room that the content of a file takes on this device; it is fetched again as it is read. Only what the relay says to have goes, and of which it has just
+   * shown three chunks: that it keeps them is its word. Throws `unavailable` if it can't be asked, or lacks some (facts.reason: `offline`, `only-here`).
+   *
+   * @example
+   * const big = await space.files.put(new Uint8Array(10))
+   * await space.files.settled()
+   * if (space.connection === 'online') await space.files.release(big.id)
+   */
+  async release(id: string): Promise<void> {
+    const bytes = idBytes(id)
+    const file = await this.#record(bytes)
+    const count = chunkCount(file.length)
+    const holds = await this.#holds(bytes)
+    const numbers = Array.from({ length: count }, (_, number) => number)
+    if (this.#shelf.intent(bytes) !== undefined || !numbers.every(holds)) throw new SealError('unavailable', 'The relay has not got all of this file: it stays here.', { reason: 'only-here' })
+    for (const number of sampled(count, this.#random(4 * SAMPLES))) {
+      const { chunk, proof } = await this.#source(bytes, number)
+      verifyChunk(this.#space.env.crypto, file, number, chunk, proof)
+    }
+    await this.#shelf.release(bytes)
+  }
+
+  /**
    * Every file, by id. In SQL: `SELECT * FROM sealdb_files`.
    *
    * @example
@@ -248,6 +277,12 @@ export class Files {
     await this.#shelf.keep(id, number, verified)
     return plaintext
   }
+}
+
+/** The last chunk, and others by chance. */
+function sampled(count: number, random: Uint8Array): ReadonlySet<number> {
+  const view = new DataView(random.buffer, random.byteOffset)
+  return new Set([count - 1, ...Array.from({ length: SAMPLES - 1 }, (_, i) => view.getUint32(4 * i) % count)])
 }
 
 function toInfo({ id, name, type, length, creator, version }: FileView, whole: ReadonlySet<string>): FileInfo {

@@ -37,6 +37,8 @@ test('a photo goes from one member to another, byte for byte, and is gone after 
     const { code, err } = await run(argv)
     expect([argv, code, err]).toEqual([argv, 2, expect.stringContaining(message)])
   }
+  expect(JSON.parse(await fine(['file', 'release', 'harbour.jpg', '--store', bob, '--json']))).toMatchObject({ released: id })
+  expect(JSON.parse(await fine(['file', 'ls', '--store', bob, '--json']))).toMatchObject([{ id, local: '' }])
   const refused = await run(['file', 'rm', id, '--store', bob])
   expect([refused.code, refused.err]).toEqual([3, expect.stringContaining('role')])
   await fine(['file', 'rm', 'harbour.jpg', '--store', ada])

@@ -11,7 +11,7 @@ import { poll, sampleBytes } from './support.js'
 
 const CONTENT = sampleBytes(200_000)
 const filesOf = (space: Space, seed: string): ReturnType<typeof openFiles> => openFiles(space, {
-  random: optionsOf(seed).random, onLanded: () => undefined, carried: () => Promise.resolve(), source: () => Promise.reject(new SealError('unavailable', 'Nobody else has it.')),
+  random: optionsOf(seed).random, onLanded: () => undefined, carried: () => Promise.resolve(), holds: () => Promise.resolve(() => false), source: () => Promise.reject(new SealError('unavailable', 'Nobody else has it.')),
 })
 
 /** A space with a file in it. */

@@ -14,7 +14,7 @@ const store = await fileStore(path).open()
 const options = optionsOf(seed)
 const space = founded && store.get('head') ? await openSpace(store, options) : await createSpace(store, options)
 const { files, entries } = openFiles(space, {
-  random: options.random, onLanded: () => undefined, carried: () => Promise.resolve(),
+  random: options.random, onLanded: () => undefined, carried: () => Promise.resolve(), holds: () => Promise.resolve(() => false),
   source: () => Promise.reject(new SealError('unavailable', 'Nobody else has it.')),
 })
 space.on('change', () => entries.afterChange())

@@ -52,7 +52,7 @@ it(`kill −9 while files are put and deleted, ${KILLS} times: what was acknowle
     }
     const store = await fileStore(path).open()
     const space = await openSpace(store, optionsOf(`inspect ${life}`))
-    const { files, entries } = openFiles(space, { random: (n) => new Uint8Array(n), onLanded: () => undefined, carried: () => Promise.resolve(), source: () => Promise.reject(new SealError('unavailable', 'Nobody else has it.')) })
+    const { files, entries } = openFiles(space, { random: (n) => new Uint8Array(n), onLanded: () => undefined, carried: () => Promise.resolve(), holds: () => Promise.resolve(() => false), source: () => Promise.reject(new SealError('unavailable', 'Nobody else has it.')) })
     entries.afterChange()
     await entries.settled()
     await poll(() => store.names('secret/file/').length).toBe(0)

@@ -146,7 +146,7 @@ describe('two members', () => {
     await (await logIn(relay.store, ada.space.id)).chunks.remove(id)
     const { FileTransfer } = await import('../../net/files.js')
     const { openFiles } = await import('../../engine/space/open-files.js')
-    const { entries } = openFiles(bob.space.engine, { random: (n) => new Uint8Array(n), source: () => Promise.reject(new Error('none')), onLanded: () => undefined, carried: () => Promise.resolve() })
+    const { entries } = openFiles(bob.space.engine, { random: (n) => new Uint8Array(n), source: () => Promise.reject(new Error('none')), onLanded: () => undefined, carried: () => Promise.resolve(), holds: () => Promise.resolve(() => false) })
     const { rpc, name, nonce } = await greet(relay.dial, 'memory:', bob.space.id)
     await rpc.call({ kind: 'auth', ...bob.space.engine.signChallenge(name, nonce) }, 'welcome')
     const transfer = new FileTransfer({ holder: entries, rpc: () => rpc, othersAfter: 1 })

@@ -1,4 +1,4 @@
-/** `sealdb file`: put, get, list and delete files of a space. */
+/** `sealdb file`: put, get, list, release and delete files of a space. */
 import type { FileInfo, SealedSpace } from 'sealdb'
 import { createReadStream, createWriteStream, rmSync } from 'node:fs'
 import { basename } from 'node:path'
@@ -8,15 +8,16 @@ import { oneOf, requiredArg, text, type Command, type Invocation } from '../comm
 import { createFile, inputStat } from '../files.js'
 import { STORE, withSpace } from '../spaces.js'
 
-const ACTIONS = ['put', 'get', 'ls', 'rm'] as const
+const ACTIONS = ['put', 'get', 'ls', 'release', 'rm'] as const
 
 export const file: Command = {
   name: 'file',
   args: 'ACTION [FILE|ID]',
-  summary: 'put, get, list and delete files of a space',
+  summary: 'put, get, list, release and delete files of a space',
   details: `  sealdb file put photo.jpg --type image/jpeg    seals it, and brings it to the relay
   sealdb file ls                                 id, name, type, length; whether it is on this device
   sealdb file get ID -o photo.jpg                verified, never over something that is there
+  sealdb file release ID                         its content off this device, if the relay has it
   sealdb file rm ID                              for whoever put it, and admins
 ID may be shortened, or be a name that one file has.`,
   options: {
@@ -32,7 +33,7 @@ ID may be shortened, or be a name that one file has.`,
   },
 }
 
-const RUN: Readonly<Record<(typeof ACTIONS)[number], (space: SealedSpace, invocation: Invocation, what: string) => Promise<number>>> = { put, get, ls, rm }
+const RUN: Readonly<Record<(typeof ACTIONS)[number], (space: SealedSpace, invocation: Invocation, what: string) => Promise<number>>> = { put, get, ls, release, rm }
 
 async function put(space: SealedSpace, invocation: Invocation, path: string): Promise<number> {
   const { size } = inputStat(path)
@@ -66,6 +67,13 @@ async function get(space: SealedSpace, invocation: Invocation, which: string): P
 
 async function ls(space: SealedSpace, { output }: Invocation): Promise<number> {
   output.table((await space.files.list()).map(({ id, name, type, length, author, local }) => ({ id, name: name ?? '', type: type ?? '', length, author, local: local ? 'yes' : '' })))
+  return 0
+}
+
+async function release(space: SealedSpace, invocation: Invocation, which: string): Promise<number> {
+  const { id, name } = await find(space, which)
+  await space.files.release(id)
+  invocation.output.object({ released: id, name: name ?? '' })
   return 0
 }
 
