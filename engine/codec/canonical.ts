@@ -222,9 +222,9 @@ export class Reader {
   }
 
   bool(): boolean {
-    const value = this.u8()
-    if (value > 1) throw this.bad('Expected a boolean, 0 or 1', { found: value })
-    return value === 1
+    const found = this.u8()
+    if (found > 1) throw this.bad('Expected a boolean, 0 or 1', { found })
+    return found === 1
   }
 
   /** A minimal varint, at most `max`. */
@@ -295,10 +295,8 @@ export class Reader {
   text(max: number): string {
     const length = this.varint(max)
     if (length > this.limit - this.cursor) throw this.truncated(length)
-    if (length <= SHORT_READ) {
-      const ascii = this.shortAscii(length)
-      if (ascii !== undefined) return ascii
-    }
+    const ascii = length <= SHORT_READ ? this.shortAscii(length) : undefined
+    if (ascii !== undefined) return ascii
     const bytes = this.fixed(length)
     try {
       return decodeUtf8(bytes)
@@ -311,12 +309,17 @@ export class Reader {
     return this.bool() ? read(this) : undefined
   }
 
-  /** At most `max` items of at least `minLength` bytes each; the count is compared with what remains before the array is made. */
-  list<T>(max: number, read: (reader: this) => T, minLength = 1): T[] {
+  /** How many items of a list follow, as `list` checks it. */
+  count(max: number, minLength = 1): number {
     const count = this.varint(max)
     if (count * minLength > this.limit - this.cursor) throw this.truncated(count * minLength)
+    return count
+  }
+
+  /** At most `max` items of at least `minLength` bytes each; the count is compared with what remains before the array is made. */
+  list<T>(max: number, read: (reader: this) => T, minLength = 1): T[] {
     const items: T[] = []
-    for (let i = 0; i < count; i++) items.push(read(this))
+    for (let left = this.count(max, minLength); left > 0; left--) items.push(read(this))
     return items
   }
 
@@ -357,11 +360,8 @@ export class Reader {
   }
 
   private truncated(needed: number): SealError {
-    return new SealError('bad-encoding', `Expected ${needed} more bytes, found ${this.limit - this.cursor}, at offset ${this.cursor}.`, {
-      offset: this.cursor,
-      needed,
-      remaining: this.limit - this.cursor,
-    })
+    const { offset, remaining } = this
+    return new SealError('bad-encoding', `Expected ${needed} more bytes, found ${remaining}, at offset ${offset}.`, { offset, needed, remaining })
   }
 }
 

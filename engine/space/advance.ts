@@ -11,7 +11,8 @@ import type { DeviceWatch } from './device-watch.js'
 import { PROTOCOL_VERSION } from './entry.js'
 import type { RelayStatement } from './evidence.js'
 import type { Followed, HeldState } from './follower.js'
-import { isSameRelay, protocolVersion } from './ops/space.js'
+import { someOp, type Ops } from './ops/encoded.js'
+import { isSameRelay, protocolVersion, type RelayRecord } from './ops/space.js'
 import { isFileEntry, type Landing, type OutboxChange, type Puts } from './outbox.js'
 import type { Pending } from './pending.js'
 import { encodeHead, NAMES } from './persist.js'
@@ -121,7 +122,7 @@ export class Advance {
   /** Whom the space has left has no say in what comes after that: their note is for the entry that moved it, at most. */
   #refuseBeyondMove(verdicts: readonly Followed[]): void {
     const { relay, head } = this.#core
-    const moved = verdicts.findIndex(({ entry }) => entry?.ops.some((op) => op.op === 'relay' && !isSameRelay(op.relay, relay)))
+    const moved = verdicts.findIndex(({ entry }) => entry !== undefined && movesAway(entry.ops, relay))
     if (moved >= 0 && moved < verdicts.length - 1) {
       throw new SealError('bad-checkpoint', 'The relay has signed for entries after the one that moved the space to another relay.', { size: head.size + verdicts.length, moved: head.size + moved })
     }
@@ -225,6 +226,11 @@ export class Advance {
     pending.settle(state)
     this.#core.events.emit('settle', { hash: pending.hash, state: pending.state })
   }
+}
+
+/** It has ops that set another relay. */
+function movesAway(ops: Ops, relay: RelayRecord | undefined): boolean {
+  return someOp(ops, (op) => op === 'relay') && [...ops].some((op) => op.op === 'relay' && !isSameRelay(op.relay, relay))
 }
 
 type Refusal = Exclude<Verdict, { kind: 'applied' }>

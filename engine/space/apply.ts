@@ -14,7 +14,8 @@ import { pointerKey, protocolKey, ringKey } from '../state/keys.js'
 import { atLeast, decodePointer, encodePointer, type Pointer } from '../state/roster.js'
 import { decodeRecord, entryHash, PROTOCOL_VERSION, spaceIdOf, verifyEntry, type Decoded, type Entry } from './entry.js'
 import { Facts } from './facts.js'
-import { opCodec } from './ops/index.js'
+import { codecAt, everyOp } from './ops/encoded.js'
+import { opCodec, type Op } from './ops/index.js'
 import { isRowOp } from './ops/row.js'
 import { encodeProtocol } from './ops/space.js'
 import { EntryRun } from './run.js'
@@ -62,7 +63,7 @@ export function applyWith(env: ApplyEnv, state: SpaceState, record: Uint8Array, 
   const head = headOf(env, state)
   const { verdict, entry, ...outcome } = judge(env, state, facts, head, record, hash, rule)
   const tree = outcome.tree ?? state.tree.apply(EditBatch.of([ringEdit(env, head)]))
-  const next = { tree, log: appendLeaf(env.crypto, state.log, hash), facts: entry === undefined || entry.ops.every(isRowOp) ? facts : new Facts() }
+  const next = { tree, log: appendLeaf(env.crypto, state.log, hash), facts: entry === undefined || everyOp(entry.ops, isRowOp) ? facts : new Facts() }
   return entry === undefined ? { state: next, verdict, hash } : { state: next, verdict, hash, entry }
 }
 
@@ -126,8 +127,8 @@ function refuse(env: ApplyEnv, tree: StateView, facts: Facts, head: Head, entry:
   if (!isKnownHead(env, tree, head, entry.base)) return { code: 'base' }
   if (pointer.rejected && pointer.index >= entry.base.size) return { code: 'chain' }
   if (entry.epoch !== currentEpoch(tree, facts, head)) return { code: 'epoch' }
-  for (const [op, x] of entry.ops.entries()) {
-    const { role } = opCodec(x)
+  for (let op = 0; op < entry.ops.length; op++) {
+    const role = codecAt(entry.ops, op)?.role
     if (role !== undefined && !atLeast(author.role, role)) return { code: 'role', op, detail: role }
   }
   for (const read of entry.reads) if (!equalBytes(tree.subtreeRoot(read.prefix), read.root)) return { code: 'conflict', detail: 'reads' }
@@ -137,9 +138,10 @@ function refuse(env: ApplyEnv, tree: StateView, facts: Facts, head: Head, entry:
 /** Ops run in sequence, each seeing the ones before; the first that refuses refuses all. */
 function runOps(run: EntryRun, entry: Entry): Refusal | undefined {
   try {
-    for (const [index, op] of entry.ops.entries()) {
-      run.op = index
+    run.op = 0
+    for (const op of entry.ops) {
       opCodec(op).apply(run, op)
+      run.op++
     }
     run.checkEnd()
     return undefined
@@ -154,7 +156,7 @@ function runOps(run: EntryRun, entry: Entry): Refusal | undefined {
 /** A genesis or join: no device and no pointer yet, so whatever fails, it is ignored. */
 function admit(env: ApplyEnv, state: SpaceState, facts: Facts, head: Head, decoded: Extract<Decoded, { kind: 'entry' }>, hash: Uint8Array, rule: SignatureRule): Outcome {
   const { entry } = decoded
-  const op = entry.ops[0] as Entry['ops'][number]
+  const op = entry.ops.at(0) as Op
   const key = opCodec(op).selfSigned?.(op)
   if (key === undefined || !rule(() => verifyEntry(env.crypto, decoded, key), false, key)) return ignored('signature')
   if (entry.devicePrev.some((byte) => byte !== 0)) return ignored('device-prev')
@@ -175,7 +177,7 @@ function admit(env: ApplyEnv, state: SpaceState, facts: Facts, head: Head, decod
 
 /** The genesis is the entry whose hash the space's id is. */
 function isOfSpace(env: ApplyEnv, entry: Entry, record: Uint8Array): boolean {
-  if (entry.ops[0]?.op !== 'genesis') return equalBytes(entry.spaceId, env.spaceId)
+  if (codecAt(entry.ops, 0)?.name !== 'genesis') return equalBytes(entry.spaceId, env.spaceId)
   return entry.spaceId.every((byte) => byte === 0) && equalBytes(spaceIdOf(env.crypto, record), env.spaceId)
 }
 

@@ -2,18 +2,21 @@
  * From a draft to a signed record: the author's half of PROTOCOL.md §6 and §8. Randomness and time come in from outside; nothing here decides
  * anything: whether the record is any good, `apply` says.
  */
-import { compareBytes, concatBytes } from '../codec/bytes.js'
+import { concatBytes } from '../codec/bytes.js'
 import { encodeTuplePrefix } from '../codec/tuple.js'
 import { type SqlValue } from '../codec/value.js'
 import { type Signer } from '../crypto/provider.js'
 import { SealError } from '../errors.js'
+import { MAX_OPS } from '../limits.js'
 import { metaOf } from '../group/roster.js'
 import { type ApplyEnv, type StateReader } from '../state/context.js'
-import { generationPrefix, indexPrefix, KEY_KIND, keyId, objectKey, prefixEnd, ROW_PREFIX_LENGTH, rowPrefix, rowStateKey } from '../state/keys.js'
+import { generationPrefix, indexPrefix, KEY_KIND, keyId, objectKey, prefixEnd, ROW_PREFIX_LENGTH, rowPrefix, rowStateKey, TOKEN_LENGTH } from '../state/keys.js'
 import { atLeast, type MemberRole } from '../state/roster.js'
 import { olderGeneration } from './blinded.js'
 import { decodeObject, decodeObjectOf, type ObjectRecord } from './catalog.js'
 import { signEntry, type ReadClaim } from './entry.js'
+import { KeyList } from './key-list.js'
+import { collectOps, type Ops, tooMany } from './ops/encoded.js'
 import { type Op } from './ops/index.js'
 import { type PutRowOp, type ResealRowOp } from './ops/row.js'
 import { decodeRow, type IndexToken, type RowRecord } from './row-record.js'
@@ -49,11 +52,17 @@ export interface Authorship {
 /** Canonical ops and declared reads of a draft. Throws `no-secret`, `key-too-long`, `bad-value`, `bad-argument`. */
 export function buildDraft(bench: Workbench, draft: Draft): { readonly ops: readonly Op[]; readonly reads: readonly ReadClaim[]; readonly epoch: number } {
   const builder = new DraftBuilder(bench, draft)
-  return { ops: builder.ops(), reads: builder.reads(), epoch: builder.epoch }
+  return { ops: [...builder.ops()], reads: builder.reads(), epoch: builder.epoch }
+}
+
+/** The same, to be signed: many ops are encoded one by one as they are made. */
+export function encodeDraft(bench: Workbench, draft: Draft): { readonly ops: Ops; readonly reads: readonly ReadClaim[] } {
+  const builder = new DraftBuilder(bench, draft)
+  return { ops: collectOps(builder.ops(), draft.catalog.length + draft.rows.length), reads: builder.reads() }
 }
 
 /** The signed record. */
-export function buildRecord(env: ApplyEnv, by: Authorship, ops: readonly Op[], reads: readonly ReadClaim[] = []): Uint8Array {
+export function buildRecord(env: ApplyEnv, by: Authorship, ops: Ops, reads: readonly ReadClaim[] = []): Uint8Array {
   const { base, device, devicePrev, epoch, time } = by
   return signEntry({ spaceId: env.spaceId, base, device, devicePrev, epoch, time, adopted: by.adopted ?? false, reads, ops }, by.signer)
 }
@@ -80,6 +89,8 @@ export class DraftBuilder {
   private readonly tables = new Map<number, Table>()
   /** Keys of the older generation that what is written must not have under it (PROTOCOL.md §8.6), by the prefix that holds them all. */
   private readonly olderKeys = new Map<string, { readonly prefix: Uint8Array; readonly keys: Uint8Array[] }>()
+  /** Rows that ops so far write, while two generations are alive. */
+  private readonly written = new Set<string>()
   private readonly nonce: () => Uint8Array
 
   constructor(bench: Workbench, draft: Draft) {
@@ -92,27 +103,35 @@ export class DraftBuilder {
     this.nonce = bench.nonce ?? nonceSource(bench.random)
   }
 
-  ops(): Op[] {
-    const ops: Op[] = []
+  /** To be gone through once, and then `reads`. */
+  *ops(): Generator<Op, void, undefined> {
+    const { catalog, rows } = this.draft
+    if (catalog.length + rows.length > MAX_OPS) throw tooMany(catalog.length + rows.length)
     const grown: number[] = []
-    for (const change of this.draft.catalog) {
+    for (const change of catalog) {
       if (change.kind === 'replace' && this.gainsIndex(change.object)) grown.push(change.object.id)
-      ops.push(this.catalogOp(change))
+      yield this.catalogOp(change)
     }
-    for (const [table, changes] of runsOf(this.draft.rows)) for (const op of this.rowOps(table, changes)) ops.push(op)
-    for (const table of new Set(grown)) ops.push(...this.backfill(table))
-    this.checkOlder(ops)
-    return ops
+    for (const [table, changes] of runsOf(rows)) yield* this.noted(this.rowOps(table, changes))
+    for (const table of new Set(grown)) yield* this.noted(this.backfill(table))
+    this.checkOlder()
+  }
+
+  private *noted(ops: Iterable<Op>): Iterable<Op> {
+    if (olderGeneration(this.bench.state, { generation: this.generation }) === undefined) return yield* ops
+    for (const op of ops) {
+      if ('rowKey' in op) this.written.add(`${op.table}/${String(op.rowKey)}`)
+      yield op
+    }
   }
 
   /** What the verdict can't see: a unique value that a row which the draft leaves alone has under the older generation. */
-  private checkOlder(ops: readonly Op[]): void {
+  private checkOlder(): void {
     if (this.olderKeys.size === 0) return
-    const written = new Set(ops.map((op) => ('rowKey' in op ? `${op.table}/${String(op.rowKey)}` : '')))
     for (const { keys } of this.olderKeys.values()) {
       for (const key of keys) {
         const holder = key[0] === KEY_KIND.index ? this.bench.state.get(key) : undefined
-        if (holder === undefined || written.has(`${keyId(key)}/${String(holder)}`)) continue
+        if (holder === undefined || this.written.has(`${keyId(key)}/${String(holder)}`)) continue
         throw new SealError('rejected', 'The space refuses this: conflict (unique).', { kind: 'rejected', code: 'conflict', detail: 'unique' })
       }
     }
@@ -160,32 +179,37 @@ export class DraftBuilder {
   /** Of changes of one table: their tokens and their seals are made by fours. */
   private *rowOps(id: number, changes: readonly RowChange[]): IterableIterator<Op> {
     const table = this.table(id)
-    const { shape, generation, older } = table
+    const { shape } = table
     if (changes.length === 1) return yield this.rowOp(id, table, changes[0] as RowChange)
-    const rowKeys = older === undefined
-      ? this.sealer.rowKeys(id, shape, generation, changes.map(({ key }) => key))
-      : changes.map(({ key, kind }) => this.rowKeyOf(id, table, key, kind === 'insert'))
+    const keys = this.rowKeysOf(id, table, changes)
     // In the order of their keys, the tree is read and written from one end to the other. Policies may look at what comes before.
     const guarded = shape.policies.length > 0 || (table.record?.table?.policies.length ?? 0) > 0
-    const order = guarded ? [...changes.keys()] : inKeyOrder(rowKeys)
+    const order = guarded ? Uint32Array.from(changes.keys()) : keys.inOrder()
     for (let from = 0; from < order.length; from += SEALED_AT_ONCE) {
-      const some = order.slice(from, from + SEALED_AT_ONCE)
-      const contents = some.map((i) => {
+      const rows = Array.from(order.subarray(from, from + SEALED_AT_ONCE), (i) => {
         const change = changes[i] as RowChange
-        return change.kind === 'delete' ? undefined : this.contentOf(shape, change)
+        return { change, rowKey: keys.at(i), content: change.kind === 'delete' ? undefined : this.contentOf(shape, change) }
       })
-      const sealed = this.sealer.sealRows(id, this.epoch, this.bench.device, this.nonce, some.flatMap((i, at) => {
-        const content = contents[at]
-        return content === undefined ? [] : [{ rowKey: rowKeys[i] as Uint8Array, content }]
-      }))
+      const sealed = this.sealer.sealRows(id, this.epoch, this.bench.device, this.nonce, rows.filter(isPut))
       let put = 0
-      for (const [at, i] of some.entries()) {
-        const change = changes[i] as RowChange
-        const rowKey = rowKeys[i] as Uint8Array
-        if (change.kind === 'delete') yield { op: 'delete', table: id, rowKey }
-        else yield { op: change.kind, table: id, rowKey, plain: change.row.plain, tokens: this.tokensToPut(id, table, contents[at] as RowContent), sealed: sealed[put++] as Uint8Array }
+      for (const row of rows) {
+        const { change, rowKey } = row
+        if (change.kind === 'delete' || !isPut(row)) yield { op: 'delete', table: id, rowKey }
+        else yield { op: change.kind, table: id, rowKey, plain: change.row.plain, tokens: this.tokensToPut(id, table, row.content), sealed: sealed[put++] as Uint8Array }
       }
     }
+  }
+
+  private rowKeysOf(id: number, table: Table, changes: readonly RowChange[]): KeyList {
+    const { shape, generation, older } = table
+    const keys = new KeyList(TOKEN_LENGTH * changes.length)
+    if (older !== undefined) for (const { key, kind } of changes) keys.add(this.rowKeyOf(id, table, key, kind === 'insert'))
+    else {
+      for (let from = 0; from < changes.length; from += SEALED_AT_ONCE) {
+        for (const key of this.sealer.rowKeys(id, shape, generation, changes.slice(from, from + SEALED_AT_ONCE).map((change) => change.key))) keys.add(key)
+      }
+    }
+    return keys
   }
 
   private rowOp(id: number, table: Table, change: RowChange): Op {
@@ -340,10 +364,8 @@ function* runsOf(changes: readonly RowChange[]): IterableIterator<readonly [tabl
   }
 }
 
-/** Places of keys as they are sorted. Most differ in their first bytes, after that of the generation. */
-function inKeyOrder(keys: readonly Uint8Array[]): number[] {
-  const heads = keys.map((key) => (((key[0] ?? 0) << 24) | ((key[1] ?? 0) << 16) | ((key[2] ?? 0) << 8) | (key[3] ?? 0)) >>> 0)
-  return [...keys.keys()].sort((a, b) => (heads[a] as number) - (heads[b] as number) || compareBytes(keys[a] as Uint8Array, keys[b] as Uint8Array))
+function isPut<T extends { readonly content: RowContent | undefined }>(row: T): row is T & { readonly content: RowContent } {
+  return row.content !== undefined
 }
 
 function blindValues(shape: TableShape, row: RowImage): RowContent['blind'] {

@@ -12,10 +12,10 @@ import { hashLabelled, labelPrefix, LABELS } from '../crypto/labels.js'
 import { type Sha256, type Signatures, type Signer } from '../crypto/provider.js'
 import { verifySignature } from '../crypto/sign.js'
 import { SealError, isSealError } from '../errors.js'
-import { MAX_ENTRY_LENGTH, MAX_KEY_LENGTH, MAX_OPS, MAX_READS } from '../limits.js'
+import { MAX_ENTRY_LENGTH, MAX_KEY_LENGTH, MAX_READS } from '../limits.js'
 import { leafHash } from '../log/merkle.js'
 import { MAX_ID } from '../state/keys.js'
-import { opCodec, readOp, writeOp, type Op } from './ops/index.js'
+import { codecAt, EncodedOps, type Ops, readOps, writeOps } from './ops/encoded.js'
 import { type Head } from './types.js'
 
 export const PROTOCOL_VERSION = 1
@@ -39,7 +39,7 @@ export interface Entry {
   /** The author adopted `base` on others' word instead of computing it: it vouches for nothing. */
   readonly adopted: boolean
   readonly reads: readonly ReadClaim[]
-  readonly ops: readonly Op[]
+  readonly ops: Ops
 }
 
 /** What a record is, before anything is known of the space. */
@@ -49,8 +49,6 @@ export type Decoded =
 
 const ADOPTED = 1
 const HASH = 32
-/** Tag, and one byte at least. */
-const MIN_OP_LENGTH = 1
 
 export function encodeEntry(entry: Entry): Uint8Array {
   const w = writerFor(entry)
@@ -65,6 +63,7 @@ const SMALL_LENGTH = 1 << 16
 
 function writerFor({ ops }: Entry): Writer {
   // Ten thousand rows at once: growing there step by step would copy them several times.
+  if (ops instanceof EncodedOps) return new Writer(1_024 + ops.bytes.length)
   if (ops.length > SMALL_OPS) return new Writer(1_024 + 384 * ops.length)
   if (small.length > SMALL_LENGTH) small = new Writer(4_096)
   return small.reset()
@@ -76,7 +75,7 @@ function writeEntry(w: Writer, entry: Entry): void {
   w.varint(entry.device).fixed(entry.devicePrev, HASH)
   w.varint(entry.epoch).varint(entry.time).u8(entry.adopted ? ADOPTED : 0)
   w.list(entry.reads, MAX_READS, (x, read) => x.bytes(read.prefix, MAX_KEY_LENGTH).fixed(read.root, HASH))
-  w.list(entry.ops, MAX_OPS, writeOp)
+  writeOps(w, entry.ops)
 }
 
 /** Never throws for any bytes. The entry's arrays are views into `record`. */
@@ -88,7 +87,7 @@ export function decodeRecord(record: Uint8Array): Decoded {
   const length = record.length - SIGNATURE_LENGTH
   try {
     const r = new Reader(record, 1, length)
-    const entry = readEntry(r)
+    const entry = readEntry(r, record)
     r.end()
     return { kind: 'entry', entry, signed: record.subarray(0, length), signature: record.subarray(length) }
   } catch (error) {
@@ -135,22 +134,22 @@ function readHeader(r: Reader): Pick<Entry, 'spaceId' | 'base' | 'device' | 'dev
   return { spaceId, base, device: r.varint(MAX_ID), devicePrev: r.fixed(HASH) }
 }
 
-function readEntry(r: Reader): Entry {
+function readEntry(r: Reader, record: Uint8Array): Entry {
   const { spaceId, base, device, devicePrev } = readHeader(r)
   const epoch = r.varint(MAX_ID)
   const time = r.varint()
   const flags = r.u8()
   if (flags > ADOPTED) throw r.bad('Expected known flags', { flags })
   const reads = r.list(MAX_READS, (x) => ({ prefix: x.bytes(MAX_KEY_LENGTH), root: x.fixed(HASH) }), HASH + 1)
-  const ops = r.list(MAX_OPS, readOp, MIN_OP_LENGTH)
+  const ops = readOps(r, record)
   checkAuthorship(r, device, ops)
   return { spaceId, base, device, devicePrev, epoch, time, adopted: flags === ADOPTED, reads, ops }
 }
 
 /** An entry without an author is one op that carries its signer's key; no other entry has such an op. */
-function checkAuthorship(r: Reader, device: number, ops: readonly Op[]): void {
+function checkAuthorship(r: Reader, device: number, ops: Ops): void {
   if (device === 0 ? ops.length !== 1 : ops.length === 0) throw r.bad('Expected an op')
-  for (const op of ops) if ((opCodec(op).selfSigned === undefined) === (device === 0)) throw r.bad('Expected an author unless an op signs for itself')
+  for (let i = 0; i < ops.length; i++) if ((codecAt(ops, i)?.selfSigned === undefined) === (device === 0)) throw r.bad('Expected an author unless an op signs for itself')
 }
 
 /** The record of an entry. Throws `too-large` if no log takes it. */
@@ -181,5 +180,5 @@ export function spaceIdOf(crypto: Sha256, genesis: Uint8Array): Uint8Array {
 
 /** The genesis, and nothing else, is signed under a label of its own. */
 function entryLabel(entry: Entry): typeof LABELS.genesis | typeof LABELS.entry {
-  return entry.ops[0]?.op === 'genesis' ? LABELS.genesis : LABELS.entry
+  return codecAt(entry.ops, 0)?.name === 'genesis' ? LABELS.genesis : LABELS.entry
 }

@@ -171,7 +171,7 @@ export class FileEntries {
 /** Entries on files have one op. */
 function doingOf(record: Uint8Array): Doing | undefined {
   const decoded = decodeRecord(record)
-  const op = decoded.kind === 'entry' ? decoded.entry.ops[0] : undefined
+  const op = decoded.kind === 'entry' ? decoded.entry.ops.at(0) : undefined
   if (op?.op === 'file.put') return { kind: 'put', id: op.id.slice() }
   return op?.op === 'file.delete' ? { kind: 'delete', id: op.id.slice() } : undefined
 }

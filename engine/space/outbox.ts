@@ -13,6 +13,7 @@ import { equalBytes } from '../codec/bytes.js'
 import type { Sha256 } from '../crypto/provider.js'
 import type { Batch, Store } from '../store/store.js'
 import { decodeRecord, entryHash } from './entry.js'
+import { everyOp } from './ops/encoded.js'
 import type { Op } from './ops/index.js'
 import { Pending } from './pending.js'
 import { decodeOutboxItem, decodeRefusedItem, encodeOutboxItem, encodeRefusedItem, NAMES, outboxName, refusedName, type RefusedItem } from './persist.js'
@@ -198,11 +199,11 @@ const DRAFT_OPS: ReadonlySet<Op['op']> = new Set(['insert', 'update', 'delete', 
 /** Written by `commit`, so that there is somebody to execute it again. Who wrote an act of the group is told by its promise. */
 export function isDraft(record: Uint8Array): boolean {
   const decoded = decodeRecord(record)
-  return decoded.kind === 'entry' && decoded.entry.ops.every(({ op }) => DRAFT_OPS.has(op))
+  return decoded.kind === 'entry' && everyOp(decoded.entry.ops, (op) => DRAFT_OPS.has(op))
 }
 
 /** Whoever wrote it sees to it: file-entries.ts. */
 export function isFileEntry(record: Uint8Array): boolean {
   const decoded = decodeRecord(record)
-  return decoded.kind === 'entry' && decoded.entry.ops.every(({ op }) => op === 'file.put' || op === 'file.delete')
+  return decoded.kind === 'entry' && everyOp(decoded.entry.ops, (op) => op === 'file.put' || op === 'file.delete')
 }

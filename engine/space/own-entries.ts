@@ -11,10 +11,11 @@ import { pointerKey } from '../state/keys.js'
 import { decodePointer } from '../state/roster.js'
 import type { Advance } from './advance.js'
 import { apply, type Applied, headOf } from './apply.js'
-import { buildDraft, buildRecord } from './build.js'
+import { buildRecord, encodeDraft } from './build.js'
 import type { SpaceCore } from './core.js'
 import type { ReadClaim } from './entry.js'
 import type { HeldState } from './follower.js'
+import { everyOp, type Ops } from './ops/encoded.js'
 import type { Op } from './ops/index.js'
 import { isRowOp } from './ops/row.js'
 import type { Puts } from './outbox.js'
@@ -40,7 +41,7 @@ export class OwnEntries {
       const { role } = core.me
       if (role === undefined) throw readOnly('removed')
       const bench = { env: core.env, state: core.views.current.held.tree, device: core.device, role, secrets: core.keyring, random: core.options.random, nonce: core.nonce, sealer: core.sealer }
-      const { ops, reads } = await core.within(() => buildDraft(bench, draft))
+      const { ops, reads } = await core.within(() => encodeDraft(bench, draft))
       return this.#write(ops, reads, draft.replay)
     })
   }
@@ -87,11 +88,11 @@ export class OwnEntries {
     })
   }
 
-  async #write(ops: readonly Op[], reads: readonly ReadClaim[], replay: Uint8Array | undefined, withKeyring = false): Promise<Committed> {
+  async #write(ops: Ops, reads: readonly ReadClaim[], replay: Uint8Array | undefined, withKeyring = false): Promise<Committed> {
     const { standing, env, views, outbox, keyring, relay } = this.#core
     standing.mustWrite()
     // Ops on rows leave group, epochs, relay and protocol as they were: nothing of those need be looked at again.
-    const rowsAlone = ops.every(isRowOp)
+    const rowsAlone = everyOp(ops, isRowOp)
     const before = views.current.held
     const { record, applied } = await this.#core.within(() => {
       const signed = this.#sign(ops, reads)
@@ -154,7 +155,7 @@ export class OwnEntries {
     events.emit('change', { verified: false })
   }
 
-  #sign(ops: readonly Op[], reads: readonly ReadClaim[]): Uint8Array {
+  #sign(ops: Ops, reads: readonly ReadClaim[]): Uint8Array {
     const { views, device, env, signer, head, options } = this.#core
     const state = views.current.held.tree
     const pointer = state.get(pointerKey(device))

@@ -11,7 +11,7 @@ import { LiveCounts } from './counts.js'
 import { type SpaceContext, type TableEntry } from './context.js'
 import { type Facts } from './facts.js'
 import { keyName, Overlay } from './overlay.js'
-import { type Op } from './ops/index.js'
+import { codecAt, everyOp, type Ops } from './ops/encoded.js'
 import { isRowOp } from './ops/row.js'
 import { type PolicyWorld } from './policy.js'
 import { type IndexEntry } from './row-record.js'
@@ -25,7 +25,7 @@ export interface RunFacts {
   readonly index: number
   readonly entry: EntryFacts
   readonly author: Author | undefined
-  readonly ops: readonly Op[]
+  readonly ops: Ops
   /** Of the state before. */
   readonly facts: Facts
 }
@@ -43,7 +43,7 @@ export class EntryRun implements SpaceContext {
   /** Set by the op of a self-signed entry. */
   admittedDevice: number | undefined
   private readonly writer: Author | undefined
-  private readonly ops: readonly Op[]
+  private readonly ops: Ops
   /** If no op changes what they say. */
   private readonly facts: Facts | undefined
   private readonly overlay: Overlay
@@ -65,7 +65,7 @@ export class EntryRun implements SpaceContext {
     this.ops = facts.ops
     this.opCount = facts.ops.length
     this.before = state
-    this.facts = facts.ops.every(isRowOp) ? facts.facts : undefined
+    this.facts = everyOp(facts.ops, isRowOp) ? facts.facts : undefined
     this.overlay = new Overlay(state)
     this.counts = new LiveCounts(this.overlay)
     this.world = {
@@ -84,7 +84,7 @@ export class EntryRun implements SpaceContext {
   }
 
   opName(op: number): string | undefined {
-    return this.ops[op]?.op
+    return codecAt(this.ops, op)?.name
   }
 
   get(key: Uint8Array): Uint8Array | undefined {

@@ -119,6 +119,8 @@ export interface OpCodec<T extends { readonly op: string }> {
   write(writer: Writer, op: T): void
   /** Strict; what it returns may view into the input. Throws `bad-encoding` or `too-large`. */
   read(reader: Reader): T
+  /** Passes over what `read` would read, and throws just where that would: for ops that come by the thousand. */
+  skip?(reader: Reader): void
   /** Throws `Reject`, or writes to the context. */
   apply(context: OpContext, op: T): void
 }

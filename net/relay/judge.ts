@@ -25,6 +25,7 @@ import { type Followed, Follower, type HeldState, type SignatureTrust } from '..
 import { LogTree } from '../../engine/log/tree.js'
 import { recordWitness } from '../../engine/space/witness.js'
 import { verifyHandshake } from '../../engine/space/handshake.js'
+import { everyOp } from '../../engine/space/ops/encoded.js'
 import { isRowOp } from '../../engine/space/ops/row.js'
 import { decodeRelay, isSameRelay } from '../../engine/space/ops/space.js'
 import type { Head, Verdict } from '../../engine/space/types.js'
@@ -185,7 +186,7 @@ class FollowerLedger implements Ledger {
 
   joining(record: Uint8Array): Uint8Array | undefined {
     const decoded = decodeRecord(record)
-    const op = decoded.kind === 'entry' ? decoded.entry.ops[0] : undefined
+    const op = decoded.kind === 'entry' ? decoded.entry.ops.at(0) : undefined
     return op?.op === 'join' ? Uint8Array.from(op.signing) : undefined
   }
 
@@ -296,8 +297,8 @@ class FollowerLedger implements Ledger {
   #moved({ entry }: Followed): void {
     if (this.#devices.size > 0) this.#devices.clear()
     if (entry === undefined) return
+    if (everyOp(entry.ops, isRowOp)) return // almost all there are
     for (const each of entry.ops) {
-      if (isRowOp(each)) continue // almost all there are
       const { op } = each
       if (each.op === 'file.delete') this.#deletedFiles.push(each.id.slice())
       if (each.op === 'relay') {

@@ -91,7 +91,7 @@ describe.each(lives.map((life, i) => ({ life, name: `life ${i + 1}` })))('$name'
       } catch {
         ours = 'refused'
       }
-      expect(ours).toEqual(theirs.kind === 'entry' ? theirs.entry.ops.map(({ op }) => op) : 'refused')
+      expect(ours).toEqual(theirs.kind === 'entry' ? [...theirs.entry.ops].map(({ op }) => op) : 'refused')
       expect(leafOf(bytes)).toHaveLength(32)
     }
     expect(spaceIdOf(hex(life.entries[0]!.record)).toString('hex')).toBe(life.spaceId)

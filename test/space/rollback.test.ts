@@ -239,7 +239,7 @@ describe('an acceptance that does not count', () => {
     const { committed } = await ada.acceptRollback(await branchFor(now, ada))
     const record = ada.outbox()[0] as { record: Uint8Array }
     const decoded = decodeRecord(record.record)
-    const op = decoded.kind === 'entry' && decoded.entry.ops[0]
+    const op = decoded.kind === 'entry' && decoded.entry.ops.at(0)
     if (!op || op.op !== 'rollback.accept') throw new Error('no acceptance')
     const other = await rolledBack('parts of another')
     await other.now.deliver(other.ada)

@@ -30,7 +30,7 @@ async function couple(seed: string): Promise<{ ada: Space; bob: Space; relay: Se
 
 function refreshed(record: Uint8Array | undefined): Uint8Array {
   const decoded = decodeRecord(record as Uint8Array)
-  const op = decoded.kind === 'entry' && decoded.entry.ops[0]
+  const op = decoded.kind === 'entry' && decoded.entry.ops.at(0)
   if (!op || op.op !== 'agreement.refresh') throw new Error('no refresh')
   return op.agreement.slice()
 }

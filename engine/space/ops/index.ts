@@ -22,13 +22,14 @@ export type SpaceOp =
 export type Op = SpaceOp | GroupOp
 
 /** One kind of op with its type forgotten: `opCodec(op)` gives back the one that fits. */
-interface AnyCodec {
+export interface AnyCodec {
   readonly tag: number
   readonly name: Op['op']
   readonly role: MemberRole | undefined
   selfSigned?(op: Op): Uint8Array
   write(writer: Writer, op: Op): void
   read(reader: Reader): Op
+  skip?(reader: Reader): void
   apply(context: OpContext & SpaceContext, op: Op): void
 }
 
@@ -55,7 +56,22 @@ export function writeOp(writer: Writer, op: Op): void {
 
 /** Throws `bad-encoding` on an unknown tag. What it returns views into the input. */
 export function readOp(reader: Reader): Op {
-  const codec = byTag.get(reader.u8())
+  return readCodec(reader).read(reader)
+}
+
+/** Passes over an op, as strictly as `readOp`. */
+export function skipOp(reader: Reader): void {
+  const codec = readCodec(reader)
+  if (codec.skip === undefined) codec.read(reader)
+  else codec.skip(reader)
+}
+
+function readCodec(reader: Reader): AnyCodec {
+  const codec = codecOf(reader.u8())
   if (codec === undefined) throw reader.bad('Expected the tag of an op')
-  return codec.read(reader)
+  return codec
+}
+
+export function codecOf(tag: number): AnyCodec | undefined {
+  return byTag.get(tag)
 }

@@ -33,7 +33,7 @@ export interface DeleteRowOp { readonly op: 'delete'; readonly table: number; re
 export interface ResealRowOp { readonly op: 'reseal'; readonly table: number; readonly rowKey: Uint8Array; readonly tokens: readonly IndexToken[]; readonly sealed: Uint8Array }
 
 /** Ops that write rows, what belongs to them, and nothing else. */
-export function isRowOp({ op }: { readonly op: string }): boolean {
+export function isRowOp(op: string): boolean {
   return op === 'insert' || op === 'update' || op === 'delete' || op === 'reseal' || op === 'rekey'
 }
 
@@ -50,8 +50,8 @@ export interface RekeyRowOp {
 /** What a row op's sealed value and its frame may take of a state value. */
 const MAX_ROW_KEY_LENGTH = MAX_KEY_LENGTH - ROW_PREFIX_LENGTH
 
-export const insertRow: SpaceOpCodec<PutRowOp> = { tag: 0x01, name: 'insert', role: 'writer', write: writePut, read: (r) => readPut(r, 'insert'), apply: put }
-export const updateRow: SpaceOpCodec<PutRowOp> = { tag: 0x02, name: 'update', role: 'writer', write: writePut, read: (r) => readPut(r, 'update'), apply: put }
+export const insertRow: SpaceOpCodec<PutRowOp> = { tag: 0x01, name: 'insert', role: 'writer', write: writePut, read: (r) => readPut(r, 'insert'), skip: skipPut, apply: put }
+export const updateRow: SpaceOpCodec<PutRowOp> = { tag: 0x02, name: 'update', role: 'writer', write: writePut, read: (r) => readPut(r, 'update'), skip: skipPut, apply: put }
 
 export const deleteRow: SpaceOpCodec<DeleteRowOp> = {
   tag: 0x03,
@@ -233,4 +233,12 @@ function writePut(w: Writer, op: PutRowOp): void {
 
 function readPut(r: Reader, op: 'insert' | 'update'): PutRowOp {
   return { op, table: r.varint(MAX_ID), rowKey: r.bytes(MAX_ROW_KEY_LENGTH), plain: readPlain(r), tokens: readTokens(r), sealed: r.bytes(MAX_VALUE_LENGTH) }
+}
+
+function skipPut(r: Reader): void {
+  r.varint(MAX_ID)
+  r.skip(r.varint(MAX_ROW_KEY_LENGTH))
+  readPlain(r)
+  readTokens(r)
+  r.skip(r.varint(MAX_VALUE_LENGTH))
 }

@@ -1,0 +1,117 @@
+/**
+ * Many ops, as they are written: each is decoded when it is its turn, and forgotten after it. Ten thousand ops that all live until the last has been applied
+ * cost the collector more than decoding them costs.
+ */
+import { Reader, Writer } from '../../codec/canonical.js'
+import { SealError } from '../../errors.js'
+import { MAX_OPS } from '../../limits.js'
+import { type AnyCodec, codecOf, opCodec, readOp, skipOp, type Op, writeOp } from './index.js'
+
+/** The ops of an entry. */
+export type Ops = readonly Op[] | EncodedOps
+
+/** So few are kept as they are. */
+const FEW = 16
+/** Tag, and one byte at least. */
+const MIN_OP_LENGTH = 1
+
+export class EncodedOps implements Iterable<Op> {
+  /** One op behind the other. */
+  readonly bytes: Uint8Array
+  /** Where each begins. */
+  readonly #starts: readonly number[]
+
+  /** Believed: of `readOps`, or written by `OpWriter`. */
+  constructor(bytes: Uint8Array, starts: readonly number[]) {
+    this.bytes = bytes
+    this.#starts = starts
+  }
+
+  get length(): number {
+    return this.#starts.length
+  }
+
+  at(index: number): Op | undefined {
+    const start = this.#starts[index]
+    return start === undefined ? undefined : readOp(new Reader(this.bytes, start))
+  }
+
+  /** How the op is read and applied: without decoding it. */
+  codecAt(index: number): AnyCodec | undefined {
+    const start = this.#starts[index]
+    return start === undefined ? undefined : codecOf(this.bytes[start] as number)
+  }
+
+  *[Symbol.iterator](): IterableIterator<Op> {
+    for (let i = 0; i < this.#starts.length; i++) yield this.at(i) as Op
+  }
+}
+
+/** Takes ops one by one. Throws what writing them throws, and `too-large` for more than an entry may have. */
+export class OpWriter {
+  readonly #writer: Writer
+  readonly #starts: number[] = []
+
+  /** `expected`: about how many will come. */
+  constructor(expected: number) {
+    // Growing step by step would copy them several times.
+    this.#writer = new Writer(384 * expected)
+  }
+
+  add(op: Op): void {
+    if (this.#starts.length === MAX_OPS) throw tooMany(MAX_OPS + 1)
+    this.#starts.push(this.#writer.length)
+    writeOp(this.#writer, op)
+  }
+
+  /** Nothing may be added afterwards. */
+  finish(): EncodedOps {
+    return new EncodedOps(this.#writer.view(), this.#starts)
+  }
+}
+
+/** What writes the ops that come: as they are, if they are few. */
+export function collectOps(ops: Iterable<Op>, expected: number): Ops {
+  if (expected <= FEW) return [...ops]
+  const writer = new OpWriter(expected)
+  for (const op of ops) writer.add(op)
+  return writer.finish()
+}
+
+export function writeOps(w: Writer, ops: Ops): void {
+  if (ops instanceof EncodedOps) w.varint(ops.length).raw(ops.bytes)
+  else w.list(ops, MAX_OPS, writeOp)
+}
+
+/** Strict. `r` reads `input`, into which views what it returns. */
+export function readOps(r: Reader, input: Uint8Array): Ops {
+  const count = r.count(MAX_OPS, MIN_OP_LENGTH)
+  if (count <= FEW) return Array.from({ length: count }, () => readOp(r))
+  const from = r.offset
+  const starts: number[] = []
+  for (let i = 0; i < count; i++) {
+    starts.push(r.offset - from)
+    skipOp(r)
+  }
+  return new EncodedOps(input.subarray(from, r.offset), starts)
+}
+
+export function tooMany(found: number): SealError {
+  return new SealError('too-large', `Expected an entry of at most ${MAX_OPS} ops, got ${found}.`, { found, max: MAX_OPS })
+}
+
+/** The codec of an op, which says what kind it is. */
+export function codecAt(ops: Ops, index: number): AnyCodec | undefined {
+  if (ops instanceof EncodedOps) return ops.codecAt(index)
+  const op = ops[index]
+  return op && opCodec(op)
+}
+
+export function someOp(ops: Ops, test: (name: Op['op']) => boolean): boolean {
+  for (let i = 0; i < ops.length; i++) if (test((codecAt(ops, i) as AnyCodec).name)) return true
+  return false
+}
+
+export function everyOp(ops: Ops, test: (name: Op['op']) => boolean): boolean {
+  return !someOp(ops, (name) => !test(name))
+}
