@@ -6,11 +6,12 @@ import { equalBytes } from '../codec/bytes.js'
 import { SealError, invariant, isSealError } from '../errors.js'
 import { protocolKey } from '../state/keys.js'
 import { apply, type Applied } from './apply.js'
+import { verifyTogether } from './aside.js'
 import type { SpaceCore } from './core.js'
 import type { DeviceWatch } from './device-watch.js'
 import { PROTOCOL_VERSION } from './entry.js'
 import type { RelayStatement } from './evidence.js'
-import type { Followed, HeldState } from './follower.js'
+import type { Followed, HeldState, SignatureTrust } from './follower.js'
 import { someOp, type Ops } from './ops/encoded.js'
 import { isSameRelay, protocolVersion, type RelayRecord } from './ops/space.js'
 import { isFileEntry, type Landing, type OutboxChange, type Puts } from './outbox.js'
@@ -130,7 +131,9 @@ export class Advance {
 
   #judgeAll(records: readonly Uint8Array[]): Followed[] {
     try {
-      return records.map((record) => this.#judge(record))
+      const { env, follower, outbox, device } = this.#core
+      const trust = verifyTogether(env.crypto, follower.state.tree, records, outbox.pending.length > 0 ? device : undefined)
+      return records.map((record, i) => this.#judge(record, trust[i] ?? 'check'))
     } catch (error) {
       if (isSealError(error, 'unsupported-version')) this.#core.stopAtVersion(Number(error.facts.found))
       throw error
@@ -138,13 +141,13 @@ export class Advance {
   }
 
   /** An entry of ours that comes where it was tried out needs no second trial. */
-  #judge(record: Uint8Array): Followed {
+  #judge(record: Uint8Array, signature: SignatureTrust): Followed {
     const { follower, outbox } = this.#core
     for (const pending of outbox.pending) {
       const applied = pending.outcomeOn(follower.state.log)
       if (applied !== undefined && equalBytes(pending.record, record)) return follower.adopt({ ...applied, state: follower.claim(applied.state) })
     }
-    return follower.follow(record, 'check')
+    return follower.follow(record, signature)
   }
 
   /** Durable now: settle, show, tell. Nothing here may fail. */

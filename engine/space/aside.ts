@@ -1,33 +1,61 @@
 /**
- * Verifying the signatures of entries before the state machine comes to them, side by side on other threads where the platform has any: a relay
- * spends more time on them than on everything else. What comes out is a hint, "good under this key": the state decides whether that key counts.
+ * Verifying the signatures of many entries before the state machine comes to them, together or side by side on other threads: one by one they cost more than everything else. What comes out is a hint,
+ * "good under this key": the state decides whether that key counts, and looks itself where there is none.
  */
-import type { Signatures } from '../crypto/provider.js'
 import { labelled, LABELS } from '../crypto/labels.js'
 import { SIGNATURE_LENGTH } from '../crypto/ed25519-rule.js'
+import type { SignedMessage, Signatures } from '../crypto/provider.js'
+import { FEWEST_TOGETHER, goodTogether } from '../crypto/verify-many.js'
 import type { StateReader } from '../state/context.js'
 import { deviceKey } from '../state/keys.js'
 import { decodeDevice } from '../state/roster.js'
 import { peekRecord } from './entry.js'
 import type { SignatureTrust } from './follower.js'
 
-/** For each record how its signature is to be treated: `check` for those of unknown devices, and those that did not turn out good. */
-export async function verifyAside(crypto: Signatures, tree: StateReader, records: readonly Uint8Array[]): Promise<readonly SignatureTrust[]> {
+/** Records whose signatures are looked at together, at most, before the state machine comes to them: it may learn of devices from each. */
+export const TOGETHER = 128
+
+/** For each record how its signature is to be treated: `check` for those of devices that the state does not know, those of `except`, and those that did not turn out good. Here and now. */
+export function verifyTogether(crypto: Signatures, tree: StateReader, records: readonly Uint8Array[], except?: number): readonly SignatureTrust[] {
+  if (records.length < FEWEST_TOGETHER || crypto.verifyEd25519Batch === undefined) return records.map(() => 'check')
+  return trustIn(claimsOf(tree, records, except), (items) => goodTogether(crypto, items))
+}
+
+/** The same, with a pause every few milliseconds, and on other threads, where there are any, those that are not together. */
+export async function verifyAside(crypto: Signatures, tree: StateReader, records: readonly Uint8Array[], pause?: () => Promise<void>): Promise<readonly SignatureTrust[]> {
+  const claims = claimsOf(tree, records)
+  const together: SignatureTrust[] = []
+  for (let from = 0; from < claims.length; from += TOGETHER) {
+    if (from > 0) await pause?.()
+    together.push(...trustIn(claims.slice(from, from + TOGETHER), (items) => goodTogether(crypto, items)))
+  }
   const { verifyEd25519Aside } = crypto
-  if (verifyEd25519Aside === undefined) return records.map(() => 'check')
+  if (verifyEd25519Aside === undefined) return together
+  return Promise.all(together.map(async (trust, i): Promise<SignatureTrust> => {
+    const claim = claims[i]
+    if (trust !== 'check' || claim === undefined) return trust
+    return (await verifyEd25519Aside(claim.signature, claim.message, claim.publicKey)) ? { goodUnder: claim.publicKey } : 'check'
+  }))
+}
+
+/** What each record's signature is to be held against: the key of the device that it names. */
+function claimsOf(tree: StateReader, records: readonly Uint8Array[], except = 0): readonly (SignedMessage | undefined)[] {
   const keys = new Map<number, Uint8Array | undefined>()
-  const keyOf = (device: number): Uint8Array | undefined => {
+  return records.map((record) => {
+    const device = peekRecord(record)?.device ?? 0
+    if (device === 0 || device === except) return undefined
     if (!keys.has(device)) {
       const bytes = tree.get(deviceKey(device))
       keys.set(device, bytes && decodeDevice(bytes).signing)
     }
-    return keys.get(device)
-  }
-  return Promise.all(records.map(async (record): Promise<SignatureTrust> => {
-    const device = peekRecord(record)?.device ?? 0
-    const goodUnder = device === 0 ? undefined : keyOf(device)
-    if (goodUnder === undefined) return 'check'
+    const publicKey = keys.get(device)
+    if (publicKey === undefined) return undefined
     const end = record.length - SIGNATURE_LENGTH
-    return (await verifyEd25519Aside(record.subarray(end), labelled(LABELS.entry, record.subarray(0, end)), goodUnder)) ? { goodUnder } : 'check'
-  }))
+    return { signature: record.subarray(end), message: labelled(LABELS.entry, record.subarray(0, end)), publicKey }
+  })
+}
+
+function trustIn(claims: readonly (SignedMessage | undefined)[], goodOf: (items: readonly SignedMessage[]) => readonly boolean[]): readonly SignatureTrust[] {
+  const good = goodOf(claims.filter((claim) => claim !== undefined)).values()
+  return claims.map((claim) => (claim !== undefined && good.next().value === true ? { goodUnder: claim.publicKey } : 'check'))
 }

@@ -49,7 +49,7 @@ export async function audit(store: Store, crypto: CryptoProvider, onProgress?: (
   const stored = store.get(NAMES.head)
   const claimed = stored && decodeHead(stored)
   for (let from = 1; from < store.size; from += BATCH) {
-    for (const record of await store.read(from, Math.min(store.size, from + BATCH))) tally.add(follower.follow(record, 'check').verdict)
+    follower.followAll(await store.read(from, Math.min(store.size, from + BATCH)), 'check', ({ verdict }) => tally.add(verdict))
     onProgress?.(follower.head.size, store.size)
   }
   if (claimed && !sameHead(claimed, follower.head)) problems.push(`The stored head (size ${claimed.size}) is not the one its entries lead to (size ${follower.head.size}).`)

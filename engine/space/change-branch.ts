@@ -110,12 +110,11 @@ export class BranchChange {
     try {
       let common = from
       let commonHead = follower.head
-      for (const record of records) {
-        follower.follow(record, 'check')
-        if (common + 1 !== follower.head.size || common >= head.size || !equalBytes(log.leaf(common), live.log.leaf(common))) continue
+      follower.followAll(records, 'check', () => {
+        if (common + 1 !== follower.head.size || common >= head.size || !equalBytes(log.leaf(common), live.log.leaf(common))) return
         common++
         commonHead = follower.head
-      }
+      })
       const { logRoot, stateRoot } = follower.head
       if (!equalBytes(logRoot, statement.logRoot) || !equalBytes(stateRoot, statement.stateRoot)) {
         throw new SealError('bad-checkpoint', `The relay's checkpoint for size ${statement.size} is not the head that its entries lead to.`, { size: statement.size })

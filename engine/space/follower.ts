@@ -13,6 +13,7 @@ import type { ApplyEnv } from '../state/context.js'
 import { StateTree } from '../state/tree.js'
 import type { StateView as TreeView, Version } from '../state/view.js'
 import { type Applied, applyWith, headOf, type SpaceState } from './apply.js'
+import { TOGETHER, verifyTogether } from './aside.js'
 import { type Entry, spaceIdOf } from './entry.js'
 import type { Head, Verdict } from './types.js'
 
@@ -80,6 +81,15 @@ export class Follower {
   /** Take the next record of the log, whatever its verdict. */
   follow(record: Uint8Array, signature: SignatureTrust): Followed {
     return this.adopt(this.judge(record, signature))
+  }
+
+  /** Take the next records, one after the other: their signatures are looked at together, as far as the state at the first of a slice knows whose they are. */
+  followAll(records: readonly Uint8Array[], signature: 'check' | 'trusted', onFollowed: (followed: Followed, index: number) => void = () => undefined): void {
+    for (let from = 0; from < records.length; from += TOGETHER) {
+      const slice = records.slice(from, from + TOGETHER)
+      const trust = signature === 'check' ? verifyTogether(this.env.crypto, this.#state.tree, slice) : []
+      for (const [i, record] of slice.entries()) onFollowed(this.follow(record, trust[i] ?? signature), from + i)
+    }
   }
 
   /** What would become of a record here. The state that comes back is the caller's to release, or to `adopt`. */

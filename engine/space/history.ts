@@ -102,7 +102,7 @@ export class HistoryReader {
 
   async #replay(follower: Follower, size: number, signature: 'trusted' | 'check'): Promise<{ readonly states: StateTree; readonly held: HeldState }> {
     for (let from = follower.head.size; from < size; from += BATCH) {
-      for (const record of await this.#store.read(from, Math.min(size, from + BATCH))) follower.follow(record, signature)
+      follower.followAll(await this.#store.read(from, Math.min(size, from + BATCH)), signature)
     }
     if (!equalBytes(follower.head.logRoot, this.#live.log.root(size))) {
       throw new SealError('store-corrupt', `The stored entries up to ${size} are not the ones that were verified.`, { size })

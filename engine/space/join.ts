@@ -14,9 +14,10 @@ import { deriveInvitationKeys } from '../group/secrets.js'
 import type { ApplyEnv } from '../state/context.js'
 import type { Store } from '../store/store.js'
 import { headOf } from './apply.js'
+import { TOGETHER, verifyTogether } from './aside.js'
 import { buildRecord } from './build.js'
 import { openRelayNote } from './evidence.js'
-import { Follower } from './follower.js'
+import { Follower, type SignatureTrust } from './follower.js'
 import { signHandshake } from './handshake.js'
 import { leftOfJoining, takeSnapshot, type SnapshotChannel } from './join-snapshot.js'
 import { openSpace, type Profile } from './open.js'
@@ -164,7 +165,12 @@ class Newcomer {
       const { records, note, witness } = await channel.pull(from)
       if (this.#follower) this.#partial?.stand(this.#follower)
       if (witness) this.#partial?.graft(witness)
-      for (const record of records) await this.reach(() => this.#take(record))
+      for (let at = 0; at < records.length; at += TOGETHER) {
+        const slice = records.slice(at, at + TOGETHER)
+        // Of who takes no rows, not even the keys of devices may be here.
+        const trust = this.#follower && !this.#partial ? verifyTogether(this.env.crypto, this.#follower.state.tree, slice) : []
+        for (const [i, record] of slice.entries()) await this.reach(() => this.#take(record, trust[i] ?? 'check'))
+      }
       if (this.#partial && records.length > 0) await this.reach(() => readKernel(this.follower.state.tree))
       onProgress?.(this.size)
       const { crypto } = this.#options
@@ -207,8 +213,8 @@ class Newcomer {
     return undefined
   }
 
-  #take(record: Uint8Array): void {
-    if (this.#follower) this.#follower.follow(record, 'check')
+  #take(record: Uint8Array, signature: SignatureTrust): void {
+    if (this.#follower) this.#follower.follow(record, signature)
     else {
       this.#follower = Follower.found(this.#options.crypto, record, this.#partial?.tree)
       if (!equalBytes(this.#follower.env.spaceId, this.#link.spaceId)) throw new SealError('bad-genesis', 'The relay shows the genesis of another space than the link’s.')

@@ -127,7 +127,7 @@ async function readVerified(store: Store, env: ApplyEnv, head: Head, own: OwnSna
 async function reaches(follower: Follower, store: Store, head: Head, signature: 'trusted' | 'check'): Promise<boolean> {
   if (store.size !== head.size || follower.head.size > head.size) return false
   for (let from = follower.head.size; from < store.size; from += BATCH) {
-    for (const record of await store.read(from, Math.min(store.size, from + BATCH))) follower.follow(record, signature)
+    follower.followAll(await store.read(from, Math.min(store.size, from + BATCH)), signature)
   }
   return equalBytes(follower.head.logRoot, head.logRoot) && equalBytes(follower.head.stateRoot, head.stateRoot)
 }

@@ -115,7 +115,7 @@ class FollowerLedger implements Ledger {
   }
 
   aside(records: readonly Uint8Array[]): Promise<readonly Aside[]> {
-    return verifyAside(this.#follower.env.crypto, this.#follower.state.tree, records) as Promise<readonly unknown[]> as Promise<readonly Aside[]>
+    return verifyAside(this.#follower.env.crypto, this.#follower.state.tree, records, breath) as Promise<readonly unknown[]> as Promise<readonly Aside[]>
   }
 
   advance(record: Uint8Array, restored: boolean, aside?: Aside): { readonly kind: 'taken' } | { readonly kind: 'refused'; readonly reason: string } {
@@ -228,7 +228,7 @@ class FollowerLedger implements Ledger {
       get size() {
         return follower.head.size
       },
-      follow: (records) => { for (const record of records) follower.follow(record, 'check') },
+      follow: (records) => follower.followAll(records, 'check'),
       readable: () => readableOf(follower, follower.state),
       release: () => follower.release(),
     }
@@ -347,7 +347,7 @@ function readableOf(follower: Follower, held: HeldState): ReadableState {
     },
     headAfter: (records) => {
       const after = Follower.resume(env, states, states.retain(tree.state.version), new LogTree(env.crypto, log))
-      for (const record of records) after.follow(record, 'check')
+      after.followAll(records, 'check')
       const { head } = after
       after.release()
       return head

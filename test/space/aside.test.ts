@@ -1,8 +1,9 @@
-/** Signatures looked at beforehand on other threads: a hint, which changes no verdict. */
+/** Signatures looked at beforehand, together or on other threads: a hint, which changes no verdict. */
 import { describe, expect, it } from 'vitest'
 import { nobleProvider } from '../../engine/crypto/noble.js'
 import { memoryStore } from '../../engine/store/memory.js'
-import { verifyAside } from '../../engine/space/aside.js'
+import { withKernels } from '../../engine/crypto/with-kernels.js'
+import { verifyAside, verifyTogether } from '../../engine/space/aside.js'
 import { Follower, type HeldState } from '../../engine/space/follower.js'
 import { createSpace } from '../../engine/space/open.js'
 import type { Verdict } from '../../engine/space/types.js'
@@ -29,6 +30,42 @@ function verdicts(follower: Follower, all: readonly Uint8Array[], trust: (index:
     return judged.verdict
   })
 }
+
+describe('signatures looked at together', () => {
+  const kernels = withKernels(nobleProvider)
+  it('give the verdicts of looking in turn, good ones and forgeries of one device', async () => {
+    const [genesis, ...rest] = await records() as [Uint8Array, ...Uint8Array[]]
+    for (const provider of [crypto, kernels]) {
+      const [inTurn, together] = [Follower.found(provider, genesis), Follower.found(provider, genesis)]
+      const expected = rest.map((record) => inTurn.follow(record, 'check').verdict)
+      const found: Verdict[] = []
+      together.followAll(rest, 'check', ({ verdict }, i) => { found[i] = verdict })
+      expect(found).toEqual(expected)
+      expect(together.head).toEqual(inTurn.head)
+      expect(new Set(found.map(({ kind }) => kind))).toEqual(new Set(['applied', 'ignored']))
+    }
+  })
+
+  it('say what is good of a whole log, nothing of a device with a forgery among its own, of one that is excepted, or of few', async () => {
+    const [genesis, ...rest] = await records() as [Uint8Array, ...Uint8Array[]]
+    const { tree } = Follower.found(crypto, genesis).state
+    const good = rest.slice(0, -4)
+    expect(verifyTogether(kernels, tree, good).map((trust) => typeof trust)).toEqual(good.map(() => 'object'))
+    expect(new Set(verifyTogether(kernels, tree, rest))).toEqual(new Set(['check']))
+    expect(new Set(verifyTogether(kernels, tree, good, 1))).toEqual(new Set(['check']))
+    expect(new Set(verifyTogether(kernels, tree, good.slice(0, 3)))).toEqual(new Set(['check']))
+    // Where there are threads, they tell the good ones of such a device.
+    expect((await verifyAside(crypto, tree, rest)).filter((trust) => trust !== 'check')).toHaveLength(good.length + 1)
+  })
+
+  it('pauses between so many', async () => {
+    const [genesis, ...rest] = await records() as [Uint8Array, ...Uint8Array[]]
+    const many = Array.from({ length: 300 }, (_, i) => rest[i % 4] as Uint8Array)
+    let pauses = 0
+    const trust = await verifyAside(kernels, Follower.found(crypto, genesis).state.tree, many, () => { pauses++; return Promise.resolve() })
+    expect([pauses, trust.filter((one) => one !== 'check').length]).toEqual([2, 300])
+  })
+})
 
 describe('signatures looked at aside', () => {
   it('the verdicts are those of looking in turn', async () => {
