@@ -10,36 +10,34 @@ import { loadProvider } from './engine/crypto/load.js'
 import type { CryptoProvider } from './engine/crypto/provider.js'
 import { isSealError, SealError } from './engine/errors.js'
 import { parseLink } from './engine/group/link.js'
-import * as acts from './engine/space/acts.js'
+import type * as Acts from './engine/space/acts.js'
 import { Duties } from './engine/space/duties.js'
 import type { FileEntries } from './engine/space/file-entries.js'
 import type { Files } from './engine/space/files.js'
 import type { HistoryReport } from './engine/space/audit-history.js'
-import { joinSpace as joinEngineSpace, signInvitationChallenge } from './engine/space/join.js'
-import { createSpace as createEngineSpace, openSpace as openEngineSpace, type Profile } from './engine/space/open.js'
+import { createSpace as createEngineSpace, openSpace as openEngineSpace, type Profile, setProfile } from './engine/space/open.js'
 import type { Resumed } from './engine/space/change-branch.js'
 import type { Alert, SpaceEvents } from './engine/space/port.js'
 import { openFiles } from './engine/space/open-files.js'
+import { invitations, pendingForget, reblinding } from './engine/space/outstanding.js'
 import { whileOpen } from './engine/space/settle.js'
 import { Snapshots } from './engine/space/snapshot.js'
 import type { Space, SpaceOptions } from './engine/space/space.js'
-import { openThinSpace, type ThinOptions } from './engine/space/thin/open.js'
+import type { ThinOptions } from './engine/space/thin/open.js'
 import type { RemoteCounters } from './engine/space/thin/remote.js'
 import type { DeviceView, Head, InvitationView, MemberId, MemberView, Role, SettleState } from './engine/space/types.js'
 import type { Store, StoreLocation } from './engine/store/store.js'
-import { auditFromRelay, type AuditOptions } from './net/audit.js'
-import { fetchBranch } from './net/branch.js'
-import { greet } from './net/client.js'
+import type { AuditOptions } from './net/audit.js'
+import { Connection } from './net/connection.js'
 import { FileTransfer } from './net/files.js'
-import { joinChannel } from './net/join.js'
 import { Present, type Presence } from './net/present.js'
-import { Sync, type SyncState } from './net/sync.js'
+import type { SyncState } from './net/sync.js'
 import type { Dial } from './net/transport.js'
-import { verifyReceipt, type ReceiptTrust, type VerifiedReceipt } from './engine/space/receipt.js'
+import type { ReceiptTrust, VerifiedReceipt } from './engine/space/receipt.js'
 import { Database, type DatabaseOptions, type Imported, type ImportOptions, type Migrated, type Migration } from './query/database.js'
 import { documentsOf, type Documents } from './query/documents.js'
 import { nameOfCatalogObject } from './query/migrations.js'
-import { discloseRows, prove, type DisclosedTable } from './query/receipts.js'
+import type { DisclosedTable } from './query/receipts.js'
 import type { ParameterValue } from './query/values.js'
 
 export { SealError, isSealError, type ErrorCode, type ErrorFamily } from './engine/errors.js'
@@ -101,7 +99,7 @@ export interface CreateOptions extends OpenOptions {
 export async function createSpace(options: CreateOptions): Promise<SealedSpace> {
   const parts = await partsOf(options)
   // Before anything is kept: who mistypes the address, or forgot to start the relay, can call again.
-  if (options.relay !== undefined) (await greet(parts.dial, options.relay, NO_SPACE)).rpc.close()
+  if (options.relay !== undefined) (await (await client()).greet(parts.dial, options.relay, NO_SPACE)).rpc.close()
   return onStore(options.store, async (store) => {
     const space = await SealedSpace.assemble(await createEngineSpace(store, parts.space, options.profile), options, parts)
     if (options.relay !== undefined) await closeOnFailure(space, () => space.attachRelay(options.relay as string))
@@ -119,7 +117,7 @@ export async function createSpace(options: CreateOptions): Promise<SealedSpace> 
 export async function openSpace(options: OpenOptions): Promise<SealedSpace> {
   const parts = await partsOf(options)
   const thin = thinOf(options)
-  return onStore(options.store, async (store) => SealedSpace.assemble(thin ? openThinSpace(store, parts.space, thin) : await openEngineSpace(store, parts.space), options, parts))
+  return onStore(options.store, async (store) => SealedSpace.assemble(thin ? (await import('./engine/space/thin/open.js')).openThinSpace(store, parts.space, thin) : await openEngineSpace(store, parts.space), options, parts))
 }
 
 /**
@@ -133,6 +131,7 @@ export async function joinSpace(link: string, options: OpenOptions & { readonly 
   const parts = await partsOf(options)
   const parsed = parseLink(parts.space.crypto, link)
   const thin = thinOf(options)
+  const [{ joinSpace: joinEngineSpace, signInvitationChallenge }, { joinChannel }] = await Promise.all([import('./engine/space/join.js'), import('./net/join.js')])
   const channel = await joinChannel(parts.dial, parsed, (relayName, nonce) => signInvitationChallenge(parts.space, parsed, relayName, nonce), options.onProgress, undefined, thin !== undefined)
   try {
     return await onStore(options.store, async (store) =>
@@ -141,6 +140,10 @@ export async function joinSpace(link: string, options: OpenOptions & { readonly 
     channel.close()
   }
 }
+
+/** What a page needs for its first query is loaded along with this file; the rest when it is called for. */
+const acts = (): Promise<typeof Acts> => import('./engine/space/acts.js')
+const client = (): Promise<typeof import('./net/client.js')> => import('./net/client.js')
 
 function thinOf({ thin }: OpenOptions): ThinOptions | undefined {
   return thin === true ? {} : thin === false ? undefined : thin
@@ -174,6 +177,7 @@ export interface OpenedReceipt extends DisclosedTable {
  * const { rows } = await openReceipt(bytes, { spaceId })
  */
 export async function openReceipt(bytes: Uint8Array, trust: ReceiptTrust, crypto?: CryptoProvider): Promise<OpenedReceipt> {
+  const [{ verifyReceipt }, { discloseRows }] = await Promise.all([import('./engine/space/receipt.js'), import('./query/receipts.js')])
   const receipt = verifyReceipt(crypto ?? (await loadProvider()), bytes, trust)
   return { receipt, ...discloseRows(receipt) }
 }
@@ -216,7 +220,7 @@ export class SealedSpace implements AsyncDisposable {
   readonly #parts: Parts
   /** A thin client has nothing to take one of. */
   readonly #snapshots: Snapshots | undefined
-  #sync: Sync | undefined
+  #sync: Connection | undefined
   #state: SyncState = 'stopped'
   /** Files beside the rows: photos, documents, whatever is too long for one. Sealed, verified, brought to the relay in the background. */
   readonly files: Files
@@ -288,7 +292,8 @@ export class SealedSpace implements AsyncDisposable {
    * A receipt for the rows of `SELECT * FROM table WHERE …`, which anybody can check offline (`openReceipt`). It opens those rows whole, and the
    * table's definition, to whoever gets to see it. Without a relay, rows can be proved from the next entry after them on.
    */
-  prove(text: string | TemplateStringsArray, ...values: ParameterValue[]): Promise<Uint8Array> {
+  async prove(text: string | TemplateStringsArray, ...values: ParameterValue[]): Promise<Uint8Array> {
+    const { prove } = await import('./query/receipts.js')
     return prove(this.db, this.engine, typeof text === 'string' ? text : text.join('?'), values)
   }
 
@@ -315,11 +320,11 @@ export class SealedSpace implements AsyncDisposable {
   }
   /** Invitations that still admit somebody, by number. */
   get invitations(): readonly InvitationView[] {
-    return acts.invitations(this.engine)
+    return invitations(this.engine)
   }
   /** Devices that hold up the last `forget`: each keeps a key that opens what was forgotten until it next comes online. */
   get pendingForget(): readonly number[] {
-    return acts.pendingForget(this.engine)
+    return pendingForget(this.engine)
   }
   /** Entries of this device that are not in the verified log yet. */
   get pending(): number {
@@ -337,52 +342,53 @@ export class SealedSpace implements AsyncDisposable {
   // ---- people --------------------------------------------------------------------------------------------------------------------
 
   /** A link that admits people with a role. A bearer secret. */
-  invite(options: acts.InviteOptions): Promise<string> {
-    return acts.invite(this.engine, options)
+  async invite(options: Acts.InviteOptions): Promise<string> {
+    return (await acts()).invite(this.engine, options)
   }
   /** A link that admits another device of this member. */
-  inviteDevice(options?: Parameters<typeof acts.inviteDevice>[1]): Promise<string> {
-    return acts.inviteDevice(this.engine, options)
+  async inviteDevice(options?: Parameters<typeof Acts.inviteDevice>[1]): Promise<string> {
+    return (await acts()).inviteDevice(this.engine, options)
   }
   /** End an invitation, by its link or number, before it was used up: admins, and who made it. */
   async revokeInvitation(invitation: number | string): Promise<void> {
     const number = typeof invitation === 'string' ? parseLink(this.#parts.space.crypto, invitation).invitation : invitation
-    return acts.revokeInvitation(this.engine, number)
+    return (await acts()).revokeInvitation(this.engine, number)
   }
   /** Remove a member with all devices, and start the epoch that keeps them out. What they could read, they may keep. */
-  remove(member: MemberId): Promise<{ readonly endedInvitations: readonly number[] }> {
-    return acts.remove(this.engine, { members: [member] })
+  async remove(member: MemberId): Promise<{ readonly endedInvitations: readonly number[] }> {
+    return (await acts()).remove(this.engine, { members: [member] })
   }
   /** Remove one device of a member, and start the epoch that keeps it out: one that was lost. */
-  removeDevice(device: number): Promise<{ readonly endedInvitations: readonly number[] }> {
-    return acts.remove(this.engine, { devices: [device] })
+  async removeDevice(device: number): Promise<{ readonly endedInvitations: readonly number[] }> {
+    return (await acts()).remove(this.engine, { devices: [device] })
   }
   /** Admins only, and of roles up to their own. Throws `rejected` (role). */
-  setRole(member: MemberId, role: Role): Promise<void> {
-    return acts.setRole(this.engine, member, role)
+  async setRole(member: MemberId, role: Role): Promise<void> {
+    return (await acts()).setRole(this.engine, member, role)
   }
   /** Names that the other members see; the relay does not. */
   setProfile(profile: Profile): Promise<void> {
-    return acts.setProfile(this.engine, profile)
+    return setProfile(this.engine, profile)
   }
   /** Leave the space with all devices; resolves when that is in the log. The next member who writes starts the epoch that keeps them out. */
-  leave(): Promise<void> {
-    return acts.leave(this.engine)
+  async leave(): Promise<void> {
+    return (await acts()).leave(this.engine)
   }
   /**
    * A new secret for what is written from now on: heals after a compromise. `reblind`, by an admin: also for keys and unique values, so that who was removed can't test
    * guesses of them. That moves every row, in steps, while others go on; if it is cut short, any admin's next call goes on from there.
    */
-  rotate({ reblind = false, ...options }: Omit<acts.ReblindOptions, 'nameOf'> & { readonly reblind?: boolean } = {}): Promise<void> {
-    return reblind ? acts.reblind(this.engine, { ...options, nameOf: nameOfCatalogObject }) : acts.rotate(this.engine)
+  async rotate({ reblind = false, ...options }: Omit<Acts.ReblindOptions, 'nameOf'> & { readonly reblind?: boolean } = {}): Promise<void> {
+    const act = await acts()
+    return reblind ? act.reblind(this.engine, { ...options, nameOf: nameOfCatalogObject }) : act.rotate(this.engine)
   }
   /** How many names, rows and unique values are still under the older blinding secret, if the space is being re-blinded. */
   get reblinding(): { readonly left: number } | undefined {
-    return acts.reblinding(this.engine.currentState)
+    return reblinding(this.engine.currentState)
   }
   /** Make what was deleted or overwritten before now unreadable, also for whoever steals today's secrets. See README, "what is not promised". */
-  forget(options?: Parameters<typeof acts.forget>[1]): ReturnType<typeof acts.forget> {
-    return acts.forget(this.engine, options)
+  async forget(options?: Parameters<typeof Acts.forget>[1]): ReturnType<typeof Acts.forget> {
+    return (await acts()).forget(this.engine, options)
   }
 
   // ---- the relay -----------------------------------------------------------------------------------------------------------------
@@ -392,13 +398,13 @@ export class SealedSpace implements AsyncDisposable {
    * which everybody learns of it; resolves when it is in the log, and the connection goes over by itself. Throws `disconnected` if that relay can't be reached.
    */
   async attachRelay(url: string): Promise<void> {
-    const { rpc, name, publicKey, known } = await greet(this.#parts.dial, url, this.id)
+    const { rpc, name, publicKey, known } = await (await client()).greet(this.#parts.dial, url, this.id)
     rpc.close()
     const { first } = this.engine.store
     if (!known && (first > 0 || this.engine.remote !== undefined)) throw new SealError('out-of-scope', `The relay at ${url} does not hold this space yet, and this device joined from a snapshot: it lacks the ${first} entries before it. A member who has them can move the space.`, { url, first })
     const isMove = this.engine.relay !== undefined
     if (isMove && this.#state !== 'online') throw new SealError('disconnected', 'Moving a space goes through the relay that it is at, and that can’t be reached now. Others would not learn of it.', { url: this.engine.relay.url })
-    await acts.attachRelay(this.engine, { url, name, publicKey })
+    await (await acts()).attachRelay(this.engine, { url, name, publicKey })
     if (!isMove && this.#options.offline !== true) this.connect()
   }
 
@@ -406,13 +412,11 @@ export class SealedSpace implements AsyncDisposable {
   connect(): void {
     if (this.#sync || this.engine.relay === undefined) return
     const { dial, space } = this.#parts
-    this.#sync = new Sync(this.engine, {
+    this.#sync = new Connection(this.engine, {
       dial, random: space.random, now: space.now,
       ...(this.#options.onProgress && { onProgress: this.#options.onProgress }),
       onState: (state, error) => this.#setState(state, error),
-    })
-    this.#present.attach(this.#sync.presence)
-    this.#sync.start()
+    }, (channel) => this.#present.attach(channel))
   }
 
   /** Stop synchronising; everything works on, offline. */
@@ -430,6 +434,7 @@ export class SealedSpace implements AsyncDisposable {
   async acceptRollback(): Promise<Resumed> {
     if (!this.#sync) throw new SealError('disconnected', 'Accepting a rollback needs the relay: connect first.')
     if (this.engine.remote !== undefined) throw new SealError('out-of-scope', 'A thin client has no entries to compare: accept it on a replica; this device joins anew.')
+    const { fetchBranch } = await import('./net/branch.js')
     const branch = await fetchBranch(this.engine, this.#parts.dial)
     if (this.engine.evidence.length > 0 || branch.from < this.engine.head.size) {
       try {
@@ -438,14 +443,15 @@ export class SealedSpace implements AsyncDisposable {
         if (!isSealError(error, 'fork')) throw error
       }
     }
-    return acts.acceptRollback(this.engine, branch)
+    return (await acts()).acceptRollback(this.engine, branch)
   }
 
   /**
    * Judge every entry from the first, every signature included, in the background: who joined from a snapshot takes nobody's word for it afterwards.
    * Entries that are not held here are asked of the relay, and not kept. `unsound` raises the alert `tampered`, too.
    */
-  auditHistory(options: AuditOptions = {}): Promise<HistoryReport> {
+  async auditHistory(options: AuditOptions = {}): Promise<HistoryReport> {
+    const { auditFromRelay } = await import('./net/audit.js')
     return auditFromRelay(this.engine, this.#parts.dial, options)
   }
 

@@ -15,7 +15,7 @@ import { fromReplayed, notesOf, readMigrations, toReplayed, type Migrated, type 
 import { dropOf } from './objects.js'
 import { Reruns, type LostWrite, type Rerun, type Write } from './rerun.js'
 import { live, type Live } from './live.js'
-import { importFile, type Imported, type ImportOptions } from './plain-file.js'
+import type { Imported, ImportOptions } from './plain-file.js'
 import { withPolicies } from './policy-comments.js'
 import { Queue } from './queue.js'
 import { checkReadsOnly, type ObjectRow, type Outcome, type Prepared } from './prepared.js'
@@ -242,6 +242,7 @@ export class Database implements Sql {
    * const { tables, rows, refused } = await db.import(await readFile('other.db'))
    */
   async import(bytes: Uint8Array, options: ImportOptions = {}): Promise<Imported> {
+    const { importFile } = await import('./plain-file.js')
     const file = this.#sqlite.fromFile(bytes)
     try {
       return await importFile(this, file, options)

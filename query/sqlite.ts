@@ -5,7 +5,6 @@
  * 5.0 as INTEGER. So this talks to the exported C functions. Not to be had from this build: declared types and origins of columns (the catalog knows),
  * interrupting a running statement (nothing else runs while it does), and a progress handler.
  */
-import initSqlJs from 'sql.js'
 import { SealError } from '../engine/errors.js'
 import { Database } from './sqlite/database.js'
 import { discoverLayout, type Layout } from './sqlite/layout.js'
@@ -53,7 +52,9 @@ export function openSqlite(options: SqliteOptions = {}): Promise<SqliteModule> {
 async function open(options: SqliteOptions): Promise<SqliteModule> {
   let wasm: Wasm
   try {
-    wasm = await loadWasm(options.initSqlJs ?? initSqlJs, options.wasmBinary ?? (await findBinary(options)))
+    // The glue comes along with what it glues: neither is needed before a space is opened.
+    const [init, binary] = await Promise.all([options.initSqlJs ?? import('sql.js').then((module) => module.default), options.wasmBinary ?? findBinary(options)])
+    wasm = await loadWasm(init, binary)
   } catch (cause) {
     if (cause instanceof SealError) throw cause
     throw new SealError('provider-unavailable', 'SQLite could not be loaded: expected sql-wasm.wasm of sql.js 1.16.', {}, { cause })

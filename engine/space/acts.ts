@@ -6,14 +6,14 @@ import { SealError } from '../errors.js'
 import { buildInvite, buildNameReseals, buildRefresh, buildRole } from '../group/builders.js'
 import { buildForget, buildLeave, buildRemoval, buildRepairs, buildRotate, mustRotate } from '../group/build-epoch.js'
 import { formatLink } from '../group/link.js'
-import { type GroupReader, holdingUpForget, newestEpoch, openInvitations, readDevice, readMeta } from '../group/roster.js'
+import { type GroupReader, newestEpoch, readDevice, readMeta } from '../group/roster.js'
 import { buildFileReseals } from './build-files.js'
 import { buildReseal } from './build-steps.js'
 import type { Branch, Resumed } from './change-branch.js'
 import type { RelayRecord } from './ops/space.js'
 import { ended, insist, settle, settleUnlessEmpty, workbenchOf } from './settle.js'
 import type { Space } from './space.js'
-import type { DeviceId, InvitationView, MemberId, Role } from './types.js'
+import type { DeviceId, MemberId, Role } from './types.js'
 
 export interface InviteOptions {
   readonly role: Role
@@ -37,11 +37,6 @@ export async function invite(space: Space, options: InviteOptions): Promise<stri
 /** A link that admits a further device of this member. */
 export async function inviteDevice(space: Space, options: Omit<InviteOptions, 'role' | 'uses'> = {}): Promise<string> {
   return makeLink(space, { kind: 'device', uses: 1 }, options)
-}
-
-/** Invitations that still admit, by id. */
-export function invitations(space: Space): readonly InvitationView[] {
-  return openInvitations(stateOf(space), space.head.size).map(({ id, kind, role, issuer, usesLeft, createdAt, expiresAt }) => ({ id, kind, role, by: issuer, usesLeft, createdAt, expiresAt }))
 }
 
 export async function revokeInvitation(space: Space, invitation: number): Promise<void> {
@@ -76,7 +71,7 @@ export async function rotate(space: Space): Promise<void> {
   await settle(space, (context) => [buildRotate(context)])
 }
 
-export { reblind, reblinding, type ReblindOptions } from './reblind.js'
+export { reblind, type ReblindOptions } from './reblind.js'
 
 /** If somebody left and the epoch awaits its secret, make one. True if it was needed. */
 export async function rotateIfNeeded(space: Space): Promise<boolean> {
@@ -147,11 +142,7 @@ function mustRefresh(state: GroupReader, id: DeviceId): boolean {
   return device !== undefined && device.removedAt === undefined && device.agreementEpoch < newestEpoch(state).record.lastForget
 }
 
-/** Devices that still hold an agreement key from before the latest forget. */
-export function pendingForget(space: Space): readonly DeviceId[] {
-  return holdingUpForget(stateOf(space)).map(({ id }) => id)
-}
-
+export { invitations, pendingForget, reblinding } from './outstanding.js'
 export { setProfile } from './open.js'
 
 /** Attach the space to a relay, or move it to another. Its key must have been seen: notes are checked against it from here on. Resolves when it is in the log. */

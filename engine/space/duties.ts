@@ -4,7 +4,6 @@
  */
 import { equalBytes } from '../codec/bytes.js'
 import { KEY_KIND } from '../state/keys.js'
-import { refreshIfNeeded, repairIfNeeded, rotateIfNeeded } from './acts.js'
 import type { Space } from './space.js'
 
 /** All that the three read of the state. */
@@ -25,6 +24,7 @@ export class Duties {
     const roots = this.#roots()
     if (this.#idle?.every((root, i) => equalBytes(root, roots[i] as Uint8Array)) === true) return
     this.#idle = undefined
+    const { refreshIfNeeded, repairIfNeeded, rotateIfNeeded } = await import('./acts.js') // who only reads never needs it
     const wrote = [await rotateIfNeeded(this.#space), await refreshIfNeeded(this.#space), await repairIfNeeded(this.#space)]
     if (!wrote.includes(true)) this.#idle = roots
   }

@@ -10,6 +10,7 @@ import type { Batch, Store } from '../store/store.js'
 import { isSealError } from '../errors.js'
 import { sameHead } from './apply.js'
 import type { Follower } from './follower.js'
+import { JOIN_PREFIX, leftOfJoining } from './left-of-joining.js'
 import { readStoredSnapshot, writeStoredSnapshot } from './snapshot.js'
 import { SnapshotReader } from './snapshot-chunks.js'
 import type { Head } from './types.js'
@@ -22,9 +23,8 @@ export interface SnapshotChannel {
   rows(size: number, from: number, count: number): Promise<Uint8Array | undefined>
 }
 
-const PREFIX = 'join/'
-const MANIFEST = `${PREFIX}manifest`
-const chunkName = (chunk: number): string => `${PREFIX}chunk/${String(chunk).padStart(7, '0')}`
+const MANIFEST = `${JOIN_PREFIX}manifest`
+const chunkName = (chunk: number): string => `${JOIN_PREFIX}chunk/${String(chunk).padStart(7, '0')}`
 
 /**
  * A follower at `anchor`, its state in the store as a snapshot; undefined if nobody has that state. Throws what SnapshotReader does for a snapshot that
@@ -60,11 +60,6 @@ export async function takeSnapshot(store: Store, env: ApplyEnv, anchor: Head, ch
   }
   await store.commit({ put: leftOfJoining(store) })
   return follower
-}
-
-/** What a join that was cut off has left in the store, to be deleted with whatever else is written. */
-export function leftOfJoining(store: Store): NonNullable<Batch['put']> {
-  return store.names(PREFIX).map((name) => [name, null] as const)
 }
 
 /** All chunks were there already, and the process ended after that. */

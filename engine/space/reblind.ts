@@ -7,10 +7,8 @@ import { buildRotate } from '../group/build-epoch.js'
 import { FIRST_EPOCH } from '../group/ops/genesis.js'
 import { listDevices, readMeta, type GroupReader } from '../group/roster.js'
 import { readEpoch } from '../group/epochs.js'
-import type { StateReader } from '../state/context.js'
-import { countBlinded, olderGeneration } from './blinded.js'
 import { buildReblind, type Step } from './build-steps.js'
-import { decodeObject, storedObjects } from './catalog.js'
+import { reblinding } from './outstanding.js'
 import { insist, settle, settleUnlessEmpty, workbenchOf } from './settle.js'
 import type { Space } from './space.js'
 import type { CatalogObject } from './types.js'
@@ -50,18 +48,6 @@ export async function reblind(space: Space, options: ReblindOptions): Promise<vo
     await settle(space, (context) => [buildRotate(context, { reblind: true })])
   }, MAX_CONFLICTS)
   await moveAll(space, options)
-}
-
-/** Names, rows and unique values that lie under the older secret, if the space is being re-blinded. */
-export function reblinding(state: StateReader): { readonly left: number } | undefined {
-  const { generation, firstGeneration } = readMeta(state)
-  if (firstGeneration === generation) return undefined
-  let left = 0
-  for (const { id, value } of storedObjects(state)) {
-    const object = decodeObject(value)
-    left += (object.generation < generation ? 1 : 0) + countBlinded(state, id, object, olderGeneration(state, object) ?? firstGeneration)
-  }
-  return { left }
 }
 
 async function moveAll(space: Space, options: ReblindOptions): Promise<void> {
