@@ -126,7 +126,7 @@ test('node bundles contain our code only, once', async () => {
  */
 const BUDGETS: Readonly<Record<string, { readonly bar: number; readonly all: number; readonly start: number }>> = {
   verify: { bar: 30 * 1024, all: 30 * 1024, start: 30 * 1024 },
-  index: { bar: 150 * 1024, all: 284 * 1024, start: 250 * 1024 },
+  index: { bar: 150 * 1024, all: 294 * 1024, start: 252 * 1024 },
 }
 
 for (const [name, { bar, all, start }] of Object.entries(BUDGETS)) {

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http'
 import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { build } from 'esbuild'
 import { type BrowserContext, chromium, type Page as Tab } from 'playwright-core'
 import type { Page } from './page.js'
@@ -50,14 +50,17 @@ export async function call<K extends keyof Page>(tab: Tab, name: K, ...args: Par
   return (await tab.evaluate(`page.${name}(...${JSON.stringify(args)})`)) as Awaited<ReturnType<Page[K]>>
 }
 
+/** In chunks, of which the page loads some when it needs them. */
 async function servePage(): Promise<Server> {
   const { outputFiles } = await build({
     entryPoints: ['test/browser/page.ts'], bundle: true, write: false, format: 'esm', target: 'es2022', platform: 'browser', conditions: ['browser'], logLevel: 'warning',
+    splitting: true, outdir: 'page',
   })
+  const scripts = outputFiles.map(({ path, contents }) => [`/${basename(path)}`, ['text/javascript', contents]] as const)
   const wasm = readFileSync(createRequire(import.meta.url).resolve('sql.js/dist/sql-wasm.wasm'))
   const files: Readonly<Record<string, readonly [type: string, body: Uint8Array | string]>> = {
     '/': ['text/html', '<!doctype html><meta charset="utf-8"><title>SealDB</title><script type="module" src="page.js"></script>'],
-    '/page.js': ['text/javascript', outputFiles[0]?.contents ?? ''],
+    ...Object.fromEntries(scripts),
     '/sql-wasm.wasm': ['application/wasm', wasm],
   }
   const server = createServer((request, response) => {
