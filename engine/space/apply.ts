@@ -5,7 +5,7 @@
  * Checks run in the order in which they are written here; the order is part of the protocol.
  */
 import { equalBytes } from '../codec/bytes.js'
-import { decodeCanonical, encodeCanonical } from '../codec/canonical.js'
+import { encodeCanonical } from '../codec/canonical.js'
 import { isSealError, SealError } from '../errors.js'
 import { appendLeaf, frontierRoot, type Frontier } from '../log/frontier.js'
 import { type ApplyEnv, type Author, Reject, type StateReader, type StateView } from '../state/context.js'
@@ -82,10 +82,8 @@ function logRootOf(env: ApplyEnv, log: Frontier): Uint8Array {
 /** True if `base` is a head of this history that the ring still knows, or `head` itself. */
 export function isKnownHead(env: ApplyEnv, tree: StateReader, head: Head, base: Head): boolean {
   if (base.size >= head.size) return sameHead(base, head)
-  const bytes = tree.get(ringKey(base.size))
-  if (bytes === undefined) return false
-  const slot = decodeCanonical(bytes, (r) => ({ size: r.varint(), hash: r.fixed(32) }))
-  return slot.size === base.size && equalBytes(slot.hash, headHash(env, base))
+  const slot = tree.get(ringKey(base.size))
+  return slot !== undefined && equalBytes(slot, ringValue(env, base))
 }
 
 /** Without a tree, nothing but the ring moves. */
@@ -193,8 +191,11 @@ function currentEpoch(tree: StateReader, facts: Facts, head: Head): number {
 }
 
 function ringEdit(env: ApplyEnv, head: Head): { readonly key: Uint8Array; readonly value: Uint8Array } {
-  const value = encodeCanonical(head, (w, h) => void w.varint(h.size).fixed(headHash(env, h), 32))
-  return { key: ringKey(head.size), value }
+  return { key: ringKey(head.size), value: ringValue(env, head) }
+}
+
+function ringValue(env: ApplyEnv, head: Head): Uint8Array {
+  return encodeCanonical(head, (w, h) => void w.varint(h.size).fixed(headHash(env, h), 32))
 }
 
 /** H(logRoot ‖ stateRoot). */

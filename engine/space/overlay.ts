@@ -22,7 +22,7 @@ export class Overlay {
   /** For each edit, the one before in its place. */
   private readonly earlier: number[] = []
   /** Edits by their keys: of the places that are not in order. */
-  private readonly names = new Map<string, number>()
+  private names: Map<string, number> | undefined
   /** Versions between `before` and the last one, to be released. */
   private readonly between: StateView[] = []
   private lastKey: Uint8Array | undefined
@@ -49,7 +49,7 @@ export class Overlay {
     const place = this.placeOf(key)
     this.earlier.push(place.last)
     place.last = edit
-    if (!place.ordered) this.names.set(keyName(key), edit)
+    if (!place.ordered) this.names?.set(keyName(key), edit)
     this.lastEdit = edit
   }
 
@@ -115,12 +115,13 @@ export class Overlay {
       const order = this.edits.compareTo(place.last, key)
       if (order <= 0) return order === 0 ? place.last : NONE
       place.ordered = false
+      const names = (this.names ??= new Map())
       for (let edit = place.last; edit !== NONE; edit = this.earlier[edit] as number) {
         const name = keyName(this.edits.key(edit))
-        if (!this.names.has(name)) this.names.set(name, edit)
+        if (!names.has(name)) names.set(name, edit)
       }
     }
-    return this.names.get(keyName(key)) ?? NONE
+    return this.names?.get(keyName(key)) ?? NONE
   }
 
   private placeOf(key: Uint8Array): Place {

@@ -51,11 +51,12 @@ export class EntryRun implements SpaceContext {
   private currentMeta: Meta | undefined
   private metaChanged = false
   private delivered: boolean | undefined
-  private readonly objects = new Map<number, ObjectRecord | undefined>()
-  private readonly tables = new Map<number, TableEntry | undefined>()
-  private readonly claims = new Map<string, { readonly key: Uint8Array; readonly op: number }>()
-  private readonly released = new Set<string>()
-  private readonly added = new Map<number, Set<number>>()
+  /** These are made when they are needed: most entries have none of them. */
+  private objects: Map<number, ObjectRecord | undefined> | undefined
+  private tables: Map<number, TableEntry | undefined> | undefined
+  private claims: Map<string, { readonly key: Uint8Array; readonly op: number }> | undefined
+  private released: Set<string> | undefined
+  private added: Map<number, Set<number>> | undefined
 
   constructor(facts: RunFacts, state: StateView) {
     this.env = facts.env
@@ -146,49 +147,51 @@ export class EntryRun implements SpaceContext {
   }
 
   object(id: number): ObjectRecord | undefined {
-    if (!this.objects.has(id)) {
+    const objects = (this.objects ??= new Map())
+    if (!objects.has(id)) {
       const bytes = this.overlay.get(objectKey(id))
-      this.objects.set(id, bytes === undefined ? undefined : decodeObjectOf(id, bytes))
+      objects.set(id, bytes === undefined ? undefined : decodeObjectOf(id, bytes))
     }
-    return this.objects.get(id)
+    return objects.get(id)
   }
 
   putObject(id: number, record: ObjectRecord | undefined): void {
-    this.objects.set(id, record)
-    this.tables.delete(id)
+    ;(this.objects ??= new Map()).set(id, record)
+    this.tables?.delete(id)
     this.overlay.put(objectKey(id), record === undefined ? undefined : encodeObject(record))
   }
 
   table(id: number): TableEntry | undefined {
     if (this.facts !== undefined) return this.facts.table(this.before, id)
-    if (!this.tables.has(id)) {
+    const tables = (this.tables ??= new Map())
+    if (!tables.has(id)) {
       const record = this.object(id)
-      this.tables.set(id, record?.table === undefined ? undefined : { record, shape: record.table })
+      tables.set(id, record?.table === undefined ? undefined : { record, shape: record.table })
     }
-    return this.tables.get(id)
+    return tables.get(id)
   }
 
   newIndexes(table: number): ReadonlySet<number> {
-    return this.added.get(table) ?? NO_INDEXES
+    return this.added?.get(table) ?? NO_INDEXES
   }
 
   addIndex(table: number, index: number): void {
-    const set = this.added.get(table)
+    const set = this.added?.get(table)
     if (set) set.add(index)
-    else this.added.set(table, new Set([index]))
+    else (this.added ??= new Map()).set(table, new Set([index]))
   }
 
   releaseIndex(entry: IndexEntry): void {
     const name = keyName(entry.key)
-    this.released.add(name)
-    if (!this.claims.has(name)) this.overlay.put(entry.key, undefined)
+    ;(this.released ??= new Set()).add(name)
+    if (!this.claims?.has(name)) this.overlay.put(entry.key, undefined)
   }
 
   claimIndex(entry: IndexEntry): void {
     if (entry.unique) {
       const name = keyName(entry.key)
-      requireOr(!this.claims.has(name), 'conflict', 'unique')
-      this.claims.set(name, { key: entry.key, op: this.op })
+      requireOr(!this.claims?.has(name), 'conflict', 'unique')
+      ;(this.claims ??= new Map()).set(name, { key: entry.key, op: this.op })
     }
     this.overlay.put(entry.key, entry.rowKey)
   }
@@ -202,12 +205,12 @@ export class EntryRun implements SpaceContext {
 
   /** What can only be said when every op has run. Sets `op` to the one at fault. */
   checkEnd(): void {
-    for (const [name, claim] of this.claims) {
-      if (this.released.has(name) || this.isNew(claim.key) || this.before.get(claim.key) === undefined) continue
+    for (const [name, claim] of this.claims ?? []) {
+      if (this.released?.has(name) || this.isNew(claim.key) || this.before.get(claim.key) === undefined) continue
       this.op = claim.op
       throw new Reject('conflict', 'unique')
     }
-    for (const [table, indexes] of this.added) {
+    for (const [table, indexes] of this.added ?? []) {
       const shape = this.table(table)?.shape
       if (shape === undefined) continue // dropped since
       const rows = this.countPrefix(rowPrefix(table))

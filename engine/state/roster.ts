@@ -123,7 +123,7 @@ export function encodePointer(pointer: Pointer): Uint8Array {
 }
 
 export function decodePointer(bytes: Uint8Array): Pointer {
-  return decodeCanonical(bytes, (r) => ({ hash: r.fixed(32).slice(), index: r.varint(), rejected: r.bool() }))
+  return decodeCanonical(bytes, (r) => ({ hash: bytes.slice(r.skip(32), 32), index: r.varint(), rejected: r.bool() }))
 }
 
 export function writeRole(writer: Writer, role: MemberRole): void {
