@@ -11,10 +11,10 @@ import { appendLeaf, frontierRoot, type Frontier } from '../log/frontier.js'
 import { type ApplyEnv, type Author, Reject, type StateReader, type StateView } from '../state/context.js'
 import { EditBatch } from '../state/edits.js'
 import { pointerKey, protocolKey, ringKey } from '../state/keys.js'
-import { atLeast, decodePointer, encodePointer, type Pointer } from '../state/roster.js'
+import { atLeast, decodePointer, encodePointer, type MemberRole, type Pointer } from '../state/roster.js'
 import { decodeRecord, entryHash, PROTOCOL_VERSION, spaceIdOf, verifyEntry, type Decoded, type Entry } from './entry.js'
 import { Facts } from './facts.js'
-import { codecAt, everyOp } from './ops/encoded.js'
+import { codecAt, everyKind, everyOp } from './ops/encoded.js'
 import { opCodec, type Op } from './ops/index.js'
 import { isRowOp } from './ops/row.js'
 import { encodeProtocol } from './ops/space.js'
@@ -125,21 +125,27 @@ function refuse(env: ApplyEnv, tree: StateView, facts: Facts, head: Head, entry:
   if (!isKnownHead(env, tree, head, entry.base)) return { code: 'base' }
   if (pointer.rejected && pointer.index >= entry.base.size) return { code: 'chain' }
   if (entry.epoch !== currentEpoch(tree, facts, head)) return { code: 'epoch' }
-  for (let op = 0; op < entry.ops.length; op++) {
-    const role = codecAt(entry.ops, op)?.role
-    if (role !== undefined && !atLeast(author.role, role)) return { code: 'role', op, detail: role }
+  if (!everyKind(entry.ops, ({ role }) => isEnough(author, role))) {
+    for (let op = 0; op < entry.ops.length; op++) {
+      const role = codecAt(entry.ops, op)?.role
+      if (role !== undefined && !isEnough(author, role)) return { code: 'role', op, detail: role }
+    }
   }
   for (const read of entry.reads) if (!equalBytes(tree.subtreeRoot(read.prefix), read.root)) return { code: 'conflict', detail: 'reads' }
   return undefined
+}
+
+function isEnough(author: Author, role: MemberRole | undefined): boolean {
+  return role === undefined || atLeast(author.role, role)
 }
 
 /** Ops run in sequence, each seeing the ones before; the first that refuses refuses all. */
 function runOps(run: EntryRun, entry: Entry): Refusal | undefined {
   try {
     run.op = 0
-    for (const op of entry.ops) {
+    for (; run.op < entry.ops.length; run.op++) {
+      const op = entry.ops.at(run.op) as Op
       opCodec(op).apply(run, op)
-      run.op++
     }
     run.checkEnd()
     return undefined

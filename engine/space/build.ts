@@ -16,7 +16,7 @@ import { olderGeneration } from './blinded.js'
 import { decodeObject, decodeObjectOf, type ObjectRecord } from './catalog.js'
 import { signEntry, type ReadClaim } from './entry.js'
 import { KeyList } from './key-list.js'
-import { collectOps, type Ops, tooMany } from './ops/encoded.js'
+import { FEW_OPS, type Ops, type OpTaker, OpWriter, tooMany } from './ops/encoded.js'
 import { type Op } from './ops/index.js'
 import { type PutRowOp, type ResealRowOp } from './ops/row.js'
 import { decodeRow, type IndexToken, type RowRecord } from './row-record.js'
@@ -52,13 +52,19 @@ export interface Authorship {
 /** Canonical ops and declared reads of a draft. Throws `no-secret`, `key-too-long`, `bad-value`, `bad-argument`. */
 export function buildDraft(bench: Workbench, draft: Draft): { readonly ops: readonly Op[]; readonly reads: readonly ReadClaim[]; readonly epoch: number } {
   const builder = new DraftBuilder(bench, draft)
-  return { ops: [...builder.ops()], reads: builder.reads(), epoch: builder.epoch }
+  const ops: Op[] = []
+  builder.giveOps({ add: (op) => { ops.push(op) } })
+  return { ops, reads: builder.reads(), epoch: builder.epoch }
 }
 
 /** The same, to be signed: many ops are encoded one by one as they are made. */
 export function encodeDraft(bench: Workbench, draft: Draft): { readonly ops: Ops; readonly reads: readonly ReadClaim[] } {
+  const count = draft.catalog.length + draft.rows.length
+  if (count <= FEW_OPS) return buildDraft(bench, draft)
   const builder = new DraftBuilder(bench, draft)
-  return { ops: collectOps(builder.ops(), draft.catalog.length + draft.rows.length), reads: builder.reads() }
+  const ops = new OpWriter(count)
+  builder.giveOps(ops)
+  return { ops: ops.finish(), reads: builder.reads() }
 }
 
 /** The signed record. */
@@ -103,26 +109,24 @@ export class DraftBuilder {
     this.nonce = bench.nonce ?? nonceSource(bench.random)
   }
 
-  /** To be gone through once, and then `reads`. */
-  *ops(): Generator<Op, void, undefined> {
+  /** Hands out the ops, once; then there are `reads`. */
+  giveOps(to: OpTaker): void {
     const { catalog, rows } = this.draft
     if (catalog.length + rows.length > MAX_OPS) throw tooMany(catalog.length + rows.length)
     const grown: number[] = []
     for (const change of catalog) {
       if (change.kind === 'replace' && this.gainsIndex(change.object)) grown.push(change.object.id)
-      yield this.catalogOp(change)
+      to.add(this.catalogOp(change))
     }
-    for (const [table, changes] of runsOf(rows)) yield* this.noted(this.rowOps(table, changes))
-    for (const table of new Set(grown)) yield* this.noted(this.backfill(table))
+    const noting = olderGeneration(this.bench.state, { generation: this.generation }) === undefined ? to : { add: (op: Op) => { to.add(this.noted(op)) } }
+    for (const [table, changes] of runsOf(rows)) this.giveRowOps(table, changes, noting)
+    for (const table of new Set(grown)) for (const op of this.backfill(table)) noting.add(op)
     this.checkOlder()
   }
 
-  private *noted(ops: Iterable<Op>): Iterable<Op> {
-    if (olderGeneration(this.bench.state, { generation: this.generation }) === undefined) return yield* ops
-    for (const op of ops) {
-      if ('rowKey' in op) this.written.add(`${op.table}/${String(op.rowKey)}`)
-      yield op
-    }
+  private noted(op: Op): Op {
+    if ('rowKey' in op) this.written.add(`${op.table}/${String(op.rowKey)}`)
+    return op
   }
 
   /** What the verdict can't see: a unique value that a row which the draft leaves alone has under the older generation. */
@@ -177,25 +181,34 @@ export class DraftBuilder {
   }
 
   /** Of changes of one table: their tokens and their seals are made by fours. */
-  private *rowOps(id: number, changes: readonly RowChange[]): IterableIterator<Op> {
+  private giveRowOps(id: number, changes: readonly RowChange[], to: OpTaker): void {
     const table = this.table(id)
     const { shape } = table
-    if (changes.length === 1) return yield this.rowOp(id, table, changes[0] as RowChange)
+    if (changes.length === 1) {
+      to.add(this.rowOp(id, table, changes[0] as RowChange))
+      return
+    }
     const keys = this.rowKeysOf(id, table, changes)
     // In the order of their keys, the tree is read and written from one end to the other. Policies may look at what comes before.
     const guarded = shape.policies.length > 0 || (table.record?.table?.policies.length ?? 0) > 0
     const order = guarded ? Uint32Array.from(changes.keys()) : keys.inOrder()
     for (let from = 0; from < order.length; from += SEALED_AT_ONCE) {
-      const rows = Array.from(order.subarray(from, from + SEALED_AT_ONCE), (i) => {
+      const some = order.subarray(from, from + SEALED_AT_ONCE)
+      const puts: { readonly rowKey: Uint8Array; readonly content: RowContent }[] = []
+      for (const i of some) {
         const change = changes[i] as RowChange
-        return { change, rowKey: keys.at(i), content: change.kind === 'delete' ? undefined : this.contentOf(shape, change) }
-      })
-      const sealed = this.sealer.sealRows(id, this.epoch, this.bench.device, this.nonce, rows.filter(isPut))
-      let put = 0
-      for (const row of rows) {
-        const { change, rowKey } = row
-        if (change.kind === 'delete' || !isPut(row)) yield { op: 'delete', table: id, rowKey }
-        else yield { op: change.kind, table: id, rowKey, plain: change.row.plain, tokens: this.tokensToPut(id, table, row.content), sealed: sealed[put++] as Uint8Array }
+        if (change.kind !== 'delete') puts.push({ rowKey: keys.at(i), content: this.contentOf(shape, change) })
+      }
+      const sealed = this.sealer.sealRows(id, this.epoch, this.bench.device, this.nonce, puts)
+      let next = 0
+      for (const i of some) {
+        const change = changes[i] as RowChange
+        if (change.kind === 'delete') {
+          to.add({ op: 'delete', table: id, rowKey: keys.at(i) })
+          continue
+        }
+        const { rowKey, content } = puts[next] as (typeof puts)[number]
+        to.add({ op: change.kind, table: id, rowKey, plain: change.row.plain, tokens: this.tokensToPut(id, table, content), sealed: sealed[next++] as Uint8Array })
       }
     }
   }
@@ -362,10 +375,6 @@ function* runsOf(changes: readonly RowChange[]): IterableIterator<readonly [tabl
     while (changes[end]?.table === table) end++
     yield [table, from === 0 && end === changes.length ? changes : changes.slice(from, end)]
   }
-}
-
-function isPut<T extends { readonly content: RowContent | undefined }>(row: T): row is T & { readonly content: RowContent } {
-  return row.content !== undefined
 }
 
 function blindValues(shape: TableShape, row: RowImage): RowContent['blind'] {

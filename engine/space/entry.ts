@@ -15,7 +15,7 @@ import { SealError, isSealError } from '../errors.js'
 import { MAX_ENTRY_LENGTH, MAX_KEY_LENGTH, MAX_READS } from '../limits.js'
 import { leafHash } from '../log/merkle.js'
 import { MAX_ID } from '../state/keys.js'
-import { codecAt, EncodedOps, type Ops, readOps, writeOps } from './ops/encoded.js'
+import { codecAt, EncodedOps, everyKind, type Ops, readOps, writeOps } from './ops/encoded.js'
 import { type Head } from './types.js'
 
 export const PROTOCOL_VERSION = 1
@@ -149,7 +149,7 @@ function readEntry(r: Reader, record: Uint8Array): Entry {
 /** An entry without an author is one op that carries its signer's key; no other entry has such an op. */
 function checkAuthorship(r: Reader, device: number, ops: Ops): void {
   if (device === 0 ? ops.length !== 1 : ops.length === 0) throw r.bad('Expected an op')
-  for (let i = 0; i < ops.length; i++) if ((codecAt(ops, i)?.selfSigned === undefined) === (device === 0)) throw r.bad('Expected an author unless an op signs for itself')
+  if (!everyKind(ops, ({ selfSigned }) => (selfSigned === undefined) !== (device === 0))) throw r.bad('Expected an author unless an op signs for itself')
 }
 
 /** The record of an entry. Throws `too-large` if no log takes it. */
@@ -161,7 +161,8 @@ export function signEntry(entry: Entry, signer: Signer): Uint8Array {
   const length = w.length - label.length + SIGNATURE_LENGTH
   if (length > MAX_ENTRY_LENGTH) throw new SealError('too-large', `Expected an entry of at most ${MAX_ENTRY_LENGTH} bytes, got ${length}.`, { found: length, max: MAX_ENTRY_LENGTH })
   const signature = signer.sign(w.view())
-  return w.raw(signature).view().slice(label.length)
+  const record = w.raw(signature).view().subarray(label.length)
+  return w === small ? record.slice() : record
 }
 
 export function verifyEntry(crypto: Pick<Signatures, 'verifyEd25519'>, decoded: Extract<Decoded, { kind: 'entry' }>, publicKey: Uint8Array): boolean {

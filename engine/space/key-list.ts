@@ -41,13 +41,23 @@ export class KeyList {
     const heads = new Float64Array(this.length)
     for (let i = 0; i < heads.length; i++) heads[i] = this.#head(i) * MAX_KEYS + i
     heads.sort()
-    const order = Uint32Array.from(heads, (head) => head % MAX_KEYS)
-    for (let from = 0, end = 0; from < heads.length; from = end) {
-      const head = Math.floor((heads[from] as number) / MAX_KEYS)
-      while (end < heads.length && Math.floor((heads[end] as number) / MAX_KEYS) === head) end++
-      if (end - from > 1) order.set([...order.subarray(from, end)].sort((a, b) => compareBytes(this.at(a), this.at(b))), from)
+    const order = new Uint32Array(heads.length)
+    let from = 0
+    for (let i = 0, last = -1; i < heads.length; i++) {
+      const head = Math.floor((heads[i] as number) / MAX_KEYS)
+      order[i] = heads[i] as number - head * MAX_KEYS
+      if (head === last) continue
+      if (i - from > 1) this.#sort(order.subarray(from, i))
+      from = i
+      last = head
     }
+    this.#sort(order.subarray(from))
     return order
+  }
+
+  /** Keys that begin alike. */
+  #sort(same: Uint32Array): void {
+    same.set([...same].sort((a, b) => compareBytes(this.at(a), this.at(b))))
   }
 
   #head(index: number): number {

@@ -14,7 +14,7 @@ export class Overlay {
   readonly before: StateView
   private tree: StateView
   /** Every point edit of the entry; of one key, the last counts. */
-  private readonly edits = new EditBatch()
+  private readonly edits: EditBatch
   /** So many of them the tree has. */
   private flushed = 0
   /** By kind and id of their keys. */
@@ -29,7 +29,9 @@ export class Overlay {
   private lastEdit = NONE
   private lastPlace: Place | undefined
 
-  constructor(before: StateView) {
+  /** `expected`: about how many bytes will be put, if they are many. */
+  constructor(before: StateView, expected = 0) {
+    this.edits = new EditBatch(expected)
     this.before = before
     this.tree = before
   }

@@ -11,7 +11,7 @@ import { LiveCounts } from './counts.js'
 import { type SpaceContext, type TableEntry } from './context.js'
 import { type Facts } from './facts.js'
 import { keyName, Overlay } from './overlay.js'
-import { codecAt, everyOp, type Ops } from './ops/encoded.js'
+import { codecAt, EncodedOps, everyOp, type Ops } from './ops/encoded.js'
 import { isRowOp } from './ops/row.js'
 import { type PolicyWorld } from './policy.js'
 import { type IndexEntry } from './row-record.js'
@@ -67,7 +67,7 @@ export class EntryRun implements SpaceContext {
     this.opCount = facts.ops.length
     this.before = state
     this.facts = everyOp(facts.ops, isRowOp) ? facts.facts : undefined
-    this.overlay = new Overlay(state)
+    this.overlay = new Overlay(state, expectedBytes(facts.ops))
     this.counts = new LiveCounts(this.overlay)
     this.world = {
       member: facts.author?.member ?? 0,
@@ -248,4 +248,9 @@ export class EntryRun implements SpaceContext {
   private countPrefix(prefix: Uint8Array): number {
     return this.overlay.count(prefix, prefixEnd(prefix))
   }
+}
+
+/** What is put of a row is about as long as its op, and the key's prefix. */
+function expectedBytes(ops: Ops): number {
+  return ops instanceof EncodedOps ? ops.bytes.length + 16 * ops.length : 0
 }

@@ -22,10 +22,15 @@ const DELETED = -1
 const FIRST_WORDS = 15
 
 export class EditBatch {
-  #bytes: Uint8Array = EMPTY_BYTES
+  #bytes: Uint8Array
   #used = 0
   #words = new Int32Array(FIRST_WORDS)
   #length = 0
+
+  /** `expected`: about how many bytes there will be, if they are many. */
+  constructor(expected = 0) {
+    this.#bytes = expected === 0 ? EMPTY_BYTES : new Uint8Array(expected)
+  }
 
   static of(edits: Iterable<Edit>): EditBatch {
     const batch = new EditBatch()
@@ -159,7 +164,7 @@ export class EditBatch {
     const start = this.#used
     const end = start + key.length + (value === null ? 0 : value.length)
     // What views were given out of stays as it is.
-    if (end > this.#bytes.length) this.#bytes = grown(this.#bytes.subarray(0, start), zeroBytes(Math.max(end + SPARE_BYTES, 4 * start)))
+    if (end > this.#bytes.length) this.#bytes = grown(this.#bytes.subarray(0, start), zeroBytes(Math.max(end + SPARE_BYTES, 2 * start)))
     const bytes = this.#bytes
     for (let i = 0; i < key.length; i++) bytes[start + i] = key[i] as number
     if (value !== null) bytes.set(value, start + key.length)

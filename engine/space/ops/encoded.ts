@@ -11,7 +11,7 @@ import { type AnyCodec, codecOf, opCodec, readOp, skipOp, type Op, writeOp } fro
 export type Ops = readonly Op[] | EncodedOps
 
 /** So few are kept as they are. */
-const FEW = 16
+export const FEW_OPS = 16
 /** Tag, and one byte at least. */
 const MIN_OP_LENGTH = 1
 
@@ -20,11 +20,19 @@ export class EncodedOps implements Iterable<Op> {
   readonly bytes: Uint8Array
   /** Where each begins. */
   readonly #starts: readonly number[]
+  /** Which kinds there are among them. */
+  readonly kinds: ReadonlySet<AnyCodec>
 
   /** Believed: of `readOps`, or written by `OpWriter`. */
   constructor(bytes: Uint8Array, starts: readonly number[]) {
     this.bytes = bytes
     this.#starts = starts
+    const tags = new Set<number>()
+    for (let i = 0, last = -1; i < starts.length; i++) {
+      const tag = bytes[starts[i] as number] as number
+      if (tag !== last) tags.add((last = tag))
+    }
+    this.kinds = new Set(Array.from(tags, (tag) => codecOf(tag) as AnyCodec))
   }
 
   get length(): number {
@@ -47,8 +55,13 @@ export class EncodedOps implements Iterable<Op> {
   }
 }
 
+/** Where ops go one by one, as they are made. */
+export interface OpTaker {
+  add(op: Op): void
+}
+
 /** Takes ops one by one. Throws what writing them throws, and `too-large` for more than an entry may have. */
-export class OpWriter {
+export class OpWriter implements OpTaker {
   readonly #writer: Writer
   readonly #starts: number[] = []
 
@@ -70,14 +83,6 @@ export class OpWriter {
   }
 }
 
-/** What writes the ops that come: as they are, if they are few. */
-export function collectOps(ops: Iterable<Op>, expected: number): Ops {
-  if (expected <= FEW) return [...ops]
-  const writer = new OpWriter(expected)
-  for (const op of ops) writer.add(op)
-  return writer.finish()
-}
-
 export function writeOps(w: Writer, ops: Ops): void {
   if (ops instanceof EncodedOps) w.varint(ops.length).raw(ops.bytes)
   else w.list(ops, MAX_OPS, writeOp)
@@ -86,7 +91,7 @@ export function writeOps(w: Writer, ops: Ops): void {
 /** Strict. `r` reads `input`, into which views what it returns. */
 export function readOps(r: Reader, input: Uint8Array): Ops {
   const count = r.count(MAX_OPS, MIN_OP_LENGTH)
-  if (count <= FEW) return Array.from({ length: count }, () => readOp(r))
+  if (count <= FEW_OPS) return Array.from({ length: count }, () => readOp(r))
   const from = r.offset
   const starts: number[] = []
   for (let i = 0; i < count; i++) {
@@ -107,11 +112,17 @@ export function codecAt(ops: Ops, index: number): AnyCodec | undefined {
   return op && opCodec(op)
 }
 
-export function someOp(ops: Ops, test: (name: Op['op']) => boolean): boolean {
-  for (let i = 0; i < ops.length; i++) if (test((codecAt(ops, i) as AnyCodec).name)) return true
-  return false
+/** Of many, each kind is asked about once. */
+export function everyKind(ops: Ops, test: (kind: AnyCodec) => boolean): boolean {
+  if (!(ops instanceof EncodedOps)) return ops.every((op) => test(opCodec(op)))
+  for (const kind of ops.kinds) if (!test(kind)) return false
+  return true
 }
 
 export function everyOp(ops: Ops, test: (name: Op['op']) => boolean): boolean {
-  return !someOp(ops, (name) => !test(name))
+  return everyKind(ops, ({ name }) => test(name))
+}
+
+export function someOp(ops: Ops, test: (name: Op['op']) => boolean): boolean {
+  return !everyKind(ops, ({ name }) => !test(name))
 }
