@@ -147,13 +147,12 @@ export class Capture {
   }
 
   /**
-   * What changed since `begin`, before COMMIT. Throws `rolled-back` if a statement ended the transaction (OR ROLLBACK, RAISE(ROLLBACK)): then what
+   * What changed since `begin`, before COMMIT: `take` gets it row by row. Throws `rolled-back` if a statement ended the transaction (OR ROLLBACK, RAISE(ROLLBACK)): then what
    * ran before it is undone and what ran after it is not, so the caller must start over. Check `db.inTransaction` after each failed statement, too.
    */
-  collect(base: BaseRows): RowDelta[] {
+  collect(base: BaseRows, take: (delta: RowDelta) => void): void {
     this.#active = false
     if (!this.#db.inTransaction) throw new SealError('rolled-back', 'A statement rolled the whole transaction back.')
-    const deltas: RowDelta[] = []
     for (const table of this.#tables.values()) {
       if (table.touched.size === 0) continue
       const { form } = table
@@ -165,10 +164,9 @@ export class Capture {
         if (after !== undefined && !byRowid && touchedKey.includes(null)) throw nullKey(form)
         const key = noted === undefined ? touchedKey : canonicalKey(touchedKey, form.keyCollations)
         const before = base.row(table.id, key)
-        if (!sameRow(before, after)) deltas.push({ table: table.id, key, before, after })
+        if (!sameRow(before, after)) take({ table: table.id, key, before, after })
       }
     }
-    return deltas
   }
 
   /** The keys touched so far, to go back to with `restore` when a savepoint is rolled back: what was touched since is as it was then. */

@@ -22,16 +22,50 @@ interface ForeignKey {
   readonly to: readonly string[]
 }
 
-/** `deltas` are in SQLite, whose transaction is open. Tables that `before` does not have need no declaring: nobody else knows them. */
-export function foreignKeyReads(mirror: Mirror, before: Schema, schema: Schema, deltas: readonly RowDelta[]): Read[] {
-  if (deltas.length === 0 || !mirror.db.foreignKeys) return []
-  const keys = [...schema.values()].flatMap((object) => (object.type === 'table' ? foreignKeysOf(mirror.db, schema, object) : []))
-  const reads = new Reads()
-  for (const key of keys) {
-    if (before.has(key.parent.id)) declareParents(mirror, key, deltas, reads)
-    if (before.has(key.child.id)) declareChildren(mirror, key, deltas, reads)
+/** Is shown each change of a transaction, keeps those of tables with foreign keys, and says what they must have read. */
+export class ForeignKeyReads {
+  readonly #mirror: Mirror
+  readonly #before: Schema
+  readonly #schema: Schema
+  readonly #deltas: RowDelta[] = []
+  #keys: readonly ForeignKey[] | undefined
+  readonly #concerned = new Map<ObjectId, boolean>()
+
+  constructor(mirror: Mirror, before: Schema, schema: Schema) {
+    this.#mirror = mirror
+    this.#before = before
+    this.#schema = schema
   }
-  return reads.list()
+
+  note(delta: RowDelta): void {
+    if (this.#isConcerned(delta.table)) this.#deltas.push(delta)
+  }
+
+  /** While all that was noted is in SQLite, whose transaction is open. Tables that were not there before need no declaring: nobody else knows them. */
+  list(): Read[] {
+    const reads = new Reads()
+    if (this.#deltas.length === 0) return []
+    for (const key of this.#foreignKeys()) {
+      if (this.#before.has(key.parent.id)) declareParents(this.#mirror, key, this.#deltas, reads)
+      if (this.#before.has(key.child.id)) declareChildren(this.#mirror, key, this.#deltas, reads)
+    }
+    return reads.list()
+  }
+
+  #isConcerned(table: ObjectId): boolean {
+    let found = this.#concerned.get(table)
+    if (found === undefined) {
+      found = this.#foreignKeys().some(({ child, parent }) => child.id === table || parent.id === table)
+      this.#concerned.set(table, found)
+    }
+    return found
+  }
+
+  #foreignKeys(): readonly ForeignKey[] {
+    const { db } = this.#mirror
+    this.#keys ??= db.foreignKeys ? [...this.#schema.values()].flatMap((object) => (object.type === 'table' ? foreignKeysOf(db, this.#schema, object) : [])) : []
+    return this.#keys
+  }
 }
 
 /** Each once; many of one table become the table. */

@@ -8,7 +8,7 @@ import { type Binding, type Row } from './binding.js'
 import { sameRow, type BaseRows, type Capture, type RowDelta } from './capture.js'
 import { isTable, SEQUENCE, type Schema, type SchemaObject } from './catalog.js'
 import { catalogChanges, mustRewrite } from './ddl.js'
-import { foreignKeyReads } from './foreign-keys.js'
+import { ForeignKeyReads } from './foreign-keys.js'
 import { keyIdentity } from './keys.js'
 import { noteChange, type MigrationNote } from './migrations.js'
 import { type Mirror } from './materialise.js'
@@ -30,22 +30,23 @@ export interface Transaction {
 export function draftOf(mirror: Mirror, capture: Capture, transaction: Transaction): Draft | undefined {
   const { view, before, after, firstNew, nextNew, notes, reads, replay } = transaction
   const base = new BaseOfView(mirror, transaction)
-  const deltas = capture.collect(base)
-  mirror.noteKeys(deltas)
-  const catalog = before === after && notes.size === 0 ? [] : catalogChanges(before, after, firstNew, nextNew, (id) => { const note = notes.get(id); return note && noteChange(id, note) })
+  const foreign = new ForeignKeyReads(mirror, before, after)
   const rows: RowChange[] = []
   let binding: Binding | undefined
-  for (const delta of deltas) {
+  // One by one: the values of ten thousand rows need not all be there at once.
+  capture.collect(base, (delta) => {
     if (binding?.id !== delta.table) binding = mirror.binding(objectOf(after, delta.table))
     rows.push(changeOf(binding, delta, base.has(delta.table, delta.key)))
-  }
+    foreign.note(delta)
+  })
+  mirror.noteKeys(rows)
+  const catalog = before === after && notes.size === 0 ? [] : catalogChanges(before, after, firstNew, nextNew, (id) => { const note = notes.get(id); return note && noteChange(id, note) })
   for (const object of after.values()) {
     if (object.name === SEQUENCE && isTable(object)) rows.push(...sequenceChanges(mirror, transaction, object.id))
-    else if (mustRewrite(before.get(object.id), object)) rows.push(...rewrites(mirror.binding(object), before.get(object.id), view, deltas))
+    else if (mustRewrite(before.get(object.id), object)) rows.push(...rewrites(mirror.binding(object), before.get(object.id), view, rows))
   }
   if (catalog.length === 0 && rows.length === 0) return undefined
-  const parents = foreignKeyReads(mirror, before, after, deltas)
-  return { catalog, rows, reads: [...reads, ...parents], ...(replay && { replay }) }
+  return { catalog, rows, reads: [...reads, ...foreign.list()], ...(replay && { replay }) }
 }
 
 function objectOf(schema: Schema, table: ObjectId): Parameters<Mirror['binding']>[0] {
@@ -91,11 +92,11 @@ class BaseOfView implements BaseRows {
 const name = (table: ObjectId, key: readonly SqlValue[]): string => `${table}/${keyIdentity(key)}`
 
 /** All other rows of a table, under its new shape. */
-function rewrites(binding: Binding, old: SchemaObject | undefined, view: View, deltas: readonly RowDelta[]): RowChange[] {
+function rewrites(binding: Binding, old: SchemaObject | undefined, view: View, changed: readonly RowChange[]): RowChange[] {
   const table = binding.id
   // The engine pads rows with NULL for plaintext columns that they were written without.
   const added = binding.data.columns.map(({ id, visibility, initial }) => (visibility === 'plaintext' && !old?.data?.columns.some((column) => column.id === id) ? initial : null))
-  const written = new Set(deltas.filter((delta) => delta.table === table).map(({ key }) => keyIdentity(key)))
+  const written = new Set(changed.filter((change) => change.table === table).map(({ key }) => keyIdentity(key)))
   const changes: RowChange[] = []
   for (const row of view.rows(table)) {
     if ('reason' in row) throw new SealError('open-failed', 'A row that does not open stands in the way of this change of the table.', { table, version: row.version })

@@ -10,6 +10,7 @@ import { canonicalKey, keyIdentity } from '../../query/keys.js'
 import { openSqlite, type Sqlite } from '../../query/sqlite.js'
 import { describeTable, type TableForm } from '../../query/sqlite/form.js'
 import { quoteName } from '../../query/sqlite/names.js'
+import { collected } from './capture-support.js'
 import { makeSchema, makeStatement, Random } from './random-sql.js'
 
 const sqlite = await openSqlite()
@@ -56,12 +57,12 @@ function runSeed(seed: number, transactions: number): { readonly statements: num
         }
       }
       if (!live.inTransaction) {
-        expect(() => capture.collect({ row: () => undefined })).toThrow('rolled the whole transaction back')
+        expect(() => collected(capture, { row: () => undefined })).toThrow('rolled the whole transaction back')
         counts.lost++
         continue
       }
       const base = images.map(({ form }) => byKey(copy, form))
-      const deltas = capture.collect({ row: (table, key) => base[table - 1]?.get(keyIdentity(key)) })
+      const deltas = collected(capture, { row: (table, key) => base[table - 1]?.get(keyIdentity(key)) })
       try {
         live.exec('COMMIT')
       } catch (error) {

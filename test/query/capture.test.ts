@@ -6,6 +6,7 @@ import { canonicalKey, keyIdentity, rowKey } from '../../query/keys.js'
 import { openSqlite, type Sqlite } from '../../query/sqlite.js'
 import { describeTable } from '../../query/sqlite/form.js'
 import { parseIndexText } from '../../query/sqlite/index-text.js'
+import { collected } from './capture-support.js'
 
 const sqlite = await openSqlite()
 let db: Sqlite
@@ -31,7 +32,7 @@ function changes(schema: string, statements: string): unknown[] {
   db.exec('BEGIN')
   capture.begin()
   db.exec(statements)
-  const deltas = capture.collect(rows).map(({ table, key, before, after }) => [table, key, before, after])
+  const deltas = collected(capture, rows).map(({ table, key, before, after }) => [table, key, before, after])
   db.exec('COMMIT')
   return deltas
 }
@@ -138,13 +139,13 @@ test('a transaction that a statement ended is noticed', () => {
   db.exec('BEGIN')
   capture.begin()
   expect(code(() => db.exec('INSERT INTO t VALUES (1); INSERT OR ROLLBACK INTO t VALUES (1)'))).toBe('sql-error')
-  expect(code(() => capture.collect(none))).toBe('rolled-back')
+  expect(code(() => collected(capture, none))).toBe('rolled-back')
   // Nothing is noticed outside, and what was noticed is forgotten.
   db.exec('INSERT INTO t VALUES (5); BEGIN; INSERT INTO t VALUES (6)')
   capture.begin()
   db.exec('INSERT INTO t VALUES (7)')
   expect(capture.touchedTables()).toEqual([1])
-  expect(capture.collect(none)).toEqual([{ table: 1, key: [7n], before: undefined, after: [7n] }])
+  expect(collected(capture, none)).toEqual([{ table: 1, key: [7n], before: undefined, after: [7n] }])
 })
 
 test('triggers that feed each other without end are stopped', () => {
@@ -161,7 +162,7 @@ test('triggers that feed each other without end are stopped', () => {
   }
   expect(isSealError(error, 'too-large')).toBe(true)
   // The statement is undone, the transaction is not.
-  expect(capture.collect({ row: (_, [key]) => (Number(key) <= 5 ? [key as SqlValue] : undefined) })).toEqual([])
+  expect(collected(capture, { row: (_, [key]) => (Number(key) <= 5 ? [key as SqlValue] : undefined) })).toEqual([])
   db.exec('ROLLBACK')
 })
 
