@@ -10,7 +10,7 @@ import type { Head } from '../../engine/space/types.js'
 import { encodeMessage } from '../messages.js'
 import { Images, type ImageRule } from './image.js'
 import { RoomFiles } from './files.js'
-import type { Aside, FormerHead, Ledger } from './ledger.js'
+import type { FormerHead, Ledger } from './ledger.js'
 import type { RelayLog } from './store.js'
 
 /** What was decided about one record: its index, or why it was refused. */
@@ -46,12 +46,10 @@ const STEP_BYTES = 8 * 1024 * 1024
 interface Job {
   readonly placements: Placement[]
   left: number
-  /** Signatures are being looked at, all at once; undefined when that is done. */
-  looking: Promise<void> | undefined
   readonly resolve: (placements: readonly Placement[]) => void
   readonly reject: (error: unknown) => void
 }
-interface Waiting { readonly record: Uint8Array; readonly restored: boolean; readonly job: Job; aside: Aside | undefined }
+interface Waiting { readonly record: Uint8Array; readonly restored: boolean; readonly job: Job }
 
 export class Room {
   readonly ledger: Ledger
@@ -130,19 +128,10 @@ export class Room {
     if (this.#closed) throw new SealError('disconnected', 'The relay is closing this space; connect again.')
     if (records.length === 0) return []
     return new Promise((resolve, reject) => {
-      const job: Job = { placements: [], left: records.length, looking: undefined, resolve, reject }
-      const waiting = records.map((record): Waiting => ({ record, restored, job, aside: undefined }))
-      // A lone record is judged at once, without a detour over another thread.
-      if (records.length > 1 || this.#queue.length > 0 || this.#working) job.looking = this.#look(waiting, job)
-      for (const item of waiting) this.#queue.push(item)
+      const job: Job = { placements: [], left: records.length, resolve, reject }
+      for (const record of records) this.#queue.push({ record, restored, job })
       this.#wake()
     })
-  }
-
-  async #look(waiting: readonly Waiting[], job: Job): Promise<void> {
-    const found = await this.ledger.aside(waiting.map(({ record }) => record))
-    waiting.forEach((item, i) => { item.aside = found[i] })
-    job.looking = undefined
   }
 
   /** A note for a former head of this space. */
@@ -200,7 +189,6 @@ export class Room {
     try {
       do {
         if (this.#stale) await this.#catchUp()
-        await this.#queue[0]?.job.looking
         if (this.#queue.length > 0) await this.#storeGroup(this.#takeGroup())
       } while (this.#queue.length > 0 || this.#stale)
     } catch (error) {
@@ -217,13 +205,17 @@ export class Room {
     const mark = this.ledger.mark()
     const decided: (readonly [Waiting, Placement])[] = []
     const records: Uint8Array[] = []
+    let announcement: Announcement | undefined
     try {
-      for (const waiting of group) {
-        const outcome = this.ledger.advance(waiting.record, waiting.restored, waiting.aside)
+      // The signatures of a group together: the more they are, the less each costs. A lone one is looked at when it is judged.
+      const asides = group.length > 1 ? await this.ledger.aside(group.map(({ record }) => record)) : []
+      for (const [i, waiting] of group.entries()) {
+        const outcome = this.ledger.advance(waiting.record, waiting.restored, asides[i])
         decided.push([waiting, outcome.kind === 'taken' ? { kind: 'stored', index: from + records.length } : outcome])
         if (outcome.kind === 'taken') records.push(waiting.record)
       }
-      const stored = records.length === 0 ? 'stored' : await this.#log.append(from, records)
+      let stored: 'stored' | 'taken' = 'stored'
+      if (records.length > 0) [stored, announcement] = await Promise.all([this.#log.append(from, records), this.#announcementOf(from, records)])
       if (stored === 'taken') {
         // Another relay process was first: follow its records, then judge these again after them.
         this.ledger.reset(mark)
@@ -239,7 +231,7 @@ export class Room {
       throw error
     }
     this.ledger.unmark(mark)
-    this.#grown(from, records)
+    this.#grown(from, records, announcement)
     for (const [{ job }, placement] of decided) {
       job.placements.push(placement)
       if (--job.left === 0) job.resolve(job.placements)
@@ -250,9 +242,8 @@ export class Room {
   #takeGroup(): Waiting[] {
     let bytes = 0
     let count = 0
-    for (const { record, job } of this.#queue) {
+    for (const { record } of this.#queue) {
       bytes += record.length
-      if (job.looking !== undefined) break
       // One long record makes a group of its own: an announcement always fits into a frame.
       if (count === MAX_GROUP || (count > 0 && bytes > MAX_GROUP_BYTES)) break
       count++
@@ -276,7 +267,7 @@ export class Room {
   }
 
   /** Durable and followed: remember the head now and then, and tell whoever listens. */
-  #grown(from: number, records: readonly Uint8Array[]): void {
+  #grown(from: number, records: readonly Uint8Array[], prepared?: Announcement): void {
     if (records.length === 0) return
     const bytes = records.reduce((sum, { length }) => sum + length, 0)
     this.#sinceStep += bytes
@@ -289,8 +280,24 @@ export class Room {
       this.#steps.push({ size, stateRoot })
       this.#sinceStep = 0
     }
+    if (prepared) this.#note = { size, bytes: prepared.note }
     if (this.listeners.size === 0) return
-    const frame = encodeMessage({ kind: 'entries', request: 0, from, records, note: this.note() })
+    const frame = prepared?.frame ?? announced(from, records, this.note())
     for (const listener of [...this.listeners]) listener.announce(frame, from)
   }
+
+  /** What is told when these are durable, made while the disk is at it. Until then nobody sees it: the ledger is ahead, and may have to go back. */
+  async #announcementOf(from: number, records: readonly Uint8Array[]): Promise<Announcement | undefined> {
+    if (this.listeners.size === 0) return undefined
+    const { head } = this.ledger
+    await new Promise<void>((resolve) => setImmediate(resolve))
+    const note = this.#options.sign(head)
+    return { note, frame: announced(from, records, note) }
+  }
+}
+
+interface Announcement { readonly note: Uint8Array; readonly frame: Uint8Array }
+
+function announced(from: number, records: readonly Uint8Array[], note: Uint8Array): Uint8Array {
+  return encodeMessage({ kind: 'entries', request: 0, from, records, note })
 }
