@@ -118,8 +118,8 @@ class FollowerLedger implements Ledger {
     return verifyAside(this.#follower.env.crypto, this.#follower.state.tree, records, breath) as Promise<readonly unknown[]> as Promise<readonly Aside[]>
   }
 
-  advance(record: Uint8Array, restored: boolean, aside?: Aside): { readonly kind: 'taken' } | { readonly kind: 'refused'; readonly reason: string } {
-    if (this.#elsewhere && !restored && this.#own.verify !== 'unsafe-none') return { kind: 'refused', reason: 'moved: the space is attached to another relay now' }
+  advance(record: Uint8Array, restored: boolean, aside?: Aside): ReturnType<Ledger['advance']> {
+    if (this.#elsewhere && !restored && this.#own.verify !== 'unsafe-none') return { kind: 'refused', reason: 'moved: the space is attached to another relay now', forged: false }
     const outcome = this.#follower.judge(record, trustOf(aside))
     if (this.#takes(outcome.verdict, restored)) {
       this.#follower.adopt(outcome)
@@ -127,7 +127,7 @@ class FollowerLedger implements Ledger {
       return { kind: 'taken' }
     }
     ;(outcome.state as HeldState).tree.release()
-    return { kind: 'refused', reason: describe(outcome.verdict) }
+    return { kind: 'refused', reason: describe(outcome.verdict), forged: outcome.verdict.kind === 'ignored' && outcome.verdict.code === 'signature' }
   }
 
   follow(record: Uint8Array, aside?: Aside): void {

@@ -65,9 +65,9 @@ export interface Ledger {
   aside(records: readonly Uint8Array[]): Promise<readonly Aside[]>
   /**
    * Take the record as the next of the log. `refused` (a verdict's words) leaves the ledger as it was. `restored`: it was in the log before,
-   * perhaps of a relay that checked less; then a rejected one is taken, too, since those after it build on it.
+   * perhaps of a relay that checked less; then a rejected one is taken, too, since those after it build on it. `forged`: its signature is bad.
    */
-  advance(record: Uint8Array, restored: boolean, aside?: Aside): { readonly kind: 'taken' } | { readonly kind: 'refused'; readonly reason: string }
+  advance(record: Uint8Array, restored: boolean, aside?: Aside): { readonly kind: 'taken' } | { readonly kind: 'refused'; readonly reason: string; readonly forged: boolean }
   /** Take a record that is already in the log, whatever its verdict. */
   follow(record: Uint8Array, aside?: Aside): void
   /** A mark to come back to with `reset`, if what came after could not be stored. */

@@ -11,6 +11,7 @@ import { encodeMessage } from '../messages.js'
 import { Images, type ImageRule } from './image.js'
 import { RoomFiles } from './files.js'
 import type { FormerHead, Ledger } from './ledger.js'
+import { Looking, type Sent } from './looking.js'
 import type { RelayLog } from './store.js'
 
 /** What was decided about one record: its index, or why it was refused. */
@@ -49,7 +50,7 @@ interface Job {
   readonly resolve: (placements: readonly Placement[]) => void
   readonly reject: (error: unknown) => void
 }
-interface Waiting { readonly record: Uint8Array; readonly restored: boolean; readonly job: Job }
+interface Waiting extends Sent { readonly restored: boolean; readonly job: Job }
 
 export class Room {
   readonly ledger: Ledger
@@ -65,6 +66,7 @@ export class Room {
   /** Former heads to catch up to, ascending, and what was stored since the last. */
   readonly #steps: FormerHead[]
   readonly #images: Images
+  readonly #looking: Looking
   #sinceStep = 0
   #started = false
   #closed = false
@@ -79,6 +81,7 @@ export class Room {
     this.#log = options.log
     this.files = new RoomFiles(options.ledger, options.log.chunks, options.maxFileBytes)
     this.ledger.keep()
+    this.#looking = new Looking((records) => options.ledger.aside(records))
     this.#images = new Images({ ...options.images, ledger: options.ledger, log: options.log })
     this.#log.onGrowth = () => {
       this.#stale = true
@@ -123,13 +126,13 @@ export class Room {
     return this.#note.bytes
   }
 
-  /** Resolves, one placement per record, when all that were taken are durable. */
-  async append(records: readonly Uint8Array[], restored = false): Promise<readonly Placement[]> {
+  /** Resolves, one placement per record, when all that were taken are durable. `sender`: a name for whoever brings them. */
+  async append(records: readonly Uint8Array[], sender: string, restored = false): Promise<readonly Placement[]> {
     if (this.#closed) throw new SealError('disconnected', 'The relay is closing this space; connect again.')
     if (records.length === 0) return []
     return new Promise((resolve, reject) => {
       const job: Job = { placements: [], left: records.length, resolve, reject }
-      for (const record of records) this.#queue.push({ record, restored, job })
+      for (const record of records) this.#queue.push({ record, sender, restored, job })
       this.#wake()
     })
   }
@@ -207,12 +210,12 @@ export class Room {
     const records: Uint8Array[] = []
     let announcement: Announcement | undefined
     try {
-      // The signatures of a group together: the more they are, the less each costs. A lone one is looked at when it is judged.
-      const asides = group.length > 1 ? await this.ledger.aside(group.map(({ record }) => record)) : []
+      const asides = await this.#looking.at(group)
       for (const [i, waiting] of group.entries()) {
         const outcome = this.ledger.advance(waiting.record, waiting.restored, asides[i])
         decided.push([waiting, outcome.kind === 'taken' ? { kind: 'stored', index: from + records.length } : outcome])
         if (outcome.kind === 'taken') records.push(waiting.record)
+        else if (outcome.forged) this.#looking.sentBad(waiting.sender)
       }
       let stored: 'stored' | 'taken' = 'stored'
       if (records.length > 0) [stored, announcement] = await Promise.all([this.#log.append(from, records), this.#announcementOf(from, records)])

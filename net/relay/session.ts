@@ -250,7 +250,8 @@ export class Session implements RoomListener {
       return this.#refuse(request, 'rate', 'Too many entries; slow down and send them again.')
     }
     if (this.#proved?.kind === 'invitation') this.#noticeJoin(room, records)
-    const placements = await room.append(records, restored)
+    const proved = this.#proved
+    const placements = await room.append(records, proved ? `${proved.kind} ${proved.id}` : 'nobody', restored)
     const refused = placements.find((placement) => placement.kind === 'refused')
     const first = placements.find((placement) => placement.kind === 'stored')
     const stored = placements.reduce((count, { kind }) => count + Number(kind === 'stored'), 0)
