@@ -39,6 +39,7 @@ const KEYS = NONCES + TABLE * LARGEST_BATCH
 const STEPS = KEYS + KEY_TABLES * LARGEST_BATCH
 /** Bits of windows of odd digits: of 1, 3, 5, 7 and their negatives. */
 const WINDOW = 4
+const WINDOW_MASK = 15
 /** Of 128, and a carry. */
 const BITS = 129
 const MOST_STEPS = 1 + (3 * LARGEST_BATCH + 2) * Math.ceil(BITS / WINDOW)
@@ -265,39 +266,45 @@ class Steps {
   readonly #next = new Uint16Array(MOST_STEPS)
   readonly #step = new Uint32Array(MOST_STEPS)
   #count = 0
-  #top = 0
 
   /** Of the number of four words from `from`. */
   add(table: number, words: Uint32Array, from: number): void {
+    const [first, next, steps] = [this.#first, this.#next, this.#step]
+    let count = this.#count
     let carry = 0
     for (let bit = 0; bit < BITS;) {
-      const shift = bit & 31
-      let digit = bit === 128 ? 0 : (words[from + (bit >>> 5)] as number) >>> shift
-      if ((digit & 1) === carry) {
-        bit++
+      const place = bit >>> 5
+      const word = place < 4 ? (words[from + place] as number) : 0
+      // Where a bit is not the carry the next digit begins.
+      const other = (carry === 0 ? word : ~word) >>> (bit & 31)
+      if (other === 0) {
+        bit = 32 * (place + 1)
         continue
       }
-      if (shift > 32 - WINDOW && bit < 96) digit |= (words[from + (bit >>> 5) + 1] as number) << (32 - shift)
-      digit = (digit & (2 ** WINDOW - 1)) + carry
+      bit += 31 - Math.clz32(other & -other)
+      const shift = bit & 31
+      let digit = word >>> shift
+      if (shift > 32 - WINDOW && place < 3) digit |= (words[from + place + 1] as number) << (32 - shift)
+      digit = (digit & WINDOW_MASK) + carry
       carry = digit >> (WINDOW - 1)
-      this.#count++
-      this.#step[this.#count] = table + POINT * ((carry === 0 ? digit : 2 ** WINDOW - digit) >> 1) + carry
-      this.#next[this.#count] = this.#first[bit] as number
-      this.#first[bit] = this.#count
-      if (bit > this.#top) this.#top = bit
+      count++
+      steps[count] = table + POINT * ((carry === 0 ? digit : WINDOW_MASK + 1 - digit) >> 1) + carry
+      next[count] = first[bit] as number
+      first[bit] = count
       bit += WINDOW
     }
+    this.#count = count
   }
 
   /** Returns the end of what it has written, the three doublings by which all is multiplied by eight included; begins anew. */
   write(words: Uint32Array): number {
     let to = STEPS / 4
-    for (let bit = this.#top; bit >= 0; bit--) {
-      if (bit < this.#top) words[to++] = DOUBLE
+    for (let bit = BITS - 1; bit >= 0; bit--) {
+      if (to > STEPS / 4) words[to++] = DOUBLE
       for (let at = this.#first[bit] as number; at !== 0; at = this.#next[at] as number) words[to++] = this.#step[at] as number
       this.#first[bit] = 0
     }
-    this.#count = this.#top = 0
+    this.#count = 0
     for (let i = 0; i < 3; i++) words[to++] = DOUBLE
     return 4 * to
   }
