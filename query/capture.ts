@@ -13,6 +13,7 @@ import { equalBytes } from '../engine/codec/bytes.js'
 import { SealError } from '../engine/errors.js'
 import { MAX_TOUCHED_ROWS } from '../engine/limits.js'
 import { canonicalKey, keyIdentity } from './keys.js'
+import { RowCursor } from './row-cursor.js'
 import { CONSTRAINT_NOTNULL, resultName, type Sqlite, type Statement } from './sqlite.js'
 import { type Arguments } from './sqlite/functions.js'
 import { describeTable, type TableForm, type UniqueForm } from './sqlite/form.js'
@@ -47,6 +48,8 @@ interface Installed {
   /** Key identity → a key by which SQLite finds the row; undefined if the identity is that key, one INTEGER. */
   readonly touched: Map<string | number, readonly SqlValue[] | undefined>
   read: Statement | undefined
+  /** By an integer. */
+  cursor: RowCursor | undefined
   /** By a key that holds NULL, and the rowid. */
   readNull: Statement | undefined
 }
@@ -89,22 +92,19 @@ export class Capture {
       if (this.#tables.has(id)) continue
       const form = describeTable(this.#db, name)
       for (const sql of triggersFor(id, form)) this.#db.exec(sql)
-      this.#tables.set(id, { id, version, form, touched: this.#noted.get(id) ?? new Map(), read: undefined, readNull: undefined })
+      this.#tables.set(id, { id, version, form, touched: this.#noted.get(id) ?? new Map(), read: undefined, cursor: undefined, readNull: undefined })
     }
   }
 
-  #remove({ id, read, readNull }: Installed): void {
-    read?.finalize()
-    readNull?.finalize()
+  #remove(table: Installed): void {
+    finalize(table)
+    const { id } = table
     this.#tables.delete(id)
     for (const name of TRIGGERS) this.#db.exec(`DROP TRIGGER IF EXISTS temp.sealdb_capture_${id}_${name}`)
   }
 
   uninstall(): void {
-    for (const { read, readNull } of this.#tables.values()) {
-      read?.finalize()
-      readNull?.finalize()
-    }
+    for (const table of this.#tables.values()) finalize(table)
     this.#tables.clear()
     for (const [name] of this.#db.all("SELECT name FROM temp.sqlite_schema WHERE type = 'trigger' AND name GLOB 'sealdb_capture_*'")) {
       this.#db.exec(`DROP TRIGGER temp.${quoteName(String(name))}`)
@@ -156,17 +156,30 @@ export class Capture {
     for (const table of this.#tables.values()) {
       if (table.touched.size === 0) continue
       const { form } = table
-      table.read ??= this.#db.prepare(readRow(form))
-      for (const [identity, noted] of table.touched) {
-        const touchedKey = noted ?? [BigInt(identity)]
-        const byRowid = form.nullKey && touchedKey.includes(null)
-        const after = (byRowid ? (table.readNull ??= this.#db.prepare(`${readRow(form)} AND ${String(form.rowid)} = ?`)) : table.read).get(touchedKey)
-        if (after !== undefined && !byRowid && touchedKey.includes(null)) throw nullKey(form)
-        const key = noted === undefined ? touchedKey : canonicalKey(touchedKey, form.keyCollations)
-        const before = base.row(table.id, key)
-        if (!sameRow(before, after)) take({ table: table.id, key, before, after })
+      try {
+        for (const [identity, noted] of table.touched) {
+          const touchedKey = noted ?? [BigInt(identity)]
+          const after = this.#rowNow(table, identity, touchedKey, noted === undefined)
+          const key = noted === undefined ? touchedKey : canonicalKey(touchedKey, form.keyCollations)
+          const before = base.row(table.id, key)
+          if (!sameRow(before, after)) take({ table: table.id, key, before, after })
+        }
+      } finally {
+        table.cursor?.reset()
       }
     }
+  }
+
+  #rowNow(table: Installed, identity: string | number, key: readonly SqlValue[], integer: boolean): readonly SqlValue[] | undefined {
+    const { form } = table
+    const slot = integer ? RowCursor.slotOf(form) : undefined
+    if (slot !== undefined) return (table.cursor ??= new RowCursor(this.#db, form, slot)).get(Number(identity))
+    const byRowid = form.nullKey && key.includes(null)
+    const found = byRowid
+      ? (table.readNull ??= this.#db.prepare(`${readRow(form)} AND ${String(form.rowid)} = ?`)).get(key)
+      : (table.read ??= this.#db.prepare(readRow(form))).get(key)
+    if (found !== undefined && !byRowid && key.includes(null)) throw nullKey(form)
+    return found
   }
 
   /** The keys touched so far, to go back to with `restore` when a savepoint is rolled back: what was touched since is as it was then. */
@@ -226,6 +239,10 @@ export class Capture {
     if (table === undefined) throw new SealError('bad-argument', 'Expected the id of a table that is watched.', { table: id })
     return table
   }
+}
+
+function finalize({ read, cursor, readNull }: Installed): void {
+  for (const statement of [read, cursor, readNull]) statement?.finalize()
 }
 
 /** A declared key is NOT NULL, whether or not the text that SQLite was given says so. */

@@ -196,3 +196,15 @@ test('what identifies a row', () => {
   const keys: SqlValue[][] = [[5n], ['5'], [5.5], ['5.5'], [null], ['n;'], [2n ** 60n], [String(2n ** 60n)], [new Uint8Array([5])], ['05'], ['a', 'b'], ['a1:b'], ['a', 'b', 'c'], [1n, 2n], [12n]]
   expect(new Set(keys.map(keyIdentity)).size).toBe(keys.length)
 })
+
+test('rows that are read in a run: gaps, rows that are gone again, orders that go back and forth', () => {
+  const inserted = (ids: readonly number[]): string => ids.map((id) => `INSERT OR REPLACE INTO t VALUES (${id}, 'row ${id}');`).join('')
+  const found = changes("CREATE TABLE t (id INTEGER PRIMARY KEY, a); INSERT INTO t VALUES (4, 'old'), (6, 'row 6'), (9, 'old'), (12, 'stays')",
+    `${inserted([1, 2, 3, 4, 5, 6, 7, 8, 20, 19, 18, 10, 11, 13])} DELETE FROM t WHERE id IN (3, 7, 8, 9, 13)`)
+  const added = (id: number): unknown => [1, [BigInt(id)], undefined, [BigInt(id), `row ${id}`]]
+  const byKey = new Map((found as [number, [bigint]][]).map((change) => [Number(change[1][0]), change]))
+  expect([...byKey.keys()].sort((a, b) => a - b)).toEqual([1, 2, 4, 5, 9, 10, 11, 18, 19, 20])
+  for (const id of [1, 2, 5, 10, 11, 18, 19, 20]) expect(byKey.get(id)).toEqual(added(id))
+  expect(byKey.get(4)).toEqual([1, [4n], [4n, 'old'], [4n, 'row 4']])
+  expect(byKey.get(9)).toEqual([1, [9n], [9n, 'old'], undefined])
+})
