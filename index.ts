@@ -28,6 +28,7 @@ import type { RemoteCounters } from './engine/space/thin/remote.js'
 import type { DeviceView, Head, InvitationView, MemberId, MemberView, Role, SettleState } from './engine/space/types.js'
 import type { Store, StoreLocation } from './engine/store/store.js'
 import type { AuditOptions } from './net/audit.js'
+import type * as Client from './net/client.js'
 import { Connection } from './net/connection.js'
 import { FileTransfer } from './net/files.js'
 import { Present, type Presence } from './net/present.js'
@@ -143,7 +144,7 @@ export async function joinSpace(link: string, options: OpenOptions & { readonly 
 
 /** What a page needs for its first query is loaded along with this file; the rest when it is called for. */
 const acts = (): Promise<typeof Acts> => import('./engine/space/acts.js')
-const client = (): Promise<typeof import('./net/client.js')> => import('./net/client.js')
+const client = (): Promise<typeof Client> => import('./net/client.js')
 
 function thinOf({ thin }: OpenOptions): ThinOptions | undefined {
   return thin === true ? {} : thin === false ? undefined : thin

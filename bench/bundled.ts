@@ -10,5 +10,5 @@ import { OUT } from './report.js'
 
 const [entry = 'bench/journeys.ts', ...options] = process.argv.slice(2)
 const name = basename(entry, '.ts')
-await build({ ...bundleOptions('node', { [name]: entry }), splitting: false, outdir: OUT, outExtension: { '.js': '.mjs' } })
+await build({ ...bundleOptions('node', { [name]: entry }), outdir: OUT, outExtension: { '.js': '.mjs' } })
 process.exitCode = spawnSync(process.execPath, [join(OUT, `${name}.mjs`), ...options], { stdio: 'inherit' }).status ?? 1

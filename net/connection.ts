@@ -5,6 +5,7 @@ import { SealError } from '../engine/errors.js'
 import type { SpaceSync } from '../engine/space/port.js'
 import type { PresenceChannel } from './presence.js'
 import type { Rpc } from './rpc.js'
+import type * as SyncModule from './sync.js'
 import type { Sync, SyncOptions } from './sync.js'
 
 export class Connection {
@@ -36,7 +37,7 @@ export class Connection {
   }
 
   async #start(options: SyncOptions, onPresence: (channel: PresenceChannel) => void): Promise<void> {
-    let module: typeof import('./sync.js')
+    let module: typeof SyncModule
     try {
       module = await import('./sync.js')
     } catch (cause) {

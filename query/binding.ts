@@ -90,8 +90,9 @@ export class Binding {
     return opened
   }
 
-  #isAt({ key: said, rowKey: at }: Opened, key: readonly SqlValue[]): boolean {
-    if (this.data.shape.key === 'plain') return equalBytes(tupleOrNone(key), at)
+  #isAt(row: Opened, key: readonly SqlValue[]): boolean {
+    if (this.data.shape.key === 'plain') return equalBytes(tupleOrNone(key), row.rowKey)
+    const { key: said } = row
     return said.length === key.length && (said.every((value, i) => value === key[i]) || keyIdentity(canonicalKey(said, [])) === keyIdentity(key))
   }
 

@@ -65,8 +65,9 @@ export function liveEpochs(state: StateReader, owner: number, from: number, to: 
   return epochs
 }
 
-/** How many rows are opened at once: as many as lanes that seal (aead-batch.ts). */
+/** How many rows are opened at once: first as many as lanes that seal (aead-batch.ts), then more, for whoever goes on asking. */
 const AT_ONCE = 4
+const MOST_AT_ONCE = 64
 
 /** Rows of a range; in the order of the key, or of the index. Opened as they are asked for, a few of a whole table ahead of it. `tableOf`: for a caller that keeps the records of tables. */
 export function* readRows(
@@ -76,13 +77,15 @@ export function* readRows(
   const taken = takenKeys(state, sealer, table, record)
   if (taken === undefined && (range.kind === 'all' || range.kind === 'key-range')) {
     let few: StoredRow[] = []
+    let atOnce = AT_ONCE
     for (const { key, value } of rowEntries(state, sealer, table, record, range)) {
       few.push({ stateKey: key, row: decodeRow(value) })
-      if (few.length < AT_ONCE) continue
-      yield* viewRows(sealer, table, record, few)
+      if (few.length < atOnce) continue
+      for (const row of viewRows(sealer, table, record, few)) yield row
       few = []
+      atOnce = Math.min(MOST_AT_ONCE, 2 * atOnce)
     }
-    if (few.length > 0) yield* viewRows(sealer, table, record, few)
+    for (const row of viewRows(sealer, table, record, few)) yield row
     return
   }
   for (const { key, value } of rowEntries(state, sealer, table, record, range)) yield viewRow(sealer, table, record, key, decodeRow(value), taken?.(key))

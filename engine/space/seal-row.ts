@@ -18,6 +18,7 @@ import { MAX_INDEXES, MAX_POLICIES, MAX_VALUE_LENGTH } from '../limits.js'
 import { type ApplyEnv } from '../state/context.js'
 import { generationByte, MAX_INDEX_ID, objectKey, ROW_PREFIX_LENGTH, rowPrefix, rowStateKey, TOKEN_LENGTH } from '../state/keys.js'
 import { generationOf } from './blinded.js'
+import { OpenedRow } from './opened-row.js'
 import { type ObjectRecord, type PublicObject } from './catalog.js'
 import { type IndexToken, type RowRecord } from './row-record.js'
 import { type CatalogObject, type IndexShape, type RowView, type TableShape, type UnopenedRow } from './types.js'
@@ -269,14 +270,12 @@ export function viewRows(sealer: RowSealer, table: number, record: ObjectRecord,
 }
 
 function viewOf(table: number, shape: ObjectRecord['table'], { stateKey, row }: StoredRow, content: RowContent | string, taken?: (key: readonly SqlValue[]) => boolean): RowView | UnopenedRow {
-  const rowKey = stateKey.subarray(ROW_PREFIX_LENGTH)
-  const { member: author, device, version, creator } = row
-  if (typeof content === 'string') return { table, rowKey, author, device, version, reason: content }
-  if (taken?.(content.key) === true) return { table, rowKey, author, device, version, reason: 'key-taken' }
+  const reason = typeof content === 'string' ? content : taken?.(content.key) === true ? 'key-taken' : undefined
+  if (reason !== undefined) return { table, rowKey: stateKey.subarray(ROW_PREFIX_LENGTH), author: row.member, device: row.device, version: row.version, reason }
   // Columns added since the row was written are NULL in it.
   const missing = (shape?.plain.length ?? 0) - row.plain.length
   const plain = missing > 0 ? [...row.plain, ...new Array<null>(missing).fill(null)] : row.plain
-  return { table, rowKey, author, device, version, key: content.key, blind: content.blind, plain, body: content.body, creator }
+  return new OpenedRow(table, stateKey, row, content as RowContent, plain)
 }
 
 /** The public part of an object as query hands it over. */
