@@ -3,7 +3,7 @@
  */
 import { ed25519 } from '@noble/curves/ed25519.js'
 import { sha512 } from '@noble/hashes/sha2.js'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { concatBytes, encodeHex } from '../../engine/codec/bytes.js'
 import { verifyExactly } from '../../engine/crypto/ed25519-exact.js'
 import { nobleProvider } from '../../engine/crypto/noble.js'
@@ -192,5 +192,34 @@ describe('many of a few signers', () => {
     expect(goodTogether(nobleProvider, GOOD.slice(0, 10))).toEqual(Array.from({ length: 10 }, () => false))
     expect(goodTogether(crypto, [])).toEqual([])
     expect(encodeHex(FIRST.publicKey)).toHaveLength(64)
+  })
+})
+
+describe('without WebAssembly', () => {
+  afterEach(() => {
+    vi.unstubAllGlobals()
+    vi.resetModules()
+  })
+  const bad = { ...FIRST, message: utf8('another') }
+  const native = globalThis.WebAssembly
+
+  it.each([
+    ['at all', undefined],
+    ['from bytes', { Module: class { constructor() { throw new EvalError('wasm-unsafe-eval') } } }],
+  ])('%s, noble has the exact verdict', async (_, instead) => {
+    vi.resetModules()
+    vi.stubGlobal('WebAssembly', instead)
+    const { verifyExactly: fresh } = await import('../../engine/crypto/ed25519-exact.js')
+    expect([FIRST, bad].map(({ signature, message, publicKey }) => fresh(signature, message, publicKey))).toEqual([true, false])
+  })
+
+  it('for this one kernel, a batch is its signatures one by one', async () => {
+    vi.resetModules()
+    let made = 0
+    vi.stubGlobal('WebAssembly', { Instance: native.Instance, Module: class { constructor(code: Uint8Array<ArrayBuffer>) { if (made++ > 0) throw new EvalError('memory'); return new native.Module(code) } } })
+    const fresh = await import('../../engine/crypto/with-kernels.js')
+    const { verifyEd25519Batch } = fresh.withKernels(nobleProvider)
+    expect([verifyEd25519Batch?.([FIRST, GOOD[1] as SignedMessage]), verifyEd25519Batch?.([FIRST, bad])]).toEqual([true, false])
+    expect(made).toBe(2)
   })
 })
