@@ -17,11 +17,11 @@ import { headOf } from './apply.js'
 import { TOGETHER, verifyTogether } from './aside.js'
 import { buildRecord } from './build.js'
 import { openRelayNote } from './evidence.js'
-import { Follower, type SignatureTrust } from './follower.js'
+import { type Followed, Follower, type SignatureTrust } from './follower.js'
 import { signHandshake } from './handshake.js'
 import { takeSnapshot, type SnapshotChannel } from './join-snapshot.js'
 import { leftOfJoining } from './left-of-joining.js'
-import { openSpace, type Profile } from './open.js'
+import { type Profile, spaceAt } from './open.js'
 import { encodeKept, readKernel } from './thin/kept.js'
 import { PartialStart, takeKernel } from './thin/newcomer.js'
 import { openThinSpace, type ThinOptions } from './thin/open.js'
@@ -102,8 +102,10 @@ export async function joinSpace(store: Store, options: SpaceOptions, link: Invit
         [NAMES.keyring, keyring.encode()],
       ],
     })
+    // What a replica has verified it goes on with; a thin client's state lies elsewhere now.
+    if (!thin) return spaceAt(store, options, { follower: newcomer.follower, soundTo: newcomer.soundTo, alerts: [] })
     newcomer.release()
-    return thin ? openThinSpace(store, options, thin) : openSpace(store, options)
+    return openThinSpace(store, options, thin)
   }
   throw refused('busy')
 }
@@ -118,6 +120,8 @@ class Newcomer {
   readonly records: Uint8Array[] = []
   note: Uint8Array = new Uint8Array(0)
   #follower: Follower | undefined
+  /** Some entry was ignored for its signature. */
+  #ignores = false
   /** Of who takes no rows. */
   #partial: PartialStart | undefined
 
@@ -134,6 +138,11 @@ class Newcomer {
   get follower(): Follower {
     if (!this.#follower) throw new SealError('bad-genesis', 'The relay gave no entries of this space.')
     return this.#follower
+  }
+
+  /** From a snapshot on nobody knows: the entries before it were not judged here. */
+  get soundTo(): number {
+    return this.start > 0 || this.#ignores ? 0 : this.size
   }
 
   /** Undefined: nobody has the state at the anchor, so from the genesis. */
@@ -215,7 +224,7 @@ class Newcomer {
   }
 
   #take(record: Uint8Array, signature: SignatureTrust): void {
-    if (this.#follower) this.#follower.follow(record, signature)
+    if (this.#follower) this.#ignores ||= isBadlySigned(this.#follower.follow(record, signature))
     else {
       this.#follower = Follower.found(this.#options.crypto, record, this.#partial?.tree)
       if (!equalBytes(this.#follower.env.spaceId, this.#link.spaceId)) throw new SealError('bad-genesis', 'The relay shows the genesis of another space than the link’s.')
@@ -227,6 +236,10 @@ class Newcomer {
       throw new SealError('fork', 'The relay’s history leads to another state than the one the inviter had verified.', { size: anchor.size })
     }
   }
+}
+
+function isBadlySigned({ verdict }: Followed): boolean {
+  return verdict.kind === 'ignored' && verdict.code === 'signature'
 }
 
 function refused(detail: string): SealError {

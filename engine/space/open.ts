@@ -9,6 +9,7 @@ import { buildGenesis, buildProfile, ownDevice } from '../group/builders.js'
 import { Keyring } from '../group/keyring.js'
 import { FIRST_DEVICE, FIRST_EPOCH } from '../group/ops/genesis.js'
 import { GENESIS_SPACE_ID } from '../group/contexts.js'
+import type { Signer } from '../crypto/provider.js'
 import type { ApplyEnv } from '../state/context.js'
 import { StateTree } from '../state/tree.js'
 import type { Store } from '../store/store.js'
@@ -63,8 +64,7 @@ export async function createSpace(store: Store, options: SpaceOptions, profile: 
 /** Open the space that a store holds. Throws `bad-argument` if it holds none, `store-corrupt` if it is not what was verified. */
 export async function openSpace(store: Store, options: SpaceOptions): Promise<Space> {
   const { crypto } = options
-  const { spaceId, device, signingSeed } = decodeDeviceSecrets(required(store.get(NAMES.device), 'device'))
-  const signer = crypto.signer(signingSeed)
+  const { spaceId, signer } = ownKeys(store, options)
   const head = decodeHead(required(store.get(NAMES.head), 'verified head'))
   if (store.get(NAMES.kept) !== undefined) throw new SealError('bad-argument', 'This store is a thin client’s: it holds no rows. Open it with `thin: true`, or join again as a replica.')
   let damaged = false
@@ -73,12 +73,7 @@ export async function openSpace(store: Store, options: SpaceOptions): Promise<Sp
     distrust(store)
   }
   const openWith = async (part: (() => void) | undefined): Promise<Space> => {
-    const keyring = Keyring.decode({ crypto, spaceId }, required(store.get(NAMES.keyring), 'keyring'))
-    const { follower, soundTo, alerts } = await readVerified(store, { crypto, spaceId }, head, { seal: snapshotTags(crypto, signer, spaceId), onDamaged: part })
-    for (const { kind, epoch, device: by } of keyring.open(follower.state.tree)) {
-      alerts.push({ code: 'bad-link', message: `Device ${by} made a ${kind} of epoch ${epoch} that does not hold what it should.`, facts: { kind, epoch, device: by } })
-    }
-    return new Space({ options, store, follower, keyring, device, signer, soundTo, alerts })
+    return spaceAt(store, options, await readVerified(store, { crypto, spaceId }, head, { seal: snapshotTags(crypto, signer, spaceId), onDamaged: part }))
   }
   try {
     return await openWith(store.get(NAMES.distrusted) === undefined ? onDamaged : undefined)
@@ -86,6 +81,20 @@ export async function openSpace(store: Store, options: SpaceOptions): Promise<Sp
     if (!damaged || !isSealError(error, 'store-corrupt')) throw error
     return openWith(undefined)
   }
+}
+
+/** The space of a store whose verified head this state has just been found to be. */
+export function spaceAt(store: Store, options: SpaceOptions, { follower, soundTo, alerts: found }: Verified): Space {
+  const { spaceId, device, signer } = ownKeys(store, options)
+  const keyring = Keyring.decode({ crypto: options.crypto, spaceId }, required(store.get(NAMES.keyring), 'keyring'))
+  const alerts = [...found, ...keyring.open(follower.state.tree).map(({ kind, epoch, device: by }): Alert => (
+    { code: 'bad-link', message: `Device ${by} made a ${kind} of epoch ${epoch} that does not hold what it should.`, facts: { kind, epoch, device: by } }))]
+  return new Space({ options, store, follower, keyring, device, signer, soundTo, alerts })
+}
+
+function ownKeys(store: Store, { crypto }: SpaceOptions): { readonly spaceId: Uint8Array; readonly device: number; readonly signer: Signer } {
+  const { spaceId, device, signingSeed } = decodeDeviceSecrets(required(store.get(NAMES.device), 'device'))
+  return { spaceId, device, signer: crypto.signer(signingSeed) }
 }
 
 /** Set the names of this member and device. */
@@ -102,13 +111,14 @@ export async function setProfile(space: Space, profile: Profile): Promise<void> 
 /** How this device knows its snapshot; with `onDamaged`, it may be read by and by. */
 interface OwnSnapshot { readonly seal: SnapshotTags; readonly onDamaged: (() => void) | undefined }
 
-interface Opened { readonly follower: Follower; readonly soundTo: number; readonly alerts: Alert[] }
+/** `soundTo`: so many entries are known to be none that were ignored for their signatures. */
+export interface Verified { readonly follower: Follower; readonly soundTo: number; readonly alerts: readonly Alert[] }
 
 /**
  * The state at the verified head, by the shortest way that leads there: from the snapshot without looking at signatures, then with them (a log may
  * hold entries that were ignored for a bad one), then the same from the genesis. Whichever it is, it ends at exactly that head.
  */
-async function readVerified(store: Store, env: ApplyEnv, head: Head, own: OwnSnapshot): Promise<Opened> {
+async function readVerified(store: Store, env: ApplyEnv, head: Head, own: OwnSnapshot): Promise<Verified> {
   const alerts: Alert[] = []
   for (const signature of ['trusted', 'check'] as const) {
     const follower = await fromSnapshot(store, env, own, alerts)
