@@ -34,13 +34,17 @@ export interface IndexToken {
 
 const scratch = new Writer(1_024)
 
-/** For the state, which copies it. */
 export function encodeRow(row: RowRecord): Uint8Array {
+  return copyPooled(encodedRow(row))
+}
+
+/** For the state, which copies it: valid until the next call. */
+export function encodedRow(row: RowRecord): Uint8Array {
   const w = scratch.reset()
   w.varint(row.version).varint(row.creator).varint(row.member).varint(row.device).varint(row.epoch)
   writePlain(w, row.plain)
   writeTokens(w, row.tokens)
-  return copyPooled(w.raw(row.sealed).view())
+  return w.raw(row.sealed).view()
 }
 
 /** Blobs, tokens and `sealed` are views into `bytes`. */

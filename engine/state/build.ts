@@ -16,16 +16,16 @@ const AT_ONCE = 256
 /** Rows that are taken at once. */
 const BATCH = 16
 
+/** Somewhere to put what was only touched. */
+const touched = new Uint8Array(1)
+
+interface Batch { readonly keys: Uint8Array[]; readonly values: Uint8Array[]; readonly leaves: Ref[] }
+
 export class Builder {
   readonly #nodes: Arena
   readonly #lanes: HashLanes | undefined
   /** Not hashed before the four leaves that are being made: some may lie below. */
   readonly #ready: Ref[] = []
-  readonly #keys: Uint8Array[] = []
-  readonly #values: Uint8Array[] = []
-  readonly #leaves: Ref[] = []
-  /** Somewhere to put what was only touched. */
-  readonly #touched = new Uint8Array(1)
   /** Subtrees that wait for their right sibling under an inner node of that bit; bits increase. */
   readonly #refs: Ref[] = []
   readonly #bits: number[] = []
@@ -40,7 +40,8 @@ export class Builder {
 
   addAll(rows: Iterable<Row>): void {
     if (this.#lanes !== undefined && Array.isArray(rows)) {
-      for (let i = 0; i < rows.length; i += BATCH) this.#addBatch(this.#lanes, rows, i)
+      const some: Batch = { keys: [], values: [], leaves: [] }
+      for (let i = 0; i < rows.length; i += BATCH) this.#addBatch(this.#lanes, rows, i, some)
       return
     }
     for (const row of rows) {
@@ -50,22 +51,22 @@ export class Builder {
   }
 
   /** All are taken before any is used: what gives them may use the lanes, too. */
-  #addBatch(lanes: HashLanes, rows: readonly Row[], from: number): void {
+  #addBatch(lanes: HashLanes, rows: readonly Row[], from: number, { keys, values, leaves }: Batch): void {
     const count = Math.min(BATCH, rows.length - from)
     for (let i = 0; i < count; i++) {
       const { key, value } = rows[from + i] as Row
-      this.#keys[i] = key
-      this.#values[i] = value
+      keys[i] = key
+      values[i] = value
     }
     // They may lie anywhere: so the processor waits for several at a time, not for one after the other.
     let first = 0
-    for (let i = 0; i < count; i++) first |= ((this.#keys[i] as Uint8Array)[0] ?? 0) | ((this.#values[i] as Uint8Array)[0] ?? 0)
-    this.#touched[0] = first
+    for (let i = 0; i < count; i++) first |= ((keys[i] as Uint8Array)[0] ?? 0) | ((values[i] as Uint8Array)[0] ?? 0)
+    touched[0] = first
     for (let i = 0; i < count; i++) {
-      this.add(this.#keys[i] as Uint8Array, this.#values[i] as Uint8Array)
-      this.#leaves[i] = this.#current
+      this.add(keys[i] as Uint8Array, values[i] as Uint8Array)
+      leaves[i] = this.#current
     }
-    for (let i = 0; i < count; i += 4) hashFour(this.#nodes, lanes, this.#leaves, this.#values, i, Math.min(4, count - i))
+    for (let i = 0; i < count; i += 4) hashFour(this.#nodes, lanes, leaves, values, i, Math.min(4, count - i))
     this.#hashReady()
   }
 

@@ -16,7 +16,7 @@ import { generationByte, MAX_ID, ROW_PREFIX_LENGTH, rowStateKey, TOKEN_LENGTH } 
 import { checkPlain } from '../catalog.js'
 import { type SpaceContext, type SpaceOpCodec, type TableEntry } from '../context.js'
 import { allows, type PublicShape } from '../policy.js'
-import { decodeRow, encodeRow, indexEntries, readPlain, readTokens, writePlain, writeTokens, type IndexToken, type RowRecord } from '../row-record.js'
+import { decodeRow, encodedRow, indexEntries, readPlain, readTokens, writePlain, writeTokens, type IndexToken, type RowRecord } from '../row-record.js'
 import { checkSealed } from '../sealed.js'
 
 export interface PutRowOp {
@@ -172,7 +172,7 @@ function store(ctx: SpaceContext, table: TableEntry, key: Uint8Array, rowKey: Ui
   requireOr(position === op.tokens.length, 'rule', 'tokens')
   const creator = old?.creator ?? author.member
   const row: RowRecord = { version: ctx.index, creator, member: author.member, device: author.device, epoch: entry.epoch, plain, tokens: op.tokens, sealed: op.sealed }
-  const value = encodeRow(row)
+  const value = encodedRow(row)
   requireOr(value.length <= MAX_VALUE_LENGTH, 'rule', 'too-large')
   if (shape.indexes.length > 0) reindex(ctx, old ? heldEntries(ctx, op.table, shape, op.rowKey, old) : [], entriesOf(op.table, shape, rowKey, row))
   if (old) ctx.live(old.epoch, op.table, -1)
