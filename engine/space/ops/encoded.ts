@@ -91,7 +91,11 @@ export function writeOps(w: Writer, ops: Ops): void {
 /** Strict. `r` reads `input`, into which views what it returns. */
 export function readOps(r: Reader, input: Uint8Array): Ops {
   const count = r.count(MAX_OPS, MIN_OP_LENGTH)
-  if (count <= FEW_OPS) return Array.from({ length: count }, () => readOp(r))
+  if (count <= FEW_OPS) {
+    const ops: Op[] = []
+    while (ops.length < count) ops.push(readOp(r))
+    return ops
+  }
   const from = r.offset
   const starts: number[] = []
   for (let i = 0; i < count; i++) {
