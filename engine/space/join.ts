@@ -17,7 +17,7 @@ import { headOf } from './apply.js'
 import { TOGETHER, verifyTogether } from './aside.js'
 import { buildRecord } from './build.js'
 import { openRelayNote } from './evidence.js'
-import { type Followed, Follower, type SignatureTrust } from './follower.js'
+import { Follower, type HeldState, type SignatureTrust } from './follower.js'
 import { signHandshake } from './handshake.js'
 import { takeSnapshot, type SnapshotChannel } from './join-snapshot.js'
 import { leftOfJoining } from './left-of-joining.js'
@@ -81,6 +81,7 @@ export async function joinSpace(store: Store, options: SpaceOptions, link: Invit
       const joining = buildRecord(follower.env, { signer, base, device: 0, devicePrev: new Uint8Array(32), epoch, time: options.now() }, [op])
       return { record: joining, trial: follower.judge(joining) }
     })
+    ;(trial.state as HeldState).tree.release()
     if (trial.verdict.kind !== 'applied') throw refused(trial.verdict.detail ?? trial.verdict.code)
     if ((await channel.append(record)) === 'refused') {
       await newcomer.follow(channel)
@@ -224,8 +225,10 @@ class Newcomer {
   }
 
   #take(record: Uint8Array, signature: SignatureTrust): void {
-    if (this.#follower) this.#ignores ||= isBadlySigned(this.#follower.follow(record, signature))
-    else {
+    if (this.#follower) {
+      const { verdict } = this.#follower.follow(record, signature)
+      if (verdict.kind === 'ignored' && verdict.code === 'signature') this.#ignores = true
+    } else {
       this.#follower = Follower.found(this.#options.crypto, record, this.#partial?.tree)
       if (!equalBytes(this.#follower.env.spaceId, this.#link.spaceId)) throw new SealError('bad-genesis', 'The relay shows the genesis of another space than the link’s.')
     }
@@ -236,10 +239,6 @@ class Newcomer {
       throw new SealError('fork', 'The relay’s history leads to another state than the one the inviter had verified.', { size: anchor.size })
     }
   }
-}
-
-function isBadlySigned({ verdict }: Followed): boolean {
-  return verdict.kind === 'ignored' && verdict.code === 'signature'
 }
 
 function refused(detail: string): SealError {
