@@ -15,7 +15,9 @@ const initSqlJs = ((): NonNullable<SqliteOptions['initSqlJs']> => {
   const shared = require.cache[path]
   delete require.cache[path]
   const fresh = require(path) as NonNullable<SqliteOptions['initSqlJs']>
+  // Nor is it to be theirs, if they start later.
   if (shared !== undefined) require.cache[path] = shared
+  else delete require.cache[path]
   return fresh
 })()
 
