@@ -5,7 +5,7 @@
  *
  * `at` is one more than the greatest of its document that its author saw, so ascending order is an order in which nothing comes before what it builds on.
  */
-import { encodeHex } from '../engine/codec/bytes.js'
+import { encodeHex, encodeUtf8 } from '../engine/codec/bytes.js'
 import { SealError } from '../engine/errors.js'
 import { MAX_DOCUMENT_NAME_LENGTH } from '../engine/limits.js'
 import { CREATE_DOCUMENTS, DOCUMENTS } from './catalog-flaws.js'
@@ -158,7 +158,7 @@ async function exists(sql: Pick<Sql, 'query'>): Promise<boolean> {
 }
 
 function checked(name: string): string {
-  if (typeof name !== 'string' || name === '' || new TextEncoder().encode(name).length > MAX_DOCUMENT_NAME_LENGTH) throw new SealError('bad-argument', `Expected the name of a document: text of 1 to ${MAX_DOCUMENT_NAME_LENGTH} bytes.`)
+  if (typeof name !== 'string' || name === '' || encodeUtf8(name).length > MAX_DOCUMENT_NAME_LENGTH) throw new SealError('bad-argument', `Expected the name of a document: text of 1 to ${MAX_DOCUMENT_NAME_LENGTH} bytes.`)
   return name
 }
 

@@ -64,7 +64,8 @@ export async function createSpace(store: Store, options: SpaceOptions, profile: 
 /** Open the space that a store holds. Throws `bad-argument` if it holds none, `store-corrupt` if it is not what was verified. */
 export async function openSpace(store: Store, options: SpaceOptions): Promise<Space> {
   const { crypto } = options
-  const { spaceId, signer } = ownKeys(store, options)
+  const own = ownKeys(store, options)
+  const { spaceId, signer } = own
   const head = decodeHead(required(store.get(NAMES.head), 'verified head'))
   if (store.get(NAMES.kept) !== undefined) throw new SealError('bad-argument', 'This store is a thin client’s: it holds no rows. Open it with `thin: true`, or join again as a replica.')
   let damaged = false
@@ -73,7 +74,7 @@ export async function openSpace(store: Store, options: SpaceOptions): Promise<Sp
     distrust(store)
   }
   const openWith = async (part: (() => void) | undefined): Promise<Space> => {
-    return spaceAt(store, options, await readVerified(store, { crypto, spaceId }, head, { seal: snapshotTags(crypto, signer, spaceId), onDamaged: part }))
+    return spaceAt(store, options, await readVerified(store, { crypto, spaceId }, head, { seal: snapshotTags(crypto, signer, spaceId), onDamaged: part }), own)
   }
   try {
     return await openWith(store.get(NAMES.distrusted) === undefined ? onDamaged : undefined)
@@ -84,15 +85,17 @@ export async function openSpace(store: Store, options: SpaceOptions): Promise<Sp
 }
 
 /** The space of a store whose verified head this state has just been found to be. */
-export function spaceAt(store: Store, options: SpaceOptions, { follower, soundTo, alerts: found }: Verified): Space {
-  const { spaceId, device, signer } = ownKeys(store, options)
+export function spaceAt(store: Store, options: SpaceOptions, { follower, soundTo, alerts: found }: Verified, own: OwnKeys = ownKeys(store, options)): Space {
+  const { spaceId, device, signer } = own
   const keyring = Keyring.decode({ crypto: options.crypto, spaceId }, required(store.get(NAMES.keyring), 'keyring'))
   const alerts = [...found, ...keyring.open(follower.state.tree).map(({ kind, epoch, device: by }): Alert => (
     { code: 'bad-link', message: `Device ${by} made a ${kind} of epoch ${epoch} that does not hold what it should.`, facts: { kind, epoch, device: by } }))]
   return new Space({ options, store, follower, keyring, device, signer, soundTo, alerts })
 }
 
-function ownKeys(store: Store, { crypto }: SpaceOptions): { readonly spaceId: Uint8Array; readonly device: number; readonly signer: Signer } {
+interface OwnKeys { readonly spaceId: Uint8Array; readonly device: number; readonly signer: Signer }
+
+function ownKeys(store: Store, { crypto }: SpaceOptions): OwnKeys {
   const { spaceId, device, signingSeed } = decodeDeviceSecrets(required(store.get(NAMES.device), 'device'))
   return { spaceId, device, signer: crypto.signer(signingSeed) }
 }

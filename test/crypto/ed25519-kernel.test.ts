@@ -5,33 +5,25 @@ import { describe, expect, it } from 'vitest'
 import { encodeHex } from '../../engine/codec/bytes.js'
 import { littleEndian } from '../../engine/crypto/scalar.js'
 import { DOUBLE, POINT } from '../../engine/crypto/wasm/edwards.js'
-import { ed25519Module, POINTS } from '../../engine/crypto/wasm/ed25519.js'
+import { ed25519Code, type Ed25519Exports, POINTS } from '../../engine/crypto/wasm/ed25519.js'
 import { P, PAIR, pairOf } from '../../engine/crypto/wasm/field.js'
+import { exportsOf } from '../../engine/crypto/wasm/instance.js'
 import { hash512Constants } from '../../engine/crypto/wasm/sha512.js'
 import { FACTOR_WORDS, SUM_WORDS } from '../../engine/crypto/wasm/scalars.js'
 import { fixture, hasFixtures, hex, seeded, type Wycheproof } from './support.js'
 
 type Three = (to: number, a: number, b: number) => void
-interface Kernel {
-  readonly memory: WebAssembly.Memory
+/** What only tests call, too. */
+interface Kernel extends Ed25519Exports {
   readonly multiply: Three
   readonly square: Three
-  readonly addProduct: Three
   unpack(to: number, from: number): void
   pack(to: number, a: number): void
   isZero(a: number): number
   double(): void
-  decode(from: number): number
-  take(lane: number): void
-  table(to: number): void
-  sum(from: number, end: number): void
-  isIdentity(): number
-  hashStart(): void
-  hashBlocks(from: number, end: number): void
-  hashEnd(to: number): void
 }
 
-const kernel = new WebAssembly.Instance(ed25519Module()).exports as unknown as Kernel
+const kernel = exportsOf(ed25519Code()) as unknown as Kernel
 const memory = new Uint8Array(kernel.memory.buffer)
 const words = new Uint32Array(kernel.memory.buffer)
 const random = seeded('ed25519 kernel')

@@ -8,6 +8,7 @@ import { isSealError } from '../../engine/errors.js'
 import { audit } from '../../engine/space/audit.js'
 import { openSpace } from '../../engine/space/open.js'
 import { Database } from '../../query/database.js'
+import type { Dial } from '../../net/transport.js'
 import { crypto, founder, invited, startSync, testRelay, until, type TestPeer } from '../net/support.js'
 import { optionsOf } from '../space/rim-support.js'
 import { shownAlike } from './database-support.js'
@@ -54,7 +55,7 @@ class Writer {
     }
   }
 
-  async restart(dial: Parameters<typeof startSync>[1]): Promise<void> {
+  async restart(dial: Dial): Promise<void> {
     this.#counts.restarts++
     const { location, sync, space } = this.peer
     await this.db.close()
@@ -75,7 +76,7 @@ class Writer {
 }
 
 /** Everybody writes a share of `work`, some of them away from the relay; then all meet again. */
-async function round(random: Random, writers: readonly Writer[], work: readonly (readonly string[])[], dial: Parameters<typeof startSync>[1]): Promise<void> {
+async function round(random: Random, writers: readonly Writer[], work: readonly (readonly string[])[], dial: Dial): Promise<void> {
   const away = writers.filter(() => random.chance(60))
   for (const { peer } of away) await peer.sync.stop()
   const shares = writers.map(() => [] as (readonly string[])[])

@@ -64,6 +64,26 @@ function changed(files: Files, name: string, change: (bytes: Buffer) => Buffer):
   return new Map([...files].map(([key, content]) => [key, key === name ? change(Buffer.from(content)) : content]))
 }
 
+/** What becomes of each file with a byte changed, from one on, every so many; if it is refused, for that file and a place at most a frame before it. */
+async function* changedBytes(files: Files, first: number, step: number): AsyncGenerator<{ readonly name: string; readonly at: number; readonly where: string; readonly contents?: unknown; readonly error?: SealError }> {
+  for (const [name, content] of files) {
+    for (let at = first; at < content.length; at += step) {
+      const mask = at % 3 === 0 ? 0xff : 1 << at % 8
+      const found = await outcome(changed(files, name, (bytes) => {
+        bytes[at] = (bytes[at] as number) ^ mask
+        return bytes
+      }))
+      const where = `${name} at ${at}`
+      if (found.error) {
+        expect(found.error, where).toMatchObject({ code: 'store-corrupt', facts: { file: name, offset: expect.any(Number) } })
+        const offset = found.error.facts['offset'] as number
+        expect(offset <= at + 9 && at - offset < 720, `${where}, said ${offset}`).toBe(true)
+      }
+      yield { name, at, where, ...found }
+    }
+  }
+}
+
 describe('damage to the file store', () => {
   it('opens undamaged', async () => {
     for (const closed of [true, false]) {
@@ -145,25 +165,10 @@ describe('damage to the file store', () => {
   for (const closed of [true, false]) {
     it(`is never silently wrong, whichever byte is changed, ${closed ? 'closed' : 'not closed'}`, async () => {
       const { files, whole, before, active, from, to } = await sample({ closed })
-      for (const [name, content] of files) {
-        for (let at = 0; at < content.length; at++) {
-          const mask = at % 3 === 0 ? 0xff : 1 << at % 8
-          const { contents, error } = await outcome(changed(files, name, (bytes) => {
-            bytes[at] = (bytes[at] as number) ^ mask
-            return bytes
-          }))
-          const where = `${name} at ${at}`
-          if (error) {
-            expect(error, where).toMatchObject({ code: 'store-corrupt', facts: { file: name, offset: expect.any(Number) } })
-            const offset = error.facts['offset'] as number
-            expect(offset <= at + 9 && at - offset < 720, `${where}, said ${offset}`).toBe(true)
-            expect(name === active && at >= to, where).toBe(false) // the mark of closing is a tail like another
-          } else if (name === active && at >= (closed ? to : from)) {
-            expect(contents, where).toEqual(closed ? whole : before)
-          } else {
-            expect.fail(`${where}: not noticed`)
-          }
-        }
+      for await (const { name, at, where, contents, error } of changedBytes(files, 0, 1)) {
+        if (error) expect(name === active && at >= to, where).toBe(false) // the mark of closing is a tail like another
+        else if (name === active && at >= (closed ? to : from)) expect(contents, where).toEqual(closed ? whole : before)
+        else expect.fail(`${where}: not noticed`)
       }
     })
   }
@@ -172,25 +177,14 @@ describe('damage to the file store', () => {
     it(`is never silently wrong where it does not read all when it opens, ${closed ? 'closed' : 'not closed'}`, async () => {
       const { files, whole, before, active, from, to } = await sample({ closed, covered: true })
       const missed = { places: 0, others: 0 }
-      for (const [name, content] of files) {
-        for (let at = closed ? 0 : 1; at < content.length; at += closed ? 1 : 3) {
-          const mask = at % 3 === 0 ? 0xff : 1 << at % 8
-          const { contents, error } = await outcome(changed(files, name, (bytes) => {
-            bytes[at] = (bytes[at] as number) ^ mask
-            return bytes
-          }))
-          const where = `${name} at ${at}`
-          if (error) {
-            expect(error, where).toMatchObject({ code: 'store-corrupt', facts: { file: name, offset: expect.any(Number) } })
-            const offset = error.facts['offset'] as number
-            expect(offset <= at + 9 && at - offset < 720, `${where}, said ${offset}`).toBe(true)
-          } else if (!closed && name === active && at >= from && at < to) {
-            expect(contents, where).toEqual(before)
-          } else {
-            // What nobody reads: values replaced since, marks between writes, and the file of places itself.
-            expect(contents, where).toEqual(whole)
-            missed[name === 'places' ? 'places' : 'others']++
-          }
+      for await (const { name, at, where, contents, error } of changedBytes(files, closed ? 0 : 1, closed ? 1 : 3)) {
+        if (error) continue
+        if (!closed && name === active && at >= from && at < to) {
+          expect(contents, where).toEqual(before)
+        } else {
+          // What nobody reads: values replaced since, marks between writes, and the file of places itself.
+          expect(contents, where).toEqual(whole)
+          missed[name === 'places' ? 'places' : 'others']++
         }
       }
       if (closed) expect(missed.places).toBe(files.get('places')?.length)

@@ -18,6 +18,7 @@ import type { SignedMessage } from '../provider.js'
 import { encodeScalar, GROUP_ORDER, littleEndian } from '../scalar.js'
 import { assemble } from './assembler.js'
 import { DOUBLE, edwardsConstants, edwardsFunctions, POINT, TABLE_COUNT } from './edwards.js'
+import { exportsOf } from './instance.js'
 import { addProduct, FACTOR_WORDS, SUM_WORDS } from './scalars.js'
 import { hash512Constants, hash512Functions } from './sha512.js'
 
@@ -53,7 +54,7 @@ export interface Ed25519Kernel {
   verify(items: readonly SignedMessage[]): boolean
 }
 
-interface Exports {
+export interface Ed25519Exports {
   readonly memory: WebAssembly.Memory
   decode(from: number): number
   take(lane: number): void
@@ -74,27 +75,21 @@ export function loadEd25519(): Ed25519Kernel | undefined {
   return made
 }
 
-/** For tests: the module with its functions by name. */
-export function ed25519Module(): WebAssembly.Module {
+/** The module, with its functions by name. */
+export function ed25519Code(): Uint8Array<ArrayBuffer> {
   const data = new Uint8Array(POINTS.point)
   data.set(new Uint8Array(hash512Constants().buffer))
   data.set(new Uint8Array(edwardsConstants().buffer), POINTS.constants)
-  return new WebAssembly.Module(assemble([...edwardsFunctions(POINTS), ...hash512Functions(HASH), addProduct()], Math.ceil(STEPS_END / 65_536), data))
+  return assemble([...edwardsFunctions(POINTS), ...hash512Functions(HASH), addProduct()], Math.ceil(STEPS_END / 65_536), data)
 }
 
 function instantiate(): Ed25519Kernel | undefined {
   if (!LITTLE_ENDIAN) return undefined
-  let exports: Exports
-  try {
-    exports = new WebAssembly.Instance(ed25519Module()).exports as unknown as Exports
-  } catch {
-    // As in kernels.ts.
-    return undefined
-  }
-  return kernelOf(exports)
+  const exports = exportsOf(ed25519Code()) as unknown as Ed25519Exports | undefined
+  return exports && kernelOf(exports)
 }
 
-function kernelOf(exports: Exports): Ed25519Kernel {
+function kernelOf(exports: Ed25519Exports): Ed25519Kernel {
   const memory = new Uint8Array(exports.memory.buffer)
   const words = new Uint32Array(exports.memory.buffer)
   const hash = hashing(memory, exports)
@@ -166,7 +161,7 @@ const ONE = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 const PREFIX = labelPrefix(LABELS.signatureBatch)
 
 /** SHA-512 of parts one after the other. */
-function hashing(memory: Uint8Array, exports: Exports): (parts: readonly Uint8Array[]) => Uint8Array {
+function hashing(memory: Uint8Array, exports: Ed25519Exports): (parts: readonly Uint8Array[]) => Uint8Array {
   return (parts) => {
     exports.hashStart()
     let [to, length] = [HASHED, 0]
@@ -205,10 +200,10 @@ function hashing(memory: Uint8Array, exports: Exports): (parts: readonly Uint8Ar
 /** Tables of keys' multiples: kept, since a space has few devices. Oldest out first. */
 class KeyTables {
   readonly #memory: Uint8Array
-  readonly #exports: Exports
+  readonly #exports: Ed25519Exports
   readonly #kept = new Map<string, Uint8Array>()
 
-  constructor(memory: Uint8Array, exports: Exports) {
+  constructor(memory: Uint8Array, exports: Ed25519Exports) {
     this.#memory = memory
     this.#exports = exports
   }

@@ -7,6 +7,7 @@ import { equalBytes, LITTLE_ENDIAN } from '../../codec/bytes.js'
 import { VALUE_FORM } from '../aead.js'
 import type { HashLanes, HmacLanes, ValueLanes } from '../provider.js'
 import { assemble } from './assembler.js'
+import { exportsOf } from './instance.js'
 import { POLY_BLOCKS, POLY_TAG, SEALING_FUNCTIONS, sealingFunctions, type SealingLayout } from './sealing.js'
 import { HASH_FUNCTIONS, HASH_LANES, hashConstants, hashFunctions, type HashLayout } from './sha256.js'
 import { valueFunctions } from './value-lanes.js'
@@ -71,14 +72,8 @@ function instantiate(): Kernels | undefined {
     ...valueFunctions(VALUES, HASHING, VALUE_FORM, others, HASH_FUNCTIONS + SEALING_FUNCTIONS),
   ]
   const code = assemble(functions, 1, new Uint8Array(hashConstants().buffer))
-  let exports: Exports
-  try {
-    exports = new WebAssembly.Instance(new WebAssembly.Module(code)).exports as unknown as Exports
-  } catch {
-    // No vectors, or a page's Content-Security-Policy without 'wasm-unsafe-eval': the provider does without.
-    return undefined
-  }
-  return kernelsOf(exports)
+  const exports = exportsOf(code) as unknown as Exports | undefined
+  return exports && kernelsOf(exports)
 }
 
 function kernelsOf(exports: Exports): Kernels {
