@@ -151,12 +151,13 @@ async function fromSnapshot(store: Store, env: ApplyEnv, { seal, onDamaged }: Ow
     return await readStoredSnapshot(store, env, seal, onDamaged)
   } catch (error) {
     if (!isSealError(error, 'store-corrupt') || store.first > 0) throw error
+    distrust(store)
     if (alerts.length === 0) alerts.push({ code: 'tampered', message: `${error.message} The space was opened from its entries instead.`, facts: { code: error.code } })
     return undefined
   }
 }
 
-/** The next opening reads the whole snapshot, and what it finds it says, or replays the entries instead. */
+/** Until there is another snapshot, which is due now, an opening reads all of this one; and what it finds it says, and replays the entries instead. */
 function distrust(store: Store): void {
   store.commit({ put: [[NAMES.distrusted, Uint8Array.of(1)]] }).catch(() => undefined) // then the next opening finds it out as this one did
 }

@@ -6,7 +6,7 @@
  *     note            the relay's latest checkpoint note under that head, if any
  *     evidence/<n>    evidence against the relay: the space is read-only while there is any
  *     suspect/<id>    evidence against a device, one each
- *     distrusted      while the stored snapshot has to be read whole at opening: a part of it was damaged when something asked for it
+ *     distrusted      while the stored snapshot is due to be written again, and until then to be read whole at opening: it was found damaged
  *     kept            of a thin client, instead of entries and rows: frontier and kernel (thin/kept.ts)
  *     secret/device   seeds and ids of this device
  *     secret/keyring  secrets of epochs, blinding secrets

@@ -116,7 +116,8 @@ export class Snapshots {
 
   async #lastOne(): Promise<{ readonly size: number; readonly rows: number }> {
     if (this.#last === undefined) {
-      const stored = await this.#space.store.readSnapshot()
+      const { store } = this.#space
+      const stored = store.get(NAMES.distrusted) === undefined ? await store.readSnapshot() : undefined
       this.#last = { size: 0, rows: 0 }
       if (stored) {
         const m = new Reader(stored.meta)

@@ -111,7 +111,7 @@ describe('a large image in a file store', () => {
     await last.close()
   })
 
-  it('damaged in any part: what is read is right or store-corrupt, and the next opening replays', async () => {
+  it('damaged in any part: what is read is right or store-corrupt, and the next opening replays and writes another', async () => {
     const parts = frames().slice(1, -1)
     expect(parts.length).toBeGreaterThan(20)
     let atOnce = 0
@@ -136,8 +136,12 @@ describe('a large image in a file store', () => {
       if (i % 5 !== 2) continue
       const again = await open(place)
       expect([await alertsOf(again), scan(again)]).toEqual([['tampered'], expected])
-      await writeStoredSnapshot(again.store, again.head, heldOf(again), again.log, again.snapshotSeal)
+      // Another one is due, though nothing has changed since; with it nothing is amiss any more.
+      await new Snapshots(again).finish()
       await again.close()
+      const mended = await open(place)
+      expect([await alertsOf(mended), scan(mended)]).toEqual([[], expected])
+      await mended.close()
       await rm(place, { recursive: true })
     }
     expect(atOnce).toBeLessThan(8)

@@ -7,6 +7,7 @@ import { isSealError } from '../../engine/errors.js'
 import { rotate } from '../../engine/space/acts.js'
 import { audit } from '../../engine/space/audit.js'
 import { createSpace, openSpace } from '../../engine/space/open.js'
+import { NAMES } from '../../engine/space/persist.js'
 import { writeStoredSnapshot } from '../../engine/space/snapshot.js'
 import type { Space } from '../../engine/space/space.js'
 import type { RowView } from '../../engine/space/types.js'
@@ -204,6 +205,7 @@ describe('files that were changed', () => {
     await new Promise((resolve) => setImmediate(resolve))
     expect([again.head, alerts, bodies(again)]).toEqual([head, ['tampered'], ['row 1']])
     expect((await audit(again.store, crypto)).problems).toHaveLength(1)
+    expect(again.store.get(NAMES.distrusted)).toBeDefined() // so another is due: lazy-image.test.ts
     await again.store.commit({ keep: [again.head.size, again.head.size] })
     await again.close()
     await expect(openSpace(await location.open(), optionsOf('no entries'))).rejects.toMatchObject({ code: 'store-corrupt' })

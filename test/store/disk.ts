@@ -26,7 +26,10 @@ type Names = Map<string, Inode>
 
 const SECTOR = 512
 
-export class Crashed extends Error {}
+/** Whatever a dead process still asks of its disk fails as on a disk that is gone. */
+export class Crashed extends Error {
+  readonly code = 'ENODEV'
+}
 
 let incarnations = 0
 

@@ -181,8 +181,8 @@ function toStore(journal: Journal, lock: Lock, torn: TornTail | undefined, readA
   }
   const close = async (): Promise<void> => {
     await background
-    await coverPlaces(journal, readAtOpening)
     try {
+      await coverPlaces(journal, readAtOpening)
       for (const closeFile of direct) await closeFile()
       await journal.close()
     } finally {

@@ -6,9 +6,11 @@
  *   JSON (which files, how far, where values lie), then files, places and lengths of records, 4 bytes each, little-endian
  */
 import { decodeUtf8, encodeUtf8, LITTLE_ENDIAN } from '../../codec/bytes.js'
+import { isSealError } from '../../errors.js'
 import type { Directory, OpenFile } from './directory.js'
 import { COMMIT, copyBytes, FILE_HEADER_LENGTH, FRAME, FRAME_OVERHEAD, FrameWriter } from './frame.js'
 import type { Journal } from './journal.js'
+import { errorCode } from './lock.js'
 import { fileName, headerChain, isObject, type Manifest, writeWhole } from './manifest.js'
 import { Positions } from './positions.js'
 import { readFileHeader, scanFrames } from './scan.js'
@@ -41,7 +43,7 @@ interface Head {
   readonly values: readonly (readonly [string, number, number])[]
 }
 
-/** Cover everything, if that is at least `least` bytes more than is covered. Whether it works or not, the store is as good. */
+/** Cover everything, if that is at least `least` bytes more than is covered. Whether the disk takes it or not, the store is as good. */
 export async function coverPlaces(journal: Journal, least: number): Promise<void> {
   if (!LITTLE_ENDIAN || journal.isBroken || journal.uncovered < least) return
   try {
@@ -49,8 +51,9 @@ export async function coverPlaces(journal: Journal, least: number): Promise<void
     const { head, words, length } = await journal.exclusive(() => capture(journal))
     await writeWhole(directory, PLACES, storeId, toFrames(storeId, head, words), () => undefined)
     journal.covered = length
-  } catch {
-    return // the next opening reads the files through: slower, and as well
+  } catch (error) {
+    if (!isSealError(error) && errorCode(error) === undefined) throw error
+    // The disk's failure. The next opening reads the files through: slower, and as well.
   }
 }
 
