@@ -10,6 +10,7 @@ import { loadProvider } from './engine/crypto/load.js'
 import type { CryptoProvider } from './engine/crypto/provider.js'
 import { isSealError, SealError } from './engine/errors.js'
 import { parseLink } from './engine/group/link.js'
+import { later } from './engine/later.js'
 import type * as Acts from './engine/space/acts.js'
 import { Duties } from './engine/space/duties.js'
 import type { FileEntries } from './engine/space/file-entries.js'
@@ -35,9 +36,10 @@ import { Present, type Presence } from './net/present.js'
 import type { SyncState } from './net/sync.js'
 import type { Dial } from './net/transport.js'
 import type { ReceiptTrust, VerifiedReceipt } from './engine/space/receipt.js'
-import { Database, type DatabaseOptions, type Imported, type ImportOptions, type Migrated, type Migration } from './query/database.js'
-import { documentsOf, type Documents } from './query/documents.js'
-import { nameOfCatalogObject } from './query/migrations.js'
+import type { Database, DatabaseOptions, Imported, ImportOptions, Migrated, Migration } from './query/database.js'
+import type { Documents } from './query/documents.js'
+import type { Floor } from './query/floor-here.js'
+import { loadFloor } from './query/load.js'
 import type { DisclosedTable } from './query/receipts.js'
 import type { ParameterValue } from './query/values.js'
 
@@ -101,6 +103,7 @@ export async function createSpace(options: CreateOptions): Promise<SealedSpace> 
   const parts = await partsOf(options)
   // Before anything is kept: who mistypes the address, or forgot to start the relay, can call again.
   if (options.relay !== undefined) (await (await client()).greet(parts.dial, options.relay, NO_SPACE)).rpc.close()
+  await parts.sql // without it the space could not be used, and the next call would find one
   return onStore(options.store, async (store) => {
     const space = await SealedSpace.assemble(await createEngineSpace(store, parts.space, options.profile), options, parts)
     if (options.relay !== undefined) await closeOnFailure(space, () => space.attachRelay(options.relay as string))
@@ -118,7 +121,7 @@ export async function createSpace(options: CreateOptions): Promise<SealedSpace> 
 export async function openSpace(options: OpenOptions): Promise<SealedSpace> {
   const parts = await partsOf(options)
   const thin = thinOf(options)
-  return onStore(options.store, async (store) => SealedSpace.assemble(thin ? (await import('./engine/space/thin/open.js')).openThinSpace(store, parts.space, thin) : await openEngineSpace(store, parts.space), options, parts))
+  return onStore(options.store, async (store) => SealedSpace.assemble(thin ? (await later(() => import('./engine/space/thin/open.js'))).openThinSpace(store, parts.space, thin) : await openEngineSpace(store, parts.space), options, parts))
 }
 
 /**
@@ -132,9 +135,10 @@ export async function joinSpace(link: string, options: OpenOptions & { readonly 
   const parts = await partsOf(options)
   const parsed = parseLink(parts.space.crypto, link)
   const thin = thinOf(options)
-  const [{ joinSpace: joinEngineSpace, signInvitationChallenge }, { joinChannel }] = await Promise.all([import('./engine/space/join.js'), import('./net/join.js')])
+  const [{ joinSpace: joinEngineSpace, signInvitationChallenge }, { joinChannel }] = await later(() => Promise.all([import('./engine/space/join.js'), import('./net/join.js')]))
   const channel = await joinChannel(parts.dial, parsed, (relayName, nonce) => signInvitationChallenge(parts.space, parsed, relayName, nonce), options.onProgress, undefined, thin !== undefined)
   try {
+    await parts.sql // before the invitation is used up
     return await onStore(options.store, async (store) =>
       SealedSpace.assemble(await joinEngineSpace(store, parts.space, parsed, channel, options.profile, options.onProgress, options.onProgress, thin), options, parts))
   } finally {
@@ -142,9 +146,9 @@ export async function joinSpace(link: string, options: OpenOptions & { readonly 
   }
 }
 
-/** What a page needs for its first query is loaded along with this file; the rest when it is called for. */
-const acts = (): Promise<typeof Acts> => import('./engine/space/acts.js')
-const client = (): Promise<typeof Client> => import('./net/client.js')
+/** What opens a space is loaded along with this file, SQL while it opens one, and the rest when it is called for. */
+const acts = (): Promise<typeof Acts> => later(() => import('./engine/space/acts.js'))
+const client = (): Promise<typeof Client> => later(() => import('./net/client.js'))
 
 function thinOf({ thin }: OpenOptions): ThinOptions | undefined {
   return thin === true ? {} : thin === false ? undefined : thin
@@ -178,7 +182,7 @@ export interface OpenedReceipt extends DisclosedTable {
  * const { rows } = await openReceipt(bytes, { spaceId })
  */
 export async function openReceipt(bytes: Uint8Array, trust: ReceiptTrust, crypto?: CryptoProvider): Promise<OpenedReceipt> {
-  const [{ verifyReceipt }, { discloseRows }] = await Promise.all([import('./engine/space/receipt.js'), import('./query/receipts.js')])
+  const [{ verifyReceipt }, { discloseRows }] = await later(() => Promise.all([import('./engine/space/receipt.js'), import('./query/receipts.js')]))
   const receipt = verifyReceipt(crypto ?? (await loadProvider()), bytes, trust)
   return { receipt, ...discloseRows(receipt) }
 }
@@ -186,16 +190,18 @@ export async function openReceipt(bytes: Uint8Array, trust: ReceiptTrust, crypto
 /** Asked of a relay that there is one: no hash of a genesis is this. */
 const NO_SPACE = new Uint8Array(32)
 
-interface Parts { readonly space: SpaceOptions; readonly dial: Dial }
+interface Parts { readonly space: SpaceOptions; readonly dial: Dial; readonly sql: Promise<Floor> }
 
 async function partsOf(options: OpenOptions): Promise<Parts> {
+  const sql = loadFloor(options.database?.sqlite)
+  sql.catch(() => undefined) // whoever needs it waits for it, and is told; who fails before that has something else to tell
   const { random, now, dial } = options.unsafe ?? {}
   const space: SpaceOptions = {
     crypto: options.crypto ?? (await loadProvider()),
     random: random ?? ((length) => fillRandom(new Uint8Array(length))),
     now: now ?? (() => Date.now()),
   }
-  return { space, dial: dial ?? defaultDial }
+  return { space, dial: dial ?? defaultDial, sql }
 }
 
 /** `getRandomValues` gives at most 65,536 bytes a call (W3C Web Cryptography §10.1.1). */
@@ -237,7 +243,7 @@ export class SealedSpace implements AsyncDisposable {
   readonly #stateListeners = new Set<(state: SyncState, error?: SealError) => void>()
   readonly #stops: (() => void)[] = []
 
-  private constructor(engine: Space, db: Database, options: OpenOptions, parts: Parts) {
+  private constructor(engine: Space, db: Database, documentsOf: Floor['documentsOf'], options: OpenOptions, parts: Parts) {
     this.engine = engine
     this.db = db
     this.#options = options
@@ -269,7 +275,8 @@ export class SealedSpace implements AsyncDisposable {
 
   /** What `createSpace`, `openSpace` and `joinSpace` end with. */
   static async assemble(engine: Space, options: OpenOptions, parts: Parts): Promise<SealedSpace> {
-    const space = new SealedSpace(engine, await Database.open(engine, options.database), options, parts)
+    const { Database, documentsOf } = await parts.sql
+    const space = new SealedSpace(engine, await Database.open(engine, options.database), documentsOf, options, parts)
     if (options.offline !== true && engine.relay !== undefined) space.connect()
     return space
   }
@@ -294,7 +301,7 @@ export class SealedSpace implements AsyncDisposable {
    * table's definition, to whoever gets to see it. Without a relay, rows can be proved from the next entry after them on.
    */
   async prove(text: string | TemplateStringsArray, ...values: ParameterValue[]): Promise<Uint8Array> {
-    const { prove } = await import('./query/receipts.js')
+    const { prove } = await later(() => import('./query/receipts.js'))
     return prove(this.db, this.engine, typeof text === 'string' ? text : text.join('?'), values)
   }
 
@@ -381,7 +388,9 @@ export class SealedSpace implements AsyncDisposable {
    */
   async rotate({ reblind = false, ...options }: Omit<Acts.ReblindOptions, 'nameOf'> & { readonly reblind?: boolean } = {}): Promise<void> {
     const act = await acts()
-    return reblind ? act.reblind(this.engine, { ...options, nameOf: nameOfCatalogObject }) : act.rotate(this.engine)
+    if (!reblind) return act.rotate(this.engine)
+    const { nameOfCatalogObject } = await this.#parts.sql
+    return act.reblind(this.engine, { ...options, nameOf: nameOfCatalogObject })
   }
   /** How many names, rows and unique values are still under the older blinding secret, if the space is being re-blinded. */
   get reblinding(): { readonly left: number } | undefined {
@@ -435,7 +444,7 @@ export class SealedSpace implements AsyncDisposable {
   async acceptRollback(): Promise<Resumed> {
     if (!this.#sync) throw new SealError('disconnected', 'Accepting a rollback needs the relay: connect first.')
     if (this.engine.remote !== undefined) throw new SealError('out-of-scope', 'A thin client has no entries to compare: accept it on a replica; this device joins anew.')
-    const { fetchBranch } = await import('./net/branch.js')
+    const { fetchBranch } = await later(() => import('./net/branch.js'))
     const branch = await fetchBranch(this.engine, this.#parts.dial)
     if (this.engine.evidence.length > 0 || branch.from < this.engine.head.size) {
       try {
@@ -452,7 +461,7 @@ export class SealedSpace implements AsyncDisposable {
    * Entries that are not held here are asked of the relay, and not kept. `unsound` raises the alert `tampered`, too.
    */
   async auditHistory(options: AuditOptions = {}): Promise<HistoryReport> {
-    const { auditFromRelay } = await import('./net/audit.js')
+    const { auditFromRelay } = await later(() => import('./net/audit.js'))
     return auditFromRelay(this.engine, this.#parts.dial, options)
   }
 

@@ -47,7 +47,7 @@ export const ERROR_CODES = {
   'bad-frame': 'hostile', // a frame or message that is not of this protocol
   'disconnected': 'retry', // the connection ended before the answer
   'relay-refused': 'refused', // the relay answered with a refusal (facts.code)
-  'unavailable': 'retry', // a file, or content of one, that is not here and not to be had now (facts.reason)
+  'unavailable': 'retry', // a file, content of one, or a part of this program that is not here and not to be had now (facts.reason)
   // space
   'bad-genesis': 'hostile', // a record that founds no space, or another than expected
   'bad-link': 'hostile', // no invitation link, or a damaged one

@@ -1,7 +1,8 @@
 /**
  * Synchronisation whose code is loaded when a space first connects: a page that opens a space can query it before. To whoever looks, it is connecting from the beginning.
  */
-import { SealError } from '../engine/errors.js'
+import { isSealError } from '../engine/errors.js'
+import { later } from '../engine/later.js'
 import type { SpaceSync } from '../engine/space/port.js'
 import type { PresenceChannel } from './presence.js'
 import type { Rpc } from './rpc.js'
@@ -39,10 +40,11 @@ export class Connection {
   async #start(options: SyncOptions, onPresence: (channel: PresenceChannel) => void): Promise<void> {
     let module: typeof SyncModule
     try {
-      module = await import('./sync.js')
-    } catch (cause) {
+      module = await later(() => import('./sync.js'))
+    } catch (error) {
+      if (!isSealError(error)) throw error
       this.#space.remote?.connect(undefined, false)
-      this.#onState?.('stopped', new SealError('provider-unavailable', 'What synchronises a space could not be loaded. Disconnect, and connect again.', {}, { cause }))
+      this.#onState?.('stopped', error) // who disconnects and connects again tries again
       return
     }
     if (this.#stopped) return

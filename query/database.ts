@@ -8,6 +8,7 @@
  * Over 400 lines: statements, transactions and scripts share one queue and one rule of when to run again.
  */
 import { isSealError, SealError } from '../engine/errors.js'
+import { later } from '../engine/later.js'
 import { type RemoteRows } from '../engine/space/thin/remote.js'
 import { type Committed, type ObjectId, type View } from '../engine/space/types.js'
 import { encodeReplay, type Replayed } from './replay.js'
@@ -242,7 +243,7 @@ export class Database implements Sql {
    * const { tables, rows, refused } = await db.import(await readFile('other.db'))
    */
   async import(bytes: Uint8Array, options: ImportOptions = {}): Promise<Imported> {
-    const { importFile } = await import('./plain-file.js')
+    const { importFile } = await later(() => import('./plain-file.js'))
     const file = this.#sqlite.fromFile(bytes)
     try {
       return await importFile(this, file, options)

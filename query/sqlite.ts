@@ -1,5 +1,5 @@
 /**
- * SQLite, in memory, exact: the one door for sql.js, whose WebAssembly build does the relational work over rows that the engine vouches for.
+ * SQLite, in memory, exact: sql.js's WebAssembly build does the relational work over rows that the engine vouches for.
  *
  * † sql.js's own Database is a file in Emscripten's file system (11 µs a point SELECT; a true `:memory:` handle takes about 1), binds bigint as TEXT and
  * 5.0 as INTEGER. So this talks to the exported C functions. Not to be had from this build: declared types and origins of columns (the catalog knows),
@@ -8,23 +8,16 @@
 import { SealError } from '../engine/errors.js'
 import { Database } from './sqlite/database.js'
 import { discoverLayout, type Layout } from './sqlite/layout.js'
-import { loadWasm, type SqlJsFactory, type Wasm } from './sqlite/wasm.js'
+import { findParts, type SqliteOptions, type SqliteParts } from './sqlite-parts.js'
+import { loadWasm, type Wasm } from './sqlite/wasm.js'
 
 export { Database as Sqlite, type FunctionOptions } from './sqlite/database.js'
 export { Statement, type ResultValue } from './sqlite/statement.js'
 export * from './sqlite/results.js'
+export type { SqliteOptions } from './sqlite-parts.js'
 
 /** The SQLite that everything here was tried on; its affinity, its text of a REAL and its messages are the reference. */
 export const SQLITE_VERSION = '3.54.1'
-
-export interface SqliteOptions {
-  /** The bytes of `sql-wasm.wasm` of sql.js 1.16. Default: read beside the package in Node, fetched in a browser. */
-  readonly wasmBinary?: BufferSource
-  /** Where a browser finds `sql-wasm.wasm`. Default: beside the bundle. */
-  readonly locateFile?: (name: string) => string
-  /** Another copy of sql.js, if the application started the package's own before. */
-  readonly initSqlJs?: SqlJsFactory
-}
 
 export interface SqliteModule {
   readonly version: string
@@ -40,24 +33,23 @@ export interface SqliteModule {
 
 let opened: Promise<SqliteModule> | undefined
 
-/** Loads SQLite once per process; later calls return the same and their options are ignored. Throws `provider-unavailable`. */
-export function openSqlite(options: SqliteOptions = {}): Promise<SqliteModule> {
-  opened ??= open(options).catch((error: unknown) => {
+/** Starts SQLite once per process; later calls return the same, and what they were given is ignored. Throws `provider-unavailable`. */
+export function openSqlite(options: SqliteOptions = {}, parts?: SqliteParts): Promise<SqliteModule> {
+  opened ??= open(options, parts).catch((error: unknown) => {
     opened = undefined
     throw error
   })
   return opened
 }
 
-async function open(options: SqliteOptions): Promise<SqliteModule> {
+async function open(options: SqliteOptions, parts: SqliteParts | undefined): Promise<SqliteModule> {
+  const { init, binary } = parts ?? (await findParts(options))
   let wasm: Wasm
   try {
-    // The glue comes along with what it glues: neither is needed before a space is opened.
-    const [init, binary] = await Promise.all([options.initSqlJs ?? import('sql.js').then((module) => module.default), options.wasmBinary ?? findBinary(options)])
     wasm = await loadWasm(init, binary)
   } catch (cause) {
     if (cause instanceof SealError) throw cause
-    throw new SealError('provider-unavailable', 'SQLite could not be loaded: expected sql-wasm.wasm of sql.js 1.16.', {}, { cause })
+    throw new SealError('provider-unavailable', 'SQLite could not be started: expected sql-wasm.wasm of sql.js 1.16.', {}, { cause })
   }
   const layout = discoverLayout(wasm)
   assertPinned(wasm, layout)
@@ -117,17 +109,4 @@ function assertPinned(wasm: Wasm, layout: Layout): void {
   } finally {
     db.close()
   }
-}
-
-async function findBinary(options: SqliteOptions): Promise<BufferSource> {
-  const name = 'sql-wasm.wasm'
-  if (options.locateFile === undefined && typeof process === 'object' && typeof process.getBuiltinModule === 'function') {
-    // Not imports: bundlers for browsers would have to be told about them.
-    const { createRequire } = process.getBuiltinModule('node:module')
-    const { readFile } = process.getBuiltinModule('node:fs/promises')
-    return readFile(createRequire(import.meta.url).resolve(`sql.js/dist/${name}`))
-  }
-  const response = await fetch(options.locateFile?.(name) ?? new URL(name, import.meta.url))
-  if (!response.ok) throw new SealError('provider-unavailable', `Fetching ${name} failed.`, { status: response.status })
-  return response.arrayBuffer()
 }

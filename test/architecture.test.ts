@@ -1,6 +1,6 @@
 /** The floors hold: who may import whom, one door for each third-party package, what bundles contain and weigh, what lies at the top. */
 import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { posix } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { build, type Metafile } from 'esbuild'
@@ -54,7 +54,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   '@noble/hashes': ['engine/crypto/'],
   'libsodium-wrappers-sumo': ['engine/crypto/sodium.ts'],
   chevrotain: ['query/sql/'],
-  'sql.js': ['query/sqlite.ts'],
+  'sql.js': ['query/sqlite-parts.ts'],
   msgpackr: ['net/wire.ts'],
   ws: ['net/ws-node.ts', 'net/server.ts'],
   pg: ['net/relay/stores/postgres.ts'],
@@ -120,32 +120,37 @@ test('node bundles contain our code only, once', async () => {
 })
 
 /**
- * Bytes minified and compressed, dependencies included, sql.js's WebAssembly apart: of all that an entry can come to load, in one file; and of what is loaded with the
- * entry at once, itself and the chunks that it imports statically, each compressed alone, as a page gets them. `bar` is the product's, `all` and `start` what this
- * commit may weigh: where they are over the bar, they must not get heavier.
+ * Bytes minified and compressed, dependencies included, sql.js's WebAssembly apart: `start` of what is loaded with the entry at once, itself and the chunks that it
+ * imports statically, each compressed alone, as a page gets them: the product's bar. `first` of what has come before the first query: what runs SQL, beside the
+ * WebAssembly. `all` of all that an entry can come to load, in one file. Those two are what this commit may weigh: they must not get heavier.
  */
-const BUDGETS: Readonly<Record<string, { readonly bar: number; readonly all: number; readonly start: number }>> = {
-  verify: { bar: 30 * 1024, all: 30 * 1024, start: 30 * 1024 },
-  index: { bar: 150 * 1024, all: 294 * 1024, start: 252 * 1024 },
+const BUDGETS: Readonly<Record<string, { readonly start: number; readonly first: number; readonly all: number }>> = {
+  verify: { start: 30 * 1024, first: 30 * 1024, all: 30 * 1024 },
+  index: { start: 150 * 1024, first: 269 * 1024, all: 296 * 1024 },
 }
+/** What opening a space loads, of whichever kind. */
+const ON_OPENING = ['query/floor.ts', 'node_modules/sql.js/dist/sql-wasm-browser.js']
 
-for (const [name, { bar, all, start }] of Object.entries(BUDGETS)) {
+for (const [name, { start, first, all }] of Object.entries(BUDGETS)) {
   const entry = browserEntries[name] as string
   const bundle = (splitting: boolean) => build({
     entryPoints: { [name]: entry }, bundle: true, minify: true, format: 'esm', target: 'es2022', platform: 'browser', conditions: ['browser'], write: false, metafile: true,
     external: Object.keys(manifest.peerDependencies), outdir: 'dist', logLevel: 'silent', splitting,
   })
-  test.skipIf(!existsSync(entry))(`the bundle of ${entry} weighs at most ${all} bytes, and ${start} of them at the start`, async () => {
+  test(`the bundle of ${entry} weighs at most ${start} bytes at the start, ${first} before the first query, ${all} in one file`, async () => {
     const { outputFiles, metafile } = await bundle(false)
     const weight = gzippedLength(outputFiles[0]?.contents)
     const split = await bundle(true)
     const chunks = new Map(split.outputFiles.map(({ path, contents }) => [posix.join('dist', posix.relative(posix.join(process.cwd(), 'dist'), path)), contents]))
     const weigh = (loaded: ReadonlySet<string>): number => [...loaded].reduce((sum, path) => sum + gzippedLength(chunks.get(path)), 0)
     const atStart = loadedWith(split.metafile, [`dist/${name}.js`])
-    const withGlue = loadedWith(split.metafile, [...atStart, ...[...chunks.keys()].filter((path) => Object.keys(split.metafile.outputs[path]?.inputs ?? {}).some((input) => input.includes('/sql.js/')))])
-    console.info(`${name}: ${weight} bytes min+gz in all, bar ${bar}; at the start ${weigh(atStart)}, before the first query ${weigh(withGlue)}; before compression ${contentsOf(metafile)}`)
-    expect(weight, contentsOf(metafile)).toBeLessThanOrEqual(all)
+    const opened = [...chunks.keys()].filter((path) => ON_OPENING.some((module) => split.metafile.outputs[path]?.entryPoint?.endsWith(module)))
+    expect(opened).toHaveLength(name === 'index' ? ON_OPENING.length : 0)
+    const before = weigh(loadedWith(split.metafile, [...atStart, ...opened]))
+    console.info(`${name}: ${weigh(atStart)} bytes min+gz at the start, ${before} before the first query, ${weight} in one file; before compression ${contentsOf(metafile)}`)
     expect(weigh(atStart)).toBeLessThanOrEqual(start)
+    expect(before).toBeLessThanOrEqual(first)
+    expect(weight, contentsOf(metafile)).toBeLessThanOrEqual(all)
   })
 }
 
@@ -203,6 +208,7 @@ function sources(directory: string): string[] {
 function resolve(file: string, specifier: string): string {
   if (specifier.startsWith('.')) return posix.normalize(posix.join(posix.dirname(file), specifier)).replace(/\.js$/, '.ts')
   if (specifier === '#dial') return 'net/ws-browser.ts'
+  if (specifier === '#sql-floor') return 'query/floor-later.ts'
   if (specifier === '#default-provider') return 'engine/crypto/default-browser.ts'
   return specifier === 'sealdb' ? 'index.ts' : specifier
 }

@@ -3,6 +3,7 @@
  * box beside a wrong one. Nearly every entry leaves the group as it was: that is seen by a few subtree roots, and nothing is opened.
  */
 import { equalBytes } from '../codec/bytes.js'
+import { later } from '../later.js'
 import { KEY_KIND } from '../state/keys.js'
 import type { Space } from './space.js'
 
@@ -24,7 +25,7 @@ export class Duties {
     const roots = this.#roots()
     if (this.#idle?.every((root, i) => equalBytes(root, roots[i] as Uint8Array)) === true) return
     this.#idle = undefined
-    const { refreshIfNeeded, repairIfNeeded, rotateIfNeeded } = await import('./acts.js') // who only reads never needs it
+    const { refreshIfNeeded, repairIfNeeded, rotateIfNeeded } = await later(() => import('./acts.js')) // who only reads never needs it
     const wrote = [await rotateIfNeeded(this.#space), await refreshIfNeeded(this.#space), await repairIfNeeded(this.#space)]
     if (!wrote.includes(true)) this.#idle = roots
   }
