@@ -2,10 +2,10 @@
 import { execFileSync } from 'node:child_process'
 import { chmodSync, rmSync } from 'node:fs'
 import { build } from 'esbuild'
-import { browserEntries, bundleOptions, nodeEntries } from './build.entries.js'
+import { browserBundles, bundleOptions, nodeEntries } from './build.entries.js'
 
 rmSync('dist', { recursive: true, force: true })
 await build({ ...bundleOptions('node', nodeEntries), outdir: 'dist/node' })
-await build({ ...bundleOptions('browser', browserEntries), outdir: 'dist/browser' })
+for (const options of browserBundles()) await build({ ...options, outdir: 'dist/browser' })
 chmodSync('dist/node/cli.js', 0o755)
 execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], { stdio: 'inherit' })

@@ -193,7 +193,7 @@ const NO_SPACE = new Uint8Array(32)
 interface Parts { readonly space: SpaceOptions; readonly dial: Dial; readonly sql: Promise<Floor> }
 
 async function partsOf(options: OpenOptions): Promise<Parts> {
-  const sql = loadFloor(options.database?.sqlite)
+  const sql = loadFloor(options.database?.sqlite, import.meta.url)
   sql.catch(() => undefined) // whoever needs it waits for it, and is told; who fails before that has something else to tell
   const { random, now, dial } = options.unsafe ?? {}
   const space: SpaceOptions = {

@@ -9,17 +9,17 @@ import { findParts, type SqliteOptions } from './sqlite-parts.js'
 
 let loaded: Promise<Floor> | undefined
 
-/** Once per process, SQLite started; what failed may be tried again. Throws `unavailable`, `provider-unavailable`. */
-export function loadFloor(options?: SqliteOptions): Promise<Floor> {
-  loaded ??= load(options).catch((error: unknown) => {
+/** Once per process, SQLite started; what failed may be tried again. `base`: the page's script, not a chunk of it. Throws `unavailable`, `provider-unavailable`. */
+export function loadFloor(options: SqliteOptions | undefined, base: string): Promise<Floor> {
+  loaded ??= load(options, base).catch((error: unknown) => {
     loaded = undefined
     throw error
   })
   return loaded
 }
 
-async function load(options: SqliteOptions | undefined): Promise<Floor> {
-  const [floor, parts] = await Promise.all([later(importFloor), findParts(options)])
+async function load(options: SqliteOptions | undefined, base: string): Promise<Floor> {
+  const [floor, parts] = await Promise.all([later(importFloor), findParts(options, base)])
   await floor.openSqlite(options, parts)
   return floor
 }

@@ -1,6 +1,6 @@
 /**
  * The parts that SQLite is started from, the one door for sql.js: its WebAssembly, and the glue that comes along with it. Apart from what starts it (sqlite.ts), so that
- * a page fetches them while it loads that, and so that "beside the bundle" means the page's own script, not a chunk of it.
+ * a page fetches them while it loads that.
  */
 import { SealError } from '../engine/errors.js'
 import { later } from '../engine/later.js'
@@ -20,13 +20,13 @@ export interface SqliteParts {
   readonly binary: BufferSource
 }
 
-/** Both at once. Throws `unavailable` if they can't be fetched now, `provider-unavailable` if they are not there. */
-export async function findParts(options: SqliteOptions = {}): Promise<SqliteParts> {
-  const [init, binary] = await Promise.all([options.initSqlJs ?? later(() => import('sql.js').then((module) => module.default)), options.wasmBinary ?? later(() => findBinary(options))])
+/** Both at once; `base`: beside what a browser finds the WebAssembly. Throws `unavailable` if they can't be fetched now, `provider-unavailable` if they are not there. */
+export async function findParts(options: SqliteOptions = {}, base: string = import.meta.url): Promise<SqliteParts> {
+  const [init, binary] = await Promise.all([options.initSqlJs ?? later(() => import('sql.js').then((module) => module.default)), options.wasmBinary ?? later(() => findBinary(options, base))])
   return { init, binary }
 }
 
-async function findBinary(options: SqliteOptions): Promise<BufferSource> {
+async function findBinary(options: SqliteOptions, base: string): Promise<BufferSource> {
   const name = 'sql-wasm.wasm'
   if (options.locateFile === undefined && typeof process === 'object' && typeof process.getBuiltinModule === 'function') {
     // Not imports: bundlers for browsers would have to be told about them.
@@ -34,7 +34,7 @@ async function findBinary(options: SqliteOptions): Promise<BufferSource> {
     const { readFile } = process.getBuiltinModule('node:fs/promises')
     return readFile(createRequire(import.meta.url).resolve(`sql.js/dist/${name}`))
   }
-  const response = await fetch(options.locateFile?.(name) ?? new URL(name, import.meta.url))
+  const response = await fetch(options.locateFile?.(name) ?? new URL(name, base))
   if (!response.ok) throw new SealError('provider-unavailable', `Fetching ${name} failed.`, { status: response.status })
   return response.arrayBuffer()
 }
