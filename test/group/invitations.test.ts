@@ -140,6 +140,8 @@ describe('making an invitation', () => {
     world.must(reader, [op])
     const again = buildInvite(world.ctx(reader), { kind: 'device', expiresAt: 1_000 })
     world.refused(reader, [again.op], 'rule', 'one-invitation')
+    // Those who may invite anybody may have several.
+    for (let i = 0; i < 2; i++) world.must(admin, [buildInvite(world.ctx(admin), { kind: 'device', expiresAt: 1_000 }).op])
   })
 })
 

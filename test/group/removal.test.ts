@@ -93,6 +93,7 @@ describe('a removal', () => {
     world.refused(admin, removal(admin, { members: [1] }), 'conflict', 'no-member')
     world.refused(admin, removal(admin, { devices: [reader.device] }), 'rule', 'last-device')
     world.refused(admin, removal(admin, { members: [99] }), 'conflict', 'no-member')
+    world.refused(admin, [{ op: 'device.remove', device: 99 }, rotate(admin)], 'conflict', 'no-device')
     world.must(admin, removal(admin, { devices: [second.device] }))
     world.refused(admin, removal(admin, { devices: [second.device] }), 'conflict', 'no-device')
   })
@@ -254,6 +255,20 @@ describe('a rotation', () => {
   })
 })
 
+describe('names', () => {
+  it('are given to who is there: no unknown member or device, no removed device', () => {
+    const name = (subject: 'member' | 'device', id: number): Op => ({ op: 'profile', subject, id, sealed: new Uint8Array(0) })
+    world.refused(founder, [name('member', 99)], 'conflict', 'no-member')
+    world.refused(founder, [name('device', 99)], 'conflict', 'no-device')
+    for (const subject of ['member', 'device'] as const) world.refused(reader, [name(subject, 1)], 'role', 'handle')
+    world.must(founder, removal(founder, { devices: [second.device] }))
+    world.refused(founder, [name('device', second.device)], 'conflict', 'no-device')
+    // A name of somebody removed stays, since rows name them: an admin may take it away.
+    world.must(founder, removal(founder, { members: [WRITER] }))
+    expect(world.submit(admin, [name('member', WRITER)])).toEqual({ kind: 'applied' })
+  })
+})
+
 describe('roles', () => {
   const change = (member: number, from: 'owner' | 'admin' | 'writer' | 'reader', to: 'owner' | 'admin' | 'writer' | 'reader') => ({ op: 'member.role', member, from, to }) as const
 
@@ -271,6 +286,10 @@ describe('roles', () => {
   it('are changed from what they are, of who is there, and leave an owner', () => {
     world.refused(founder, [change(WRITER, 'reader', 'admin')], 'conflict', 'role-changed')
     world.refused(founder, [change(9, 'reader', 'admin')], 'conflict', 'no-member')
+    const here = world.fork()
+    world.must(founder, removal(founder, { members: [READER] }))
+    world.refused(founder, [change(READER, 'reader', 'admin')], 'conflict', 'no-member')
+    here()
     world.refused(founder, [change(1, 'owner', 'admin')], 'rule', 'last-owner')
     world.must(founder, [change(ADMIN, 'admin', 'owner')])
     world.must(founder, [change(1, 'owner', 'reader')])

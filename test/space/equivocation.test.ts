@@ -9,6 +9,7 @@ import { decodeDeviceSecrets, NAMES } from '../../engine/space/persist.js'
 import type { Alert } from '../../engine/space/port.js'
 import type { Space } from '../../engine/space/space.js'
 import type { Head } from '../../engine/space/types.js'
+import { EMPTY_LOG_ROOT } from '../../engine/log/merkle.js'
 import { pointerKey } from '../../engine/state/keys.js'
 import { decodePointer } from '../../engine/state/roster.js'
 import { memoryStore } from '../../engine/store/memory.js'
@@ -38,10 +39,10 @@ async function trio(seed: string): Promise<Trio> {
 }
 
 /** An entry of bob's whose base is whatever he likes. */
-function signed(by: Space, base: Head): Uint8Array {
+function signed(by: Space, base: Head, adopted = false): Uint8Array {
   const { signingSeed } = decodeDeviceSecrets(by.store.get(NAMES.device) as Uint8Array)
   const { hash } = decodePointer(by.currentState.get(pointerKey(by.me.device)) as Uint8Array)
-  return buildRecord(by.env, { signer: crypto.signer(signingSeed), base, device: by.me.device, devicePrev: hash, epoch: 1, time: 0 }, [{ op: 'delete', table: 1, rowKey: new Uint8Array(1) }])
+  return buildRecord(by.env, { signer: crypto.signer(signingSeed), base, device: by.me.device, devicePrev: hash, epoch: 1, time: 0, ...(adopted && { adopted }) }, [{ op: 'delete', table: 1, rowKey: new Uint8Array(1) }])
 }
 
 /** bob builds on a history that is not this one, then on this one. */
@@ -124,6 +125,13 @@ describe('what is no evidence against a device', () => {
     expect(verdict(lying)).toBe('no error')
     expect(verdict({ ...lying, proof: good.proof.slice(1) })).toBe('bad-proof')
     expect(verdict({ ...lying, root: new Uint8Array(32) })).toBe('bad-proof')
+    // Adopted on others’ word, it states nothing; nor does anybody of an empty log, or of a join.
+    expect(verdict({ ...lying, larger: signed(bob, bob.head, true) })).toBe('bad-proof')
+    expect(verdict({ ...lying, smaller: signed(bob, { ...early, logRoot: new Uint8Array(32) }, true) })).toBe('bad-proof')
+    expect(verdict({ smaller: signed(bob, { ...early, size: 0 }), root: EMPTY_LOG_ROOT, proof: [] })).toBe('bad-proof')
+    const joining = [early, { ...early, logRoot: new Uint8Array(32) }].map((base) =>
+      buildRecord(bob.env, { signer: crypto.signer(decodeDeviceSecrets(bob.store.get(NAMES.device) as Uint8Array).signingSeed), base, device: 0, devicePrev: new Uint8Array(32), epoch: 1, time: 0 }, [{ op: 'delete', table: 1, rowKey: new Uint8Array(1) }])) as [Uint8Array, Uint8Array]
+    expect(verdict({ device: 0, smaller: joining[0], larger: joining[1], root: new Uint8Array(32), proof: [] })).toBe('bad-signature')
     const states = { smaller: two, larger: signed(bob, { ...bob.head, stateRoot: new Uint8Array(32) }), root: bob.head.logRoot, proof: [] }
     expect(verdict(states)).toBe('no error')
     expect(verdict({ ...states, proof: [new Uint8Array(32)] })).toBe('bad-proof')
