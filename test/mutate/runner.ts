@@ -39,13 +39,13 @@ class MutantRunner extends VitestTestRunner {
     if (mutants.noted !== undefined) return report({ kind: 'looked', test: name, file: test.file.name, took, noted: [...mutants.noted] })
     const kills: string[] = []
     for (const id of met) {
-      report({ kind: 'meets', id, test: name, within: 10_000 + 15 * took })
-      const error = await attempt(test, id, 10_000 + 15 * took)
+      report({ kind: 'meets', id, test: name, within: 5_000 + 8 * took })
+      const error = await attempt(test, id, 5_000 + 8 * took)
       if (error !== undefined) kills.push(id)
       report({ kind: error === undefined ? 'survives' : 'fails', id, test: name, ...(error !== undefined && { error: String(error).split('\n')[0]?.slice(0, 200) ?? '' }) })
     }
     if (kills.length > 0) {
-      const error = await attempt(test, '', 10_000 + 15 * took)
+      const error = await attempt(test, '', 5_000 + 8 * took)
       if (error !== undefined) return report({ kind: 'once', test: name, error: String(error).slice(0, 300) })
     }
     for (const id of kills) {

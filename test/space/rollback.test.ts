@@ -4,73 +4,21 @@
  */
 import { afterEach, describe, expect, it } from 'vitest'
 import { isSealError } from '../../engine/errors.js'
-import { acceptRollback, invite, remove, rotate } from '../../engine/space/acts.js'
+import { acceptRollback, remove, rotate } from '../../engine/space/acts.js'
 import { audit } from '../../engine/space/audit.js'
-import type { Branch } from '../../engine/space/change-branch.js'
 import { encodeDeviceEvidence, verifyDeviceEvidence } from '../../engine/space/device-evidence.js'
 import { decodeRecord } from '../../engine/space/entry.js'
-import { createSpace, openSpace } from '../../engine/space/open.js'
+import { openSpace } from '../../engine/space/open.js'
 import type { AcceptRollbackOp } from '../../engine/space/ops/rollback.js'
 import { decodeDeviceSecrets, NAMES } from '../../engine/space/persist.js'
 import type { Alert } from '../../engine/space/port.js'
-import type { Space } from '../../engine/space/space.js'
-import { memoryStore } from '../../engine/store/memory.js'
 import type { StoreLocation } from '../../engine/store/store.js'
-import { createTable, crypto, optionsOf, put, rows, taskTable } from './rim-support.js'
+import { crypto, optionsOf, put, rows } from './rim-support.js'
+import { bodies, branchFor, closeAll, crew, insert, open, rolledBack } from './rollback-support.js'
 import { Sequencer } from './sequencer.js'
 import { codeOfLater } from '../outcomes.js'
 
-const open: Space[] = []
-afterEach(async () => { for (const space of open.splice(0)) await space.close() })
-const bodies = (space: Space): string[] => [...space.current.rows(1)].map((row) => new TextDecoder().decode((row as { body: Uint8Array }).body)).sort()
-const insert = (space: Space, key: number, body: string): ReturnType<Space['commit']> => space.commit(rows(put('insert', 1, BigInt(key), 0n, body)), space.current)
-
-interface Crew { readonly relay: Sequencer; readonly at: Map<Space, StoreLocation>; readonly ada: Space; readonly bob: Space; readonly carl: Space; readonly dora: Space }
-
-/** An owner, two writers and another admin, in step. */
-async function crew(seed: string): Promise<Crew> {
-  const at = new Map<Space, StoreLocation>()
-  const home = memoryStore()
-  const ada = await createSpace(await home.open(), optionsOf(`${seed} ada`), { name: 'ada' })
-  at.set(ada, home)
-  await ada.commit(createTable(taskTable(1), 'table:task'), ada.current)
-  const relay = await Sequencer.attach(ada)
-  open.push(ada)
-  const others: Space[] = []
-  for (const [name, role] of [['bob', 'writer'], ['carl', 'writer'], ['dora', 'admin']] as const) {
-    const location = memoryStore()
-    const space = await relay.join(location, await relay.during(ada, invite(ada, { role })), `${seed} ${name}`)
-    at.set(space, location)
-    open.push(space)
-    others.push(space)
-  }
-  const [bob, carl, dora] = others as [Space, Space, Space]
-  await insert(ada, 1, 'before')
-  await relay.settle(ada, bob, carl, dora)
-  return { relay, at, ada, bob, carl, dora }
-}
-
-/** What the relay has now, for a space that does not know it. */
-async function branchFor(relay: Sequencer, space: Space): Promise<Branch> {
-  const from = await space.commonWith(relay.records.length, async (index) => relay.records[index] as Uint8Array)
-  return { from, records: relay.records.slice(from), note: relay.note() }
-}
-
-/** ada and bob write what the relay loses; carl writes on what it has after that. */
-async function rolledBack(seed: string): Promise<Crew & { readonly now: Sequencer }> {
-  const all = await crew(seed)
-  const { relay, ada, bob, carl } = all
-  const now = relay.copy()
-  await insert(ada, 10, 'ada, lost')
-  await insert(bob, 20, 'bob, lost')
-  await ada.commit(rows(put('update', 1, 1n, 5n, 'changed')), ada.current)
-  await relay.settle(ada, bob)
-  await insert(ada, 11, 'ada, lost too')
-  await relay.settle(ada)
-  await insert(carl, 30, 'carl, kept')
-  await now.settle(carl)
-  return { ...all, now }
-}
+afterEach(closeAll)
 
 describe('a relay that lost entries and went on', () => {
   it('is accepted by an admin, and everybody goes on with everything that was written', async () => {
