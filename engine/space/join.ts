@@ -9,7 +9,7 @@ import { buildJoin } from '../group/builders.js'
 import type { InvitationLink, LinkRelay } from '../group/link.js'
 import { Keyring } from '../group/keyring.js'
 import { readGrave, type Grave } from '../group/graves.js'
-import { readMeta } from '../group/roster.js'
+import { readInvitation, readMeta } from '../group/roster.js'
 import { deriveInvitationKeys } from '../group/secrets.js'
 import type { ApplyEnv } from '../state/context.js'
 import type { Store } from '../store/store.js'
@@ -73,6 +73,7 @@ export async function joinSpace(store: Store, options: SpaceOptions, link: Invit
     const follower = newcomer.follower
     const base = follower.head
     const { record, trial } = await newcomer.reach(() => {
+      if (readInvitation(follower.state.tree, link.invitation) === undefined) throw refused('no-invitation')
       const op = buildJoin({
         ...options, spaceId: link.spaceId, base, state: follower.state.tree, invitation: link.invitation, secret: link.secret, signer, agreementSeed,
         ...(profile.name !== undefined && { memberName: profile.name }), ...(profile.device !== undefined && { deviceName: profile.device }),
