@@ -5,7 +5,10 @@
  *
  * Over 400 lines: it is the one file that may import all floors, and half of it is the words of the public interface.
  */
+// For applications whose own `lib` stops before it.
+/// <reference lib="esnext.disposable" preserve="true" />
 import { dial as defaultDial } from '#dial'
+import { expected, expectFunction, expectObject } from './engine/arguments.js'
 import { loadProvider } from './engine/crypto/load.js'
 import type { CryptoProvider } from './engine/crypto/provider.js'
 import { isSealError, SealError } from './engine/errors.js'
@@ -187,12 +190,17 @@ export async function openReceipt(bytes: Uint8Array, trust: ReceiptTrust, crypto
   return { receipt, ...discloseRows(receipt) }
 }
 
+const EVENTS: readonly string[] = ['alert', 'state', 'settle']
+
 /** Asked of a relay that there is one: no hash of a genesis is this. */
 const NO_SPACE = new Uint8Array(32)
 
 interface Parts { readonly space: SpaceOptions; readonly dial: Dial; readonly sql: Promise<Floor> }
 
 async function partsOf(options: OpenOptions): Promise<Parts> {
+  expectObject(options, 'options, { store: … }')
+  if (typeof (options.store as Partial<StoreLocation> | undefined)?.open !== 'function') throw expected('a store: fileStore(directory), indexedDbStore(name) or memoryStore()', options.store)
+  if (options.crypto !== undefined) expectObject(options.crypto, 'a provider of cryptography: await loadProvider(name)')
   const sql = loadFloor(options.database?.sqlite, import.meta.url)
   sql.catch(() => undefined) // whoever needs it waits for it, and is told; who fails before that has something else to tell
   const { random, now, dial } = options.unsafe ?? {}
@@ -420,6 +428,7 @@ export class SealedSpace implements AsyncDisposable {
 
   /** Start synchronising, if the space has a relay. */
   connect(): void {
+    if (this.engine.ending.aborted) throw new SealError('bad-argument', 'This space was closed.')
     if (this.#sync || this.engine.relay === undefined) return
     const { dial, space } = this.#parts
     this.#sync = new Connection(this.engine, {
@@ -501,24 +510,30 @@ export class SealedSpace implements AsyncDisposable {
   /** An entry of this device, by its hash, came further. */
   on(event: 'settle', listener: (detail: { readonly hash: Uint8Array; readonly state: SettleState }) => void): () => void
   on(event: 'alert' | 'state' | 'settle', listener: (...details: never[]) => void): () => void {
+    expectFunction(listener, 'a listener')
+    if (!EVENTS.includes(event)) throw new SealError('bad-argument', `Expected an event (${EVENTS.join(', ')}).`)
     if (event !== 'state') return this.engine.on(event as 'alert' | 'settle', listener as (detail: SpaceEvents['alert' | 'settle']) => void)
     const added = listener as (state: SyncState, error?: SealError) => void
     this.#stateListeners.add(added)
     return () => { this.#stateListeners.delete(added) }
   }
 
-  /** Waits for what is under way, keeps what is pending, closes the store. */
+  /** Waits for what is under way, keeps what is pending, closes the store; that also if it throws, `store-corrupt` or `store-failed`, since the disk failed meanwhile. */
   async close(): Promise<void> {
     for (const stop of this.#stops.splice(0)) stop()
-    await this.disconnect()
-    // A duty may wait for the log, which goes on no more.
-    this.engine.endWaits()
-    await this.#transfer.stop()
-    await this.#fileEntries.close()
-    await this.#duties
-    await this.db.close()
-    await this.#snapshots?.finish()
-    await this.engine.close()
+    try {
+      await this.disconnect()
+      // A duty may wait for the log, which goes on no more.
+      this.engine.endWaits()
+      await this.#transfer.stop()
+      await this.#fileEntries.close()
+      await this.#duties
+      await this.db.close()
+      await this.#snapshots?.finish()
+    } finally {
+      // Whatever failed before: a store that nobody closes could not be opened again.
+      await this.engine.close()
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

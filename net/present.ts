@@ -3,6 +3,7 @@
  * log: whoever is offline misses them, and a relay may drop or delay them. One for the life of an open space, over all its connections: what a relay repeats
  * from an earlier one is not heard again.
  */
+import { expected } from '../engine/arguments.js'
 import { Emitter } from '../engine/space/emitter.js'
 import type { PresenceChannel, PresenceMessage } from './presence.js'
 
@@ -68,6 +69,7 @@ export class Present implements Presence {
   }
 
   send(payload: Uint8Array): boolean {
+    if (!(payload instanceof Uint8Array)) throw expected('a message as bytes (Uint8Array)', payload)
     return this.#channel?.send(payload) ?? false
   }
 

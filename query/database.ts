@@ -7,6 +7,7 @@
  *
  * Over 400 lines: statements, transactions and scripts share one queue and one rule of when to run again.
  */
+import { expected, expectFunction, expectList, expectText } from '../engine/arguments.js'
 import { isSealError, SealError } from '../engine/errors.js'
 import { later } from '../engine/later.js'
 import { type RemoteRows } from '../engine/space/thin/remote.js'
@@ -19,11 +20,11 @@ import { live, type Live } from './live.js'
 import type { Imported, ImportOptions } from './plain-file.js'
 import { withPolicies } from './policy-comments.js'
 import { Queue } from './queue.js'
-import { checkReadsOnly, type ObjectRow, type Outcome, type Prepared } from './prepared.js'
+import { checkMayLive, checkReadsOnly, type ObjectRow, type Outcome, type Prepared } from './prepared.js'
 import { Session } from './session.js'
 import {
   type ExportOptions, type PastSql, type PreparedStatement, type QueryOptions, type RawResult, type Result, type RowVersion, type Sql, type SqlSpace,
-  type TransactionOptions, WAIT,
+  textOfTemplate, type TransactionOptions, WAIT,
 } from './sql-api.js'
 import { failedHalfWay, savepoints, TransactionSql } from './transaction.js'
 import { splitStatements } from './sql/parse.js'
@@ -85,7 +86,7 @@ export class Database implements Sql {
   }
 
   sql<T = ObjectRow>(text: TemplateStringsArray, ...values: ParameterValue[]): Promise<Result<T>> {
-    return this.query<T>(text.join('?'), values)
+    return this.query<T>(textOfTemplate(text), values)
   }
 
   async exec(script: string): Promise<void> {
@@ -141,6 +142,7 @@ export class Database implements Sql {
    * await db.transaction(async (tx) => { await tx.query('UPDATE task SET done = TRUE WHERE id = ?', [1]) })
    */
   async transaction<T>(work: (tx: Sql) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    expectFunction(work, 'the work of a transaction as a function, async (tx) => …')
     return (await this.#transact(work, options)).result
   }
 
@@ -151,6 +153,8 @@ export class Database implements Sql {
    * for (const { entry, member, operation, row } of await db.history('task', 7)) console.log(entry, member, operation, row)
    */
   async history<T = ObjectRow>(table: string, key?: ParameterValue): Promise<RowVersion<T>[]> {
+    this.#refuseClosed()
+    expectText(table, 'the name of a table as text')
     const columns = await this.#queue.run(() => Promise.resolve(this.#session.keyOf(table)))
     const values: readonly ParameterValue[] = key === undefined ? [] : Array.isArray(key) ? (key as readonly ParameterValue[]) : [key]
     if (key !== undefined && values.length !== columns.length) throw new SealError('bad-argument', `Expected a key of ${columns.length} values, found ${values.length}.`, { expected: columns.length, found: values.length })
@@ -172,7 +176,7 @@ export class Database implements Sql {
     return {
       query,
       queryRaw: (text, parameters, options) => this.queryRaw(text, parameters, { ...options, at: size }),
-      sql: (text, ...values) => query(text.join('?'), values),
+      sql: (text, ...values) => query(textOfTemplate(text), values),
     }
   }
 
@@ -243,6 +247,8 @@ export class Database implements Sql {
    * const { tables, rows, refused } = await db.import(await readFile('other.db'))
    */
   async import(bytes: Uint8Array, options: ImportOptions = {}): Promise<Imported> {
+    this.#refuseClosed()
+    if (!(bytes instanceof Uint8Array)) throw expected('a SQLite file as bytes (Uint8Array)', bytes)
     const { importFile } = await later(() => import('./plain-file.js'))
     const file = this.#sqlite.fromFile(bytes)
     try {
@@ -284,8 +290,8 @@ export class Database implements Sql {
    * const stop = db.live('SELECT count(*) AS open FROM task WHERE NOT done').subscribe(({ rows }) => render(rows))
    */
   live<T = ObjectRow>(text: string | TemplateStringsArray, ...parameters: readonly ParameterValue[]): Live<Result<T>> {
-    const sql = typeof text === 'string' ? text : text.join('?')
-    this.#session.prepare(sql)
+    const sql = typeof text === 'string' ? text : textOfTemplate(text)
+    checkMayLive(this.#session.prepare(sql))
     const space = this.#space
     return live<Result<T>>({
       run: async () => {
@@ -308,7 +314,8 @@ export class Database implements Sql {
    * @example
    * await db.batch(['DELETE FROM task WHERE done', { text: 'INSERT INTO task (title) VALUES (?)', parameters: ['next'] }])
    */
-  batch(statements: readonly (string | { readonly text: string; readonly parameters?: Parameters })[], options: TransactionOptions = {}): Promise<Result[]> {
+  async batch(statements: readonly (string | { readonly text: string; readonly parameters?: Parameters })[], options: TransactionOptions = {}): Promise<Result[]> {
+    expectList(statements, 'a list of statements')
     return this.transaction(async (tx) => {
       const results: Result[] = []
       for (const statement of statements) results.push(await (typeof statement === 'string' ? tx.query(statement) : tx.query(statement.text, statement.parameters)))
@@ -336,7 +343,7 @@ export class Database implements Sql {
 
   async #submit<T>(text: string, parameters: Parameters | undefined, options: QueryOptions | undefined, run: (prepared: Prepared) => Outcome<T>): Promise<Outcome<T>> {
     options?.signal?.throwIfAborted()
-    if (this.#closed) throw new SealError('bad-argument', 'This database was closed.')
+    this.#refuseClosed()
     const session = this.#session
     const at = options?.at
     const prepared = session.prepare(text, at)
@@ -562,7 +569,12 @@ export class Database implements Sql {
     return this.#session.mirror.view
   }
 
+  #refuseClosed(): void {
+    if (this.#closed) throw new SealError('bad-argument', 'This database was closed.')
+  }
+
   #refuseNesting(): void {
+    this.#refuseClosed()
     if (this.#session.inTransaction) throw noTransaction('cannot start a transaction within a transaction')
   }
 

@@ -7,6 +7,7 @@
  *
  * `content` tells one migration from another of the same number: SHA-256 of "sql", NUL and the text, or of "run", NUL and the function's name.
  */
+import { expectFunction, expectList } from '../engine/arguments.js'
 import { encodeHex, encodeUtf8, equalBytes } from '../engine/codec/bytes.js'
 import { decodeCanonical, encodeCanonical } from '../engine/codec/canonical.js'
 import { isSealError, SealError } from '../engine/errors.js'
@@ -49,11 +50,13 @@ const REPLAYED = '-- sealdb migration'
 
 /** The notes for a list of migrations. Throws `bad-argument` for a list that is none. */
 export async function notesOf(migrations: readonly Migration[]): Promise<MigrationNote[]> {
+  expectList(migrations, 'a list of migrations')
   const crypto = await loadProvider()
   let last = 0
   return migrations.map(({ version, name = '', up }) => {
     if (!Number.isSafeInteger(version) || version <= last || version > 2 ** 47) throw new SealError('bad-argument', 'Expected versions of migrations to be whole numbers from 1, ascending.', { version })
     last = version
+    if (typeof up !== 'string') expectFunction(up, `what migration ${version} does, \`up\`, as a text or function`)
     if (typeof up === 'function' && name === '') throw new SealError('bad-argument', 'Expected a name: it tells one function from another.', { version })
     if (encodeUtf8(name).length > MAX_NAME_LENGTH) throw new SealError('bad-argument', `Expected a name of at most ${MAX_NAME_LENGTH} bytes.`, { version })
     return { version, name, content: crypto.sha256(encodeUtf8(typeof up === 'string' ? `sql\0${up}` : `run\0${name}`)) }

@@ -1,4 +1,5 @@
 /** A compiled text and what it needs to run, kept by text; and its parameters. Belongs to one session. */
+import { expectObject, expectText } from '../engine/arguments.js'
 import { isSealError, SealError } from '../engine/errors.js'
 import { type Head } from '../engine/space/types.js'
 import { compile, type Compiled } from './compile.js'
@@ -47,6 +48,7 @@ export class PreparedTexts {
     const name = at === undefined ? text : `${at} ${text}`
     const known = this.#texts.get(name)
     if (known !== undefined) return known
+    expectText(text, 'SQL as text')
     const compiled = compile(text)
     // It would change the present, or its transaction. (Of rows, `rewrite` says so.)
     if (at !== undefined && ['schema', 'policy', 'control'].includes(compiled.kind)) throw readOnly('a past state')
@@ -90,11 +92,17 @@ export function bind(prepared: Prepared, statement: Statement, parameters: Param
     const list: readonly unknown[] = parameters
     bindPositional(statement, dropsParameter ? list.slice(0, statement.parameterCount) : list)
   } else {
+    expectObject(parameters, 'parameters in a list, or by name in an object')
     prepared.names ??= [...new Set(findAll(prepared.ast, 'parameter').map(({ name }) => name))]
     const seen = dropsParameter ? prepared.names.filter((name) => statement.parameterIndex(name) > 0) : prepared.names
     const gone = new Set(prepared.names.filter((name) => !seen.includes(name)).flatMap((name) => [name, name.slice(1)]))
     bindNamed(statement, seen, Object.fromEntries(Object.entries(parameters).filter(([name]) => !gone.has(name))))
   }
+}
+
+/** Throws `bad-argument` for what would write each time that it is looked at. */
+export function checkMayLive({ kind }: Pick<Prepared, 'kind'>): void {
+  if (kind !== 'read') throw new SealError('bad-argument', 'Expected a query that only reads: a live one runs again whenever what it reads has changed.')
 }
 
 /** From ?1; undefined if they don't fit, which binding them will say. */

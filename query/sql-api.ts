@@ -1,4 +1,5 @@
 /** The shapes of the SQL interface: what statements take and give. Implemented by the database and by transactions in it. */
+import { expectList } from '../engine/arguments.js'
 import { type SpaceSync, type SpaceWriter } from '../engine/space/port.js'
 import { type Head } from '../engine/space/types.js'
 import { type ObjectRow } from './prepared.js'
@@ -60,6 +61,12 @@ export interface RowVersion<T = ObjectRow> {
 
 /** Queries at a past state. */
 export type PastSql = Pick<Sql, 'query' | 'queryRaw' | 'sql'>
+
+/** The text of a template, with a parameter for each value. */
+export function textOfTemplate(template: TemplateStringsArray): string {
+  expectList(template, 'a template, sql`SELECT …` (query() takes a text)')
+  return template.join('?')
+}
 
 /** What runs SQL: a database, or a transaction in it. */
 export interface Sql {

@@ -3,7 +3,7 @@ import { SealError } from '../engine/errors.js'
 import { checkReadsOnly, type ObjectRow, type Outcome, type Prepared } from './prepared.js'
 import { type Replayed } from './replay.js'
 import { type Session } from './session.js'
-import { type QueryOptions, type RawResult, type Result, type Sql } from './sql-api.js'
+import { textOfTemplate, type QueryOptions, type RawResult, type Result, type Sql } from './sql-api.js'
 import { type Statement as Ast } from './sql/ast.js'
 import { splitStatements } from './sql/parse.js'
 import { type Parameters, type ParameterValue } from './values.js'
@@ -34,7 +34,7 @@ export class TransactionSql implements Sql {
   }
 
   sql<T = ObjectRow>(text: TemplateStringsArray, ...values: ParameterValue[]): Promise<Result<T>> {
-    return this.query<T>(text.join('?'), values)
+    return this.query<T>(textOfTemplate(text), values)
   }
 
   async exec(script: string): Promise<void> {

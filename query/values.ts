@@ -69,6 +69,7 @@ export function bindNamed(statement: Statement, names: readonly string[], values
   statement.clear()
   const used = new Set<string>()
   for (const name of names) {
+    if (name === '?') throw new SealError('bad-argument', 'Expected parameters in a list: the statement has some without a name.', { name })
     const key = Object.hasOwn(values, name) ? name : name.slice(1)
     if (!Object.hasOwn(values, key)) throw new SealError('bad-argument', `Expected a value for the parameter ${name}.`, { name })
     used.add(key)

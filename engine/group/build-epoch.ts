@@ -40,7 +40,7 @@ export function buildRemoval(ctx: BuildContext, who: { readonly members?: readon
   const { members = [], devices = [] } = who
   const author = ownDevice(ctx)
   if (members.includes(author.member) || devices.includes(ctx.device) || members.length + devices.length === 0) {
-    throw new SealError('bad-argument', 'Expected members or devices other than the own one to remove.')
+    throw new SealError('bad-argument', 'Expected members or devices other than the own one to remove; `leave` is for oneself.')
   }
   const stays = ({ holder, id }: Recipient) => holder === 0 && !devices.includes(id) && !members.includes(readDevice(ctx.state, id)?.member ?? 0)
   const rotate = makeRotate(ctx, recipientsAt(ctx.state, ctx.index).filter(stays), undefined, {})

@@ -4,6 +4,7 @@
  *
  * Randomness comes in as a `RandomSource`; nothing here is kept. Making an epoch is in build-epoch.ts.
  */
+import { expected } from '../arguments.js'
 import { EMPTY_BYTES } from '../codec/bytes.js'
 import { deriveEpochSecrets, deriveTableKey } from '../crypto/kdf.js'
 import { LABELS } from '../crypto/labels.js'
@@ -21,7 +22,7 @@ import {
 } from '../crypto/verifiable.js'
 import { sealedEpoch } from '../crypto/aead.js'
 import { SealError } from '../errors.js'
-import type { DeviceRecord, MemberRole } from '../state/roster.js'
+import { type DeviceRecord, type MemberRole, ROLES } from '../state/roster.js'
 import { sealBox } from './boxes.js'
 import { acceptanceMessage, epochSpaceId, GENESIS_SPACE_ID } from './contexts.js'
 import type { InvitationKind } from './invites.js'
@@ -102,7 +103,7 @@ export function buildInvite(ctx: BuildContext, options: InviteOptions): { readon
   const author = ownDevice(ctx)
   const { epoch, nextInvitation: invitation } = readMeta(ctx.state)
   const role = options.kind === 'member' ? options.role : readMember(ctx.state, author.member)?.role
-  if (role === undefined) throw new SealError('bad-argument', 'Expected a role for the member to invite.')
+  expectRole(role)
   const secret = random(32)
   const { signer, agreement } = deriveInvitationKeys(crypto, secret)
   const possession = { space: ctx.spaceId, kind: 'invitation', admitter: author.signing, id: invitation, role, base } as const
@@ -191,6 +192,7 @@ export function buildRefresh(ctx: BuildContext): { readonly op: AgreementRefresh
 
 /** Throws `bad-argument` if there is no such member, or it has that role. */
 export function buildRole(state: GroupReader, member: number, to: MemberRole): MemberRoleOp {
+  expectRole(to)
   const from = readMember(state, member)?.role
   if (from === undefined || from === to) throw new SealError('bad-argument', 'Expected a member with another role.', { member, role: to })
   return { op: 'member.role', member, from, to }
@@ -220,9 +222,13 @@ export function buildNameReseals(ctx: BuildContext, before: number): ProfileOp[]
   ]
 }
 
+function expectRole(role: MemberRole | undefined): asserts role is MemberRole {
+  if (role === undefined || !ROLES.includes(role)) throw typeof role === 'string' ? new SealError('bad-argument', `Expected a role (${ROLES.join(', ')}).`, { role }) : expected(`a role (${ROLES.join(', ')})`, role)
+}
+
 export function ownDevice(ctx: BuildContext): DeviceRecord {
   const device = readDevice(ctx.state, ctx.device)
-  if (device === undefined || device.removedAt !== undefined) throw new SealError('bad-argument', 'Expected a device of the space.', { device: ctx.device })
+  if (device === undefined || device.removedAt !== undefined) throw new SealError('read-only', 'This device is in the space no more: it left, or was removed.', { reason: 'removed', device: ctx.device })
   return device
 }
 

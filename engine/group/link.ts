@@ -7,6 +7,7 @@
  * The anchor is the inviter's own verified head, so a relay can't make up a space for a newcomer; the note is the relay's signed checkpoint
  * of it. `check` is the start of a hash of the rest: a link that was cut or mistyped is told from one that never worked.
  */
+import { kindOf } from '../arguments.js'
 import { concatBytes, decodeBase64url, encodeBase64url, equalBytes } from '../codec/bytes.js'
 import { decodeCanonical, encodeCanonical, type Reader, type Writer } from '../codec/canonical.js'
 import { hashLabelled, LABELS } from '../crypto/labels.js'
@@ -55,6 +56,7 @@ export function formatLink(crypto: Sha256, link: InvitationLink, page: string = 
 
 /** Strict. Throws `bad-link` for what is no link or a damaged one, `unsupported-version`, `too-large`. Spaces around it are cut off. */
 export function parseLink(crypto: Sha256, text: string): InvitationLink {
+  if (typeof text !== 'string') throw noLink({ found: kindOf(text) })
   const trimmed = text.trim()
   if (trimmed.length > MAX_INVITATION_LINK_LENGTH) throw new SealError('too-large', 'Expected an invitation link, found a longer text.', { length: trimmed.length })
   const parts = trimmed.split('#')

@@ -2,6 +2,7 @@
  * What a person does with a space's group: invite, remove, change roles, rotate, forget, leave, attach a relay. Each is one entry (forget:
  * several), built on the state it will be applied to. With a relay, acts whose outcome others must be told of wait until they are in the log.
  */
+import { expectObject } from '../arguments.js'
 import { SealError } from '../errors.js'
 import { buildInvite, buildNameReseals, buildRefresh, buildRole } from '../group/builders.js'
 import { buildForget, buildLeave, buildRemoval, buildRepairs, buildRotate, mustRotate } from '../group/build-epoch.js'
@@ -31,6 +32,7 @@ const RESEAL_STEP = 5_000
 
 /** An invitation link for one or more people. It is a bearer secret: send it over something private. */
 export async function invite(space: Space, options: InviteOptions): Promise<string> {
+  expectObject(options, 'what the invitation is for, { role: … }')
   return makeLink(space, { kind: 'member', role: options.role, uses: options.uses ?? 1 }, options)
 }
 

@@ -2,6 +2,7 @@
  * Files of a space: photos, documents, whatever is too long for a row. What applications call; sealed here, verified here. Content comes from this device, else
  * from whoever `source` asks, who is believed in nothing.
  */
+import { expected, expectObject, expectText } from '../arguments.js'
 import { concatBytes, decodeHex, encodeHex, encodeUtf8 } from '../codec/bytes.js'
 import { isSealError, SealError } from '../errors.js'
 import { FILE_CHUNK_LENGTH, MAX_FILE_NAME_LENGTH, MAX_FILE_TYPE_LENGTH } from '../limits.js'
@@ -121,6 +122,8 @@ export class Files {
   async put(content: Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>, { name = '', type = 'application/octet-stream', onProgress, signal }: PutFileOptions = {}): Promise<FileInfo> {
     checkText(name, 'name', MAX_FILE_NAME_LENGTH)
     checkText(type, 'type', MAX_FILE_TYPE_LENGTH)
+    expectObject(content, 'the content of a file as bytes (Uint8Array), or a stream of such')
+    if (!(Symbol.iterator in content || Symbol.asyncIterator in content)) throw expected('the content of a file as bytes (Uint8Array), or a stream of such', content)
     this.#entries.mustWrite()
     signal?.throwIfAborted()
     const sealer = new FileSealer(this.#space.env, { key: this.#random(32), name, type })
@@ -128,6 +131,7 @@ export class Files {
     let facts: ReturnType<FileSealer['end']>['facts'] | undefined
     await this.#shelf.fill(group, (async function* () {
       for await (const bytes of content instanceof Uint8Array ? [content] : content) {
+        if (!(bytes instanceof Uint8Array)) throw expected('the content of a file in pieces of bytes (Uint8Array)', bytes)
         for (const chunk of sealer.write(bytes)) {
           yield chunk
           signal?.throwIfAborted()
@@ -292,11 +296,13 @@ function toInfo({ id, name, type, length, creator, version }: FileView, whole: R
 
 /** Throws `bad-argument`. */
 export function idBytes(id: string): Uint8Array {
+  expectText(id, 'the id of a file as text')
   if (!/^[0-9a-f]{64}$/.test(id)) throw new SealError('bad-argument', `Expected the id of a file, ${2 * FILE_ID_LENGTH} lower-case hex digits.`, { length: id.length })
   return decodeHex(id)
 }
 
 function checkText(text: string, what: string, max: number): void {
+  expectText(text, `the ${what} of a file as text`)
   if (!text.isWellFormed()) throw new SealError('bad-argument', `Expected the ${what} of a file to be text, found an unpaired surrogate.`)
   const { length } = encodeUtf8(text)
   if (length > max) throw new SealError('bad-argument', `Expected a ${what} of at most ${max} bytes, got ${length}.`, { length, max })

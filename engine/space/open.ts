@@ -2,6 +2,7 @@
  * Making a space, and opening one from its store. Opening trusts the store's own verified head and nothing else: what is read back must lead
  * to exactly that head, or the store is refused with the place where it differs.
  */
+import { expectObject, expectText } from '../arguments.js'
 import { EMPTY_LOG_ROOT } from '../log/merkle.js'
 import { isSealError, SealError } from '../errors.js'
 import { equalBytes } from '../codec/bytes.js'
@@ -102,6 +103,8 @@ function ownKeys(store: Store, { crypto }: SpaceOptions): OwnKeys {
 
 /** Set the names of this member and device. */
 export async function setProfile(space: Space, profile: Profile): Promise<void> {
+  expectObject(profile, 'names, { name?, device? }')
+  for (const name of [profile.name, profile.device]) if (name !== undefined) expectText(name, 'a name as text')
   await space.commitOps((context) => {
     const { member } = ownDevice(context)
     return [

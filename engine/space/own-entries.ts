@@ -174,8 +174,16 @@ const REASONS: Readonly<Record<RejectedCode, string>> = {
   rule: 'it breaks a rule of the protocol',
 }
 
+/** Where the code alone would not say what to do. */
+const DETAILS: Readonly<Record<string, string>> = {
+  'no-member': 'there is no such member, or not any more',
+  'no-device': 'there is no such device, or not any more',
+  'no-invitation': 'there is no such invitation, or not any more',
+  'last-owner': 'a space needs an owner, and this is the last one: make somebody else one first',
+}
+
 function rejection(verdict: Exclude<Verdict, { kind: 'applied' }>): SealError {
   const { kind, code, detail } = verdict
-  const why = kind === 'rejected' ? REASONS[code] : 'it would be no entry of this space'
+  const why = kind === 'rejected' ? (DETAILS[detail ?? ''] ?? REASONS[code]) : 'it would be no entry of this space'
   return new SealError('rejected', `The space refuses this: ${why} (${code}${detail === undefined ? '' : `: ${detail}`}).`, { kind, code, detail: detail ?? null })
 }

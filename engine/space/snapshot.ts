@@ -115,17 +115,22 @@ export class Snapshots {
   }
 
   async #lastOne(): Promise<{ readonly size: number; readonly rows: number }> {
-    if (this.#last === undefined) {
+    return (this.#last ??= await this.#stored())
+  }
+
+  /** A damaged one, of which opening has told, counts as none: the next takes its place. */
+  async #stored(): Promise<{ readonly size: number; readonly rows: number }> {
+    try {
       const { store } = this.#space
       const stored = store.get(NAMES.distrusted) === undefined ? await store.readSnapshot() : undefined
-      this.#last = { size: 0, rows: 0 }
-      if (stored) {
-        const m = new Reader(stored.meta)
-        const version = m.u8()
-        if (version === VERSION || version === IMAGE_VERSION) this.#last = { size: decodeHead(m.bytes(MAX_HEAD)).size, rows: m.varint() }
-      }
+      if (!stored) return NO_SNAPSHOT
+      const m = new Reader(stored.meta)
+      const version = m.u8()
+      return version === VERSION || version === IMAGE_VERSION ? { size: decodeHead(m.bytes(MAX_HEAD)).size, rows: m.varint() } : NO_SNAPSHOT
+    } catch (error) {
+      if (!isSealError(error) || (error.code !== 'store-corrupt' && error.family !== 'hostile')) throw error
+      return NO_SNAPSHOT
     }
-    return this.#last
   }
 
   /** Of the whole verified state. */
@@ -149,6 +154,8 @@ export class Snapshots {
     }
   }
 }
+
+const NO_SNAPSHOT = { size: 0, rows: 0 }
 
 /** Entries between two snapshots, and at closing. */
 const SNAPSHOT_EVERY = 5_000

@@ -5,6 +5,7 @@
  * text that nests or grows beyond a bound. Neither contains a literal of the text.
  */
 import type { IRecognitionException, IToken, TokenType } from 'chevrotain'
+import { expectText } from '../../engine/arguments.js'
 import { SealError } from '../../engine/errors.js'
 import { PARSE_CACHE_SIZE, PARSE_CACHE_TEXT } from '../../engine/limits.js'
 import type { Statement } from './ast.js'
@@ -53,6 +54,7 @@ export type Piece = { readonly text: string; readonly start: number }
  * faulty one can run. Each piece's text then has its place in the cache.
  */
 export function splitStatements(text: string): Piece[] {
+  expectText(text, 'SQL as text')
   const pieces: Piece[] = []
   let first: IToken | undefined, before: IToken | undefined, beforeThat: IToken | undefined
   let head: TokenType[] = []

@@ -38,6 +38,7 @@ test('names, roles, a revoked link, a new epoch, forgetting, leaving', async () 
   await until(() => bob.head.size === ada.head.size && bob.pending === 0 && pendingForget(ada.engine).length === 0, 'nobody holds what was forgotten')
   // He leaves while new epochs begin: his leaving is built again until it lands.
   await Promise.all([bob.leave(), codeOfLater(ada.rotate()), codeOfLater(ada.rotate())])
+  for (const act of [() => bob.rotate(), () => bob.leave(), () => bob.setProfile({ name: 'still Bob' })]) await expect(act()).rejects.toMatchObject({ code: 'read-only', facts: { reason: 'removed' } })
   await until(() => ada.members.find(({ id }) => id === bob.me.id)?.removed === true, 'the leaving arrives')
   expect(ada.members.map(({ name, role, removed }) => [name, role, removed])).toEqual([['Ada', 'owner', false], ['Bob', 'writer', true]])
   await bob.close()

@@ -12,6 +12,7 @@
  * Directory 0700, files 0600. With `fsync: 'never'` everything survives the death of the process but not of the machine: after that
  * the end may be missing, or damaged so that opening is refused.
  */
+import { expectText } from '../../arguments.js'
 import { SealError } from '../../errors.js'
 import type { Store, StoreLocation } from '../store.js'
 import { whileOpen } from '../chunks.js'
@@ -20,7 +21,7 @@ import { compact } from './compaction.js'
 import { type Directory, nodeDirectory } from './directory.js'
 import { STORE_ID_LENGTH } from './frame.js'
 import { failure, Journal } from './journal.js'
-import { type Lock, takeLock } from './lock.js'
+import { errorCode, type Lock, takeLock } from './lock.js'
 import { fileName, MANIFEST, type Manifest, readManifest, writeManifest } from './manifest.js'
 import { replay, type Replayed, type TornTail } from './replay.js'
 import { corrupt } from './scan.js'
@@ -60,6 +61,7 @@ export interface FileStoreLocation extends StoreLocation {
  * await using store = await fileStore('./team', { passphrase }).open()
  */
 export function fileStore(path: string, options: FileStoreOptions = {}): FileStoreLocation {
+  expectText(path, 'the path of a directory as text')
   return fileStoreIn(nodeDirectory(path), options)
 }
 
@@ -90,8 +92,22 @@ async function openFileStore(directory: Directory, options: FileStoreOptions): P
   } catch (error) {
     await lock?.release()
     openHere.delete(directory.path)
-    throw error instanceof SealError ? error : failure('absent', 'opening', error)
+    throw error instanceof SealError ? error : notOpened(directory.path, error)
   }
+}
+
+const WHY: Readonly<Record<string, string>> = {
+  EEXIST: 'there is a file where its directory should be',
+  ENOTDIR: 'there is a file where its directory should be',
+  EACCES: 'this user may not read and write there',
+  EPERM: 'this user may not read and write there',
+  EROFS: 'the disk is mounted read-only',
+  ENOSPC: 'the disk is full',
+}
+
+function notOpened(path: string, cause: unknown): SealError {
+  const errno = errorCode(cause)
+  return new SealError('store-failed', `The store ${path} can’t be opened: ${WHY[errno ?? ''] ?? 'the disk failed'}${errno === undefined ? '' : ` (${errno})`}.`, { outcome: 'absent', step: 'opening', errno, reopen: false }, { cause })
 }
 
 async function openJournal(directory: Directory, options: FileStoreOptions, random: (length: number) => Uint8Array): Promise<{ journal: Journal; torn: TornTail | undefined }> {
