@@ -185,6 +185,7 @@ export interface OpenedReceipt extends DisclosedTable {
  * const { rows } = await openReceipt(bytes, { spaceId })
  */
 export async function openReceipt(bytes: Uint8Array, trust: ReceiptTrust, crypto?: CryptoProvider): Promise<OpenedReceipt> {
+  expectObject(trust, 'whom to trust, { spaceId: … }')
   const [{ verifyReceipt }, { discloseRows }] = await later(() => Promise.all([import('./engine/space/receipt.js'), import('./query/receipts.js')]))
   const receipt = verifyReceipt(crypto ?? (await loadProvider()), bytes, trust)
   return { receipt, ...discloseRows(receipt) }
@@ -237,6 +238,8 @@ export class SealedSpace implements AsyncDisposable {
   readonly #snapshots: Snapshots | undefined
   #sync: Connection | undefined
   #state: SyncState = 'stopped'
+  /** Why it stopped, if that was not asked for: it does not go on by itself. */
+  #stopped: SealError | undefined
   /** Files beside the rows: photos, documents, whatever is too long for one. Sealed, verified, brought to the relay in the background. */
   readonly files: Files
   /** Who is here now, and messages that nobody keeps. */
@@ -491,14 +494,16 @@ export class SealedSpace implements AsyncDisposable {
     }
   }
 
-  /** Resolves when connected and in step with the relay's head. Throws `disconnected` if the space is closed before. */
+  /** Resolves when connected and in step with the relay's head. Throws `disconnected` if the space is closed before; what ended the synchronisation for good, `relay-refused` after a removal. */
   async online(): Promise<void> {
     if (this.#state === 'online') return
-    await whileOpen(this.engine, new Promise<void>((resolve) => {
+    if (this.#stopped !== undefined) throw this.#stopped
+    await whileOpen(this.engine, new Promise<void>((resolve, reject) => {
       const stop = this.on('state', (state) => {
-        if (state !== 'online') return
+        if (state !== 'online' && this.#stopped === undefined) return
         stop()
-        resolve()
+        if (this.#stopped === undefined) resolve()
+        else reject(this.#stopped)
       })
     }))
   }
@@ -542,6 +547,7 @@ export class SealedSpace implements AsyncDisposable {
 
   #setState(state: SyncState, error?: SealError): void {
     this.#state = state
+    this.#stopped = state === 'stopped' ? error : undefined
     if (state === 'online') this.#transfer.poke()
     for (const listener of [...this.#stateListeners]) listener(state, error)
   }

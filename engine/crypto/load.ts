@@ -28,6 +28,8 @@ export async function loadProvider(name: ProviderName | 'auto' = 'auto'): Promis
       const provider = defaultProvider()
       return provider.name === 'node' ? provider : sodiumOr(provider)
     }
+    default:
+      throw new SealError('bad-argument', 'Expected the name of a provider: auto, node, sodium or noble.')
   }
 }
 

@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createSpace, isSealError, joinSpace, memoryStore, openReceipt, openSpace, type SealedSpace, type SealError } from 'sealdb'
+import { createSpace, isSealError, joinSpace, loadProvider, memoryStore, openReceipt, openSpace, type SealedSpace, type SealError } from 'sealdb'
 import { fileStore } from 'sealdb/store/file'
 
 let space: SealedSpace
@@ -71,6 +71,8 @@ test.each<[string, (s: SealedSpace) => unknown, RegExp, string?]>([
   ['joinSpace without a store', () => joinSpace('x#y', wrong({})), /a store: fileStore.*found undefined/],
   ['createSpace with a provider’s name', () => createSpace({ store: memoryStore(), crypto: wrong('noble') }), /provider.*found text/],
   ['fileStore()', () => fileStore(wrong(undefined)), /path of a directory as text/],
+  ['openReceipt without trust', () => openReceipt(new Uint8Array(3), wrong(undefined)), /whom to trust/],
+  ['loadProvider of another', () => loadProvider(wrong('openssl')), /auto, node, sodium or noble/],
   ['openReceipt of nothing', (s) => openReceipt(new Uint8Array(3), { spaceId: s.id }), /a receipt of version 1/, 'unsupported-version'],
 ])('%s', async (_, work, message, code = 'bad-argument') => {
   const { size } = space.head

@@ -46,6 +46,30 @@ test('names, roles, a revoked link, a new epoch, forgetting, leaving', async () 
   await relay.close()
 })
 
+test('who is removed while away is told when they come back: what waits for the relay ends', async () => {
+  const relay = await startRelay()
+  const ada = await createSpace({ store: memoryStore(), relay: relay.url })
+  await ada.exec('CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT)')
+  const bob = await joinSpace(await ada.invite({ role: 'writer' }), { store: memoryStore() })
+  await bob.online()
+  await bob.disconnect()
+  await bob.sql`INSERT INTO note (text) VALUES ('from the train')`
+  const renaming = codeOfLater(bob.rotate())
+  await ada.remove(bob.me.id)
+  const settling = bob.settled()
+  const online = codeOfLater(bob.online())
+  bob.connect()
+  expect(await online).toBe('relay-refused')
+  expect(await codeOfLater(bob.online())).toBe('relay-refused')
+  await settling
+  expect(await renaming).toBe('rejected')
+  expect(bob.pending).toBe(0)
+  expect(await codeOfLater(bob.sql`INSERT INTO note (text) VALUES ('too late')`)).toBe('read-only')
+  await bob.close()
+  await ada.close()
+  await relay.close()
+})
+
 test('closing waits for nothing that only the relay could bring; what was written lands later', async () => {
   const relay = await startRelay()
   const store = memoryStore()
