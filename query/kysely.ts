@@ -21,12 +21,13 @@ export interface KyselyModule {
 /**
  * A dialect on a database, or on the `tx` of `database.transaction`, where Kysely can't begin another. A transaction of Kysely's own is BEGIN and COMMIT: if the
  * space moved on meanwhile its statements run again as they were, not the function around them. Statements that reach the database beside
- * Kysely while one is open become part of it.
+ * Kysely while one is open become part of it. Within it, ask Kysely's `trx`: what is asked of the Kysely instance itself waits for it to end, and fails if it does not
+ * within `busyTimeout` milliseconds (`sql-error`, SQLITE_BUSY; default: 60,000).
  */
-export function kyselyDialect(database: Sql, { SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler }: KyselyModule): Dialect {
+export function kyselyDialect(database: Sql, { SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler }: KyselyModule, { busyTimeout }: { readonly busyTimeout?: number } = {}): Dialect {
   return {
     createAdapter: () => new SqliteAdapter(),
-    createDriver: () => new SealDriver(database),
+    createDriver: () => new SealDriver(database, busyTimeout),
     createIntrospector: (db) => new SqliteIntrospector(db),
     createQueryCompiler: () => new SqliteQueryCompiler(),
   }
@@ -35,21 +36,23 @@ export function kyselyDialect(database: Sql, { SqliteAdapter, SqliteIntrospector
 /** One connection: whoever has it keeps others waiting. */
 class SealDriver implements Driver {
   readonly #connection: DatabaseConnection
-  readonly #waiting = new Queue()
+  readonly #waiting: Queue
   #release: (() => void) | undefined
 
-  constructor(database: Sql) {
+  constructor(database: Sql, busyTimeout: number | undefined) {
     this.#connection = new SealConnection(database)
+    this.#waiting = new Queue(busyTimeout)
   }
 
   async init(): Promise<void> {}
 
+  /** Throws SQLITE_BUSY if somebody keeps it: whoever has it may be waiting for this. */
   acquireConnection(): Promise<DatabaseConnection> {
     return new Promise((resolve, reject) => {
-      this.#waiting.run(() => new Promise<void>((release) => {
+      this.#waiting.run(() => this.#waiting.hold(() => new Promise<void>((release) => {
         this.#release = release
         resolve(this.#connection)
-      })).catch(reject)
+      }))).catch(reject)
     })
   }
 

@@ -626,6 +626,8 @@ export class Session {
 
   #rewatch(open: Open): void {
     this.#capture.install([])
+    // What has been undone may have brought back triggers of a table that had gone.
+    this.#capture.uninstall()
     this.#watched = undefined
     this.#watch(open)
   }

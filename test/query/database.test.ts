@@ -1,7 +1,7 @@
 /** The public database on a real space: what is written is what is read, here, after reopening, and by a mirror made afresh. */
 import { afterEach, describe, expect, test } from 'vitest'
 import { Database, WAIT } from '../../query/database.js'
-import { codeOf, contents, newDatabase, reopen, type Opened } from './database-support.js'
+import { codeOf, contents, newDatabase, reopen, shownAlike, type Opened } from './database-support.js'
 
 let open: Opened[] = []
 afterEach(async () => {
@@ -247,4 +247,20 @@ describe('policies', () => {
     expect(await codeOf(again.query('DROP POLICY own ON task'))).toBe('bad-policy')
     await expectSameEverywhere(open[0] as Opened)
   })
+})
+
+test('a table that was dropped or renamed after a savepoint is there again when that is rolled back, and is written to', async () => {
+  const { db, space } = await fresh('CREATE TABLE t (id INTEGER PRIMARY KEY, a UNIQUE); CREATE TABLE u (b); INSERT INTO t VALUES (1, 1)')
+  await db.query('SELECT * FROM t')
+  for (const definition of ['DROP TABLE t', 'ALTER TABLE t RENAME TO renamed', 'ALTER TABLE t ADD COLUMN c', 'DROP TABLE t; CREATE TABLE t (other)']) {
+    await db.exec(`BEGIN; INSERT INTO t VALUES (2, 2); SAVEPOINT s; INSERT INTO t VALUES (3, 3); ${definition}; ROLLBACK TO s; INSERT INTO t VALUES (4, 4); INSERT INTO u VALUES (1); COMMIT`)
+    expect((await db.query('SELECT id FROM t ORDER BY id')).rows, definition).toEqual([{ id: 1 }, { id: 2 }, { id: 4 }])
+    await shownAlike({ db, space })
+    await db.exec('DELETE FROM t WHERE id > 1; INSERT INTO t VALUES (9, 9); DELETE FROM t WHERE id = 9')
+  }
+  // A definition that fails is a savepoint of its own.
+  await db.exec('BEGIN; INSERT INTO t VALUES (5, 5)')
+  expect(await codeOf(db.query('CREATE UNIQUE INDEX i ON t (a / a)'))).toBe('sql-error')
+  await db.exec('INSERT INTO t VALUES (6, 6); COMMIT')
+  await shownAlike({ db, space })
 })

@@ -68,6 +68,20 @@ test('transactions: commit, rollback, savepoints, and others wait', async () => 
   await opened.close()
 })
 
+test('what a transaction waits for beside itself is refused after a while, and all goes on', async () => {
+  const { opened } = await start()
+  const k = new Kysely<Tables>({ dialect: kyselyDialect(opened.db, kysely, { busyTimeout: 30 }) })
+  const names = (): Promise<{ name: string }[]> => k.selectFrom('person').select('name').execute()
+  await expect(k.transaction().execute(async (trx) => {
+    await trx.insertInto('person').values({ name: 'undone' }).execute()
+    return names()
+  })).rejects.toMatchObject({ code: 'sql-error', facts: { name: 'SQLITE_BUSY' } })
+  expect(await names()).toEqual([])
+  await k.transaction().execute((trx) => trx.insertInto('person').values({ name: 'done' }).execute())
+  expect(await names()).toEqual([{ name: 'done' }])
+  await opened.close()
+})
+
 test('inside a transaction of the database', async () => {
   const { opened } = await start()
   await opened.db.transaction(async (tx) => {
