@@ -2,8 +2,11 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { Writer } from '../../engine/codec/canonical.js'
 import { isSealError, SealError } from '../../engine/errors.js'
-import { invite } from '../../engine/space/acts.js'
+import { parseLink } from '../../engine/group/link.js'
+import { readDevice } from '../../engine/group/roster.js'
+import { invite, revokeInvitation } from '../../engine/space/acts.js'
 import { verifyEvidence } from '../../engine/space/evidence.js'
+import { signInvitationChallenge } from '../../engine/space/join.js'
 import { openSpace } from '../../engine/space/open.js'
 import { decodeDeviceSecrets, NAMES } from '../../engine/space/persist.js'
 import type { Alert } from '../../engine/space/port.js'
@@ -570,6 +573,22 @@ describe('handshake (A18)', () => {
       expect(await ended).toBe(4000)
       expect(got).toEqual(hello ? ['challenge'] : [])
     }
+  })
+
+  it('whoever holds a link and sends somebody else’s join is not taken for them', async () => {
+    const relay = await testRelay()
+    const { ada, bob } = await pair(relay)
+    const link = parseLink(crypto, await invite(ada.space, { role: 'reader' }))
+    const { rpc, name, nonce } = await greet(relay.dial, 'memory:', ada.space.id)
+    await rpc.call({ kind: 'authInvitation', invitation: link.invitation, signature: signInvitationChallenge(optionsOf('mallory'), link, name, nonce) }, 'welcome')
+    const { admittedAt = 0 } = readDevice(ada.space.currentState, bob.space.me.device) ?? {}
+    const [join] = await ada.space.store.read(admittedAt, admittedAt + 1) as [Uint8Array]
+    const { size } = ada.space.head
+    expect(await rpc.call({ kind: 'append', records: [join] }, 'appended')).toMatchObject({ stored: 0 })
+    expect(await rpc.call({ kind: 'pull', from: 0, limit: 10 }, 'entries')).toMatchObject({ from: 0 })
+    await revokeInvitation(ada.space, link.invitation)
+    await until(() => ada.space.head.size === size + 1, 'revoked')
+    await expect(rpc.call({ kind: 'pull', from: 0, limit: 10 }, 'entries')).rejects.toMatchObject({ code: 'disconnected' })
   })
 
   it('a second hello, for another space, ends the connection; entries brought unproved must fit', async () => {

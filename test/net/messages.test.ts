@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isSealError } from '../../engine/errors.js'
-import { MAX_SEALED_CHUNK_LENGTH } from '../../engine/limits.js'
+import { MAX_FRAME_ITEMS, MAX_SEALED_CHUNK_LENGTH } from '../../engine/limits.js'
 import { decodeMessage, encodeMessage, type Message } from '../../net/messages.js'
 import { decodeFrame, encodeFrame } from '../../net/wire.js'
 
@@ -77,6 +77,30 @@ describe('messages', () => {
     expect(refused(new Uint8Array(100_000).fill(0x91))).toBe(true) // nesting
     expect(refused(Uint8Array.of(0x81, 0xa9, ...new TextEncoder().encode('__proto__'), 0x01))).toBe(true) // maps
     expect(refused(Uint8Array.of(0x92, 0x11, 0xd4, 0x00, 0x00))).toBe(true) // extension types
+  })
+
+  it('numbers are counts of up to 48 bits, however they are written', () => {
+    const pull = (...from: number[]): Uint8Array => Uint8Array.of(0x94, encodeMessage({ kind: 'pull', request: 9, from: 0, limit: 1 })[1] as number, 9, ...from, 1)
+    const u64 = (value: bigint): number[] => [0xcf, ...[56n, 48n, 40n, 32n, 24n, 16n, 8n, 0n].map((shift) => Number((value >> shift) & 0xffn))]
+    const f64 = (value: number): number[] => [0xcb, ...new Uint8Array(new Float64Array([value]).buffer).reverse()]
+    for (const most of [u64(2n ** 48n - 1n), f64(2 ** 48 - 1)]) expect(decodeMessage(pull(...most))).toEqual({ kind: 'pull', request: 9, from: 2 ** 48 - 1, limit: 1 })
+    expect(decodeMessage(pull(...u64(3n)))).toMatchObject({ from: 3 })
+    for (const bad of [u64(2n ** 48n), u64(2n ** 63n), u64(2n ** 64n - 1n), f64(2 ** 48), f64(2 ** 60), f64(-1), f64(0.5), f64(NaN), f64(Infinity), [0xd0, 0xff], [0xff], [0xc0], [0xc3]]) expect(refused(pull(...bad)), String(bad)).toBe(true)
+  })
+
+  it('texts over their limit, lists of lists, and more items than any message has are refused', () => {
+    const challenge = { kind: 'challenge', request: 1, publicKey: bytes(32), nonce: bytes(32), known: true } as const
+    expect([255, 256].map((length) => refused(encodeMessage({ ...challenge, relay: 'x'.repeat(length) })))).toEqual([false, true])
+    const append = encodeMessage({ kind: 'append', request: 10, records: [] })
+    for (const inner of [[0x90], [0x01], [0xa0], [0xc0], [0xc2], [0xcc, 1], [0xcb, 0, 0, 0, 0, 0, 0, 0, 0]]) expect(refused(Uint8Array.of(...append.subarray(0, -1), 0x91, ...inner)), String(inner)).toBe(true)
+    const listOf = (count: number): Uint8Array => {
+      const frame = new Uint8Array(5 + 2 * count)
+      frame.set([0xdd, count >>> 24, count >>> 16, count >>> 8, count])
+      for (let at = 5; at < frame.length; at += 2) frame[at] = 0xc4
+      return frame
+    }
+    expect(decodeFrame(listOf(MAX_FRAME_ITEMS - 1))).toHaveLength(MAX_FRAME_ITEMS - 1)
+    expect(() => decodeFrame(listOf(MAX_FRAME_ITEMS))).toThrow(/too many items/)
   })
 
   it('chunks, proofs and ids over their limits are refused', () => {
