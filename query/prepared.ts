@@ -17,7 +17,7 @@ export type Prepared = Omit<Compiled, 'sql'> & {
   sql: string
   /** Every table as it was after so many entries. */
   readonly at: number | undefined
-  /** It may use what only SealDB has: `provide` before it runs. */
+  /** It may use what only SealDB has, or is about policies: `provide` before it runs. */
   readonly special: boolean
   rewritten: Rewritten | undefined
   statement: Statement | undefined
@@ -53,7 +53,7 @@ export class PreparedTexts {
     // It would change the present, or its transaction. (Of rows, `rewrite` says so.)
     if (at !== undefined && ['schema', 'policy', 'control'].includes(compiled.kind)) throw readOnly('a past state')
     const prepared: Prepared = {
-      ...compiled, at, special: at !== undefined || isSpecial(text), rewritten: undefined, statement: undefined, generation: -1, epoch: -1, reach: undefined, names: undefined,
+      ...compiled, at, special: at !== undefined || compiled.kind === 'policy' || isSpecial(text), rewritten: undefined, statement: undefined, generation: -1, epoch: -1, reach: undefined, names: undefined,
     }
     if (this.#texts.size >= MAX_PREPARED) {
       const [oldest] = this.#texts.keys()

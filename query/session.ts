@@ -8,13 +8,14 @@
  * Over 400 lines: what is open, what SQLite has and what the mirror has change together, and splitting them hides the moments at which they may differ.
  */
 import { isSealError, SealError } from '../engine/errors.js'
+import { later } from '../engine/later.js'
 import { type SpaceWriter } from '../engine/space/port.js'
 import { type RemoteRows } from '../engine/space/thin/remote.js'
 import { type Committed, type Draft, type ObjectId, type Read, type RowRange, type View } from '../engine/space/types.js'
 import { Capture, type Touched } from './capture.js'
 import { findTable, isTable, noSuchTable, type Schema, type SchemaObject } from './catalog.js'
 import { schemaAfter } from './ddl.js'
-import { checkPolicies, hasAutoincrement, rowsLookedAt, schemaAfterPolicy } from './define.js'
+import { checkPolicies, hasAutoincrement, rowsLookedAt } from './define.js'
 import { constants } from './evaluate.js'
 import { EXPLAIN_COLUMNS, explainRanges } from './explain.js'
 import { Functions } from './functions.js'
@@ -26,7 +27,8 @@ import { planSchemaOf } from './plan-schema.js'
 import { bind, forget, parameterOf, PreparedTexts, valuesOf, type ObjectRow, type Outcome, type Prepared } from './prepared.js'
 import { type Reach, Roots } from './reach.js'
 import { isUniqueInSpace, relationForm } from './relation-form.js'
-import { Relations } from './relations.js'
+import type * as Rare from './rare.js'
+import type { Relations } from './relations.js'
 import { fetchRows } from './remote.js'
 import { rewrite, type Rewritten, type RewriteSchema } from './rewrite.js'
 import { foldName } from './sql/names.js'
@@ -83,7 +85,9 @@ export class Session {
   /** Several devices write here. */
   #several: boolean
   readonly #functions: Functions
-  readonly #relations: Relations
+  /** Both from the first statement on that needs them. */
+  #rare: typeof Rare | undefined
+  #relations: Relations | undefined
   readonly #past: Past
   readonly #loadInParts: number
   readonly #off: () => void
@@ -97,7 +101,6 @@ export class Session {
     this.#capture = new Capture(db)
     this.#functions = new Functions(db, { space, view: () => this.view, form: (table) => this.#form(table), isWhole: (table) => this.mirror.isLoaded(table) })
     this.mirror = new Mirror(db, this.#capture, space.current)
-    this.#relations = new Relations(space, this.mirror)
     this.#past = new Past(space, db, () => sqlite.database())
     this.#several = space.current.devices().length > 1
     this.#off = space.on('change', () => {
@@ -134,11 +137,19 @@ export class Session {
     }
   }
 
-  /** What only SealDB has, made ready: past states, relations. Outside of a transaction; inside, only what needs no attaching. */
+  /** What only SealDB has, made ready: past states, relations. Outside of a transaction; inside, only what needs no attaching. Throws `unavailable` for code that can't be fetched. */
   async provide(prepared: Prepared, parameters: Parameters | undefined): Promise<void> {
+    if (prepared.kind === 'policy') {
+      this.#rare ??= await later(() => import('./rare.js'))
+      return
+    }
     this.sync()
     this.#rewrite(prepared, parameters)
     const { past, relations, histories } = prepared.rewritten ?? NOT_REWRITTEN
+    if (this.#rare === undefined && (relations.length > 0 || histories.length > 0)) {
+      this.#rare = await later(() => import('./rare.js'))
+      return this.provide(prepared, parameters) // the space may have moved on
+    }
     if (this.space.remote !== undefined && (histories.length > 0 || relations.some((name) => name === 'sealdb_log'))) {
       throw new SealError('out-of-scope', 'A thin client keeps no entries, so it has no log and no histories to read: read them on a replica.')
     }
@@ -151,8 +162,14 @@ export class Session {
     if (relations.length > 0 || histories.length > 0) {
       const tables = relations.some((name) => name === 'sealdb_quarantine' || name === 'sealdb_log') ? [...this.schema.keys()] : histories
       this.#load(tables)
+      this.#relations ??= new (this.#provided().Relations)(this.space, this.mirror)
       await this.#relations.provide(relations, histories, this.view, this.schema)
     }
+  }
+
+  #provided(): typeof Rare {
+    if (this.#rare === undefined) throw new SealError('invariant', 'A statement was not made ready. Please report this.')
+    return this.#rare
   }
 
   /** What `begin` needs: the present state, and AUTOINCREMENT's counters. */
@@ -556,7 +573,7 @@ export class Session {
       const outcome = run()
       if (prepared.kind === 'schema') this.#afterDefinition(prepared)
       else {
-        open.schema = schemaAfterPolicy(this.mirror, open.schema, prepared.ast, prepared.text)
+        open.schema = this.#provided().schemaAfterPolicy(this.mirror, open.schema, prepared.ast, prepared.text)
         this.#schemaMoved()
         this.#watch(open)
       }

@@ -17,11 +17,11 @@ export interface PageBundle {
 const PACKAGE = 'dist/browser'
 let built: Promise<Files> | undefined
 
-/** `script`: TypeScript that imports `sealdb`. `splitting`: false for all in one file. */
-export async function bundlePage(script: string, splitting = true): Promise<PageBundle> {
+/** `script`: TypeScript that imports `sealdb`, and lies in `directory`. `splitting`: false for all in one file. */
+export async function bundlePage(script: string, splitting = true, directory = '.'): Promise<PageBundle> {
   built ??= buildPackage()
   const { outputFiles, metafile } = await build({
-    stdin: { contents: script, resolveDir: process.cwd(), sourcefile: 'page.ts', loader: 'ts' }, plugins: [packageAt(await built)], external: ['libsodium-wrappers-sumo'],
+    stdin: { contents: script, resolveDir: posix.resolve(directory), sourcefile: 'page.ts', loader: 'ts' }, plugins: [packageAt(await built)], external: ['libsodium-wrappers-sumo'],
     bundle: true, minify: true, splitting, format: 'esm', target: 'es2022', platform: 'browser', conditions: ['browser'], outdir: 'page', entryNames: 'page', write: false, metafile: true, logLevel: 'silent',
   })
   return { files: byName(outputFiles, 'page'), metafile }
