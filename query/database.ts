@@ -10,7 +10,7 @@
 import { expected, expectFunction, expectList, expectText } from '../engine/arguments.js'
 import { isSealError, SealError } from '../engine/errors.js'
 import { later } from '../engine/later.js'
-import { type RemoteRows } from '../engine/space/thin/remote.js'
+import type { RemoteRows } from '../engine/space/thin/remote.js'
 import { type Committed, type ObjectId, type View } from '../engine/space/types.js'
 import { encodeReplay, type Replayed } from './replay.js'
 import { fromReplayed, notesOf, readMigrations, toReplayed, type Migrated, type Migration, type MigrationNote } from './migrations.js'

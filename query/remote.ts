@@ -1,6 +1,6 @@
 /** Rows that are elsewhere (a thin client's): what a statement needs of which table, and programs that read it, so that it is here when the statement runs. */
 import { isSealError, SealError } from '../engine/errors.js'
-import { type RemoteRows } from '../engine/space/thin/remote.js'
+import type { RemoteRows } from '../engine/space/thin/remote.js'
 import { type ObjectId, type View } from '../engine/space/types.js'
 import { isTable, type Schema } from './catalog.js'
 import { type Ranges } from './plan.js'

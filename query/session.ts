@@ -10,7 +10,7 @@
 import { isSealError, SealError } from '../engine/errors.js'
 import { later } from '../engine/later.js'
 import { type SpaceWriter } from '../engine/space/port.js'
-import { type RemoteRows } from '../engine/space/thin/remote.js'
+import type { RemoteRows } from '../engine/space/thin/remote.js'
 import { type Committed, type Draft, type ObjectId, type Read, type RowRange, type View } from '../engine/space/types.js'
 import { Capture, type Touched } from './capture.js'
 import { findTable, isTable, noSuchTable, type Schema, type SchemaObject } from './catalog.js'

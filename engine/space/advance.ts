@@ -18,7 +18,6 @@ import { isFileEntry, type Landing, type OutboxChange, type Puts } from './outbo
 import type { Pending } from './pending.js'
 import { encodeHead, NAMES } from './persist.js'
 import { readOnly } from './standing.js'
-import { readKernel } from './thin/kept.js'
 import type { SettleState, Verdict } from './types.js'
 
 export class Advance {
@@ -39,7 +38,7 @@ export class Advance {
   }
 
   async #follow(records: readonly Uint8Array[], statement: RelayStatement): Promise<void> {
-    const { standing, follower, outbox, keyring, views, remote } = this.#core
+    const { standing, follower, outbox, keyring, views } = this.#core
     if (standing.stopped === 'store') throw readOnly('store')
     const start = follower.hold()
     const first = start.log.size
@@ -52,7 +51,7 @@ export class Advance {
       if (!equalBytes(logRoot, statement.logRoot) || !equalBytes(stateRoot, statement.stateRoot)) {
         throw new SealError('bad-checkpoint', `The relay's checkpoint for size ${statement.size} is not the head that its entries lead to.`, { size: statement.size })
       }
-      if (remote !== undefined) readKernel(follower.state.tree) // whatever reads the group afterwards must not fail
+      this.#core.checkKernel()
       const opened = this.#core.openNewEpoch(follower.state as HeldState)
       const landing = outbox.land(verdicts)
       rebased = this.#rebase(follower.state as HeldState, landing)

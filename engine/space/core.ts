@@ -10,7 +10,6 @@ import type { Keyring } from '../group/keyring.js'
 import { type GroupReader, readDevice, readMember, sameEpoch } from '../group/roster.js'
 import type { ApplyEnv } from '../state/context.js'
 import { protocolKey, relayKey } from '../state/keys.js'
-import type { PartialTree } from '../state/partial.js'
 import type { DeviceRecord } from '../state/roster.js'
 import type { Batch, Store } from '../store/store.js'
 import { Emitter, Mutex } from './emitter.js'
@@ -26,8 +25,8 @@ import { nonceSource, RowSealer } from './seal-row.js'
 import { snapshotSeal, type SnapshotSeal } from './snapshot-image.js'
 import { Standing } from './standing.js'
 import type { DeviceId, Head } from './types.js'
-import { RemoteState, type Claimed } from './thin/remote.js'
-import { encodeKept } from './thin/kept.js'
+import type { ThinParts } from './thin/open.js'
+import type { Claimed, RemoteState } from './thin/remote.js'
 import type { SpaceView } from './view.js'
 import { Views } from './views.js'
 
@@ -50,8 +49,7 @@ export interface SpaceParts {
   readonly soundTo: number
   /** What opening found amiss, to be told. */
   readonly alerts?: readonly Alert[]
-  /** The follower's tree, of a thin client; and how many rows a statement may take of a table. */
-  readonly thin?: { readonly tree: PartialTree; readonly maxRows: number }
+  readonly thin?: ThinParts
 }
 
 /** How long a read waits for a newer head when the relay no longer has the one that is verified here. */
@@ -79,6 +77,7 @@ export class SpaceCore {
   readonly views: Views
   readonly nonce: () => Uint8Array
   readonly sealer: RowSealer
+  readonly #thin: ThinParts | undefined
   /** Of a thin client: whoever holds no rows. */
   readonly remote: RemoteState | undefined
   #snapshotSeal: SnapshotSeal | undefined
@@ -98,7 +97,8 @@ export class SpaceCore {
     this.outbox = new Outbox(options.crypto, (index) => this.others.seenBy(index))
     this.views = new Views(follower, keyring)
     this.sealer = new RowSealer(follower.env, keyring)
-    this.remote = thin && new RemoteState(options.crypto, thin.tree, () => this.#claim(), () => this.#moved(), thin.maxRows)
+    this.#thin = thin
+    this.remote = thin?.remote(() => this.#claim(), () => this.#moved())
     for (const alert of alerts) this.alert(alert)
   }
 
@@ -133,7 +133,12 @@ export class SpaceCore {
 
   /** What is kept of records that are in the verified log now: the records, or, by a thin client, what they came to. */
   batchOf(first: number, records: readonly Uint8Array[], put: Puts): Batch {
-    return this.remote === undefined ? { at: first, append: records, put } : { put: [...put, [NAMES.kept, encodeKept(this.follower)]] }
+    return this.#thin === undefined ? { at: first, append: records, put } : { put: [...put, [NAMES.kept, this.#thin.keep(this.follower)]] }
+  }
+
+  /** What reads the group from now on must not fail: of a thin client, all of that is here. Throws `out-of-scope`. */
+  checkKernel(): void {
+    this.#thin?.readKernel(this.follower.state.tree)
   }
 
   #claim(): Claimed {

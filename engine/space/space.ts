@@ -11,6 +11,7 @@
  */
 import { equalBytes } from '../codec/bytes.js'
 import { SealError } from '../errors.js'
+import { later } from '../later.js'
 import type { BuildContext } from '../group/builders.js'
 import type { Keyring } from '../group/keyring.js'
 import { newestEpoch } from '../group/roster.js'
@@ -20,7 +21,7 @@ import type { TreeStats } from '../state/tree.js'
 import type { Store } from '../store/store.js'
 import { Advance } from './advance.js'
 import { headOf } from './apply.js'
-import { BranchChange, findCommon, type Branch, type Resumed } from './change-branch.js'
+import type { Branch, BranchChange, Resumed } from './change-branch.js'
 import { SpaceCore, type SpaceParts } from './core.js'
 import { DeviceWatch, isDeviceEvidence } from './device-watch.js'
 import { FileShelf } from './file-shelf.js'
@@ -48,7 +49,6 @@ export class Space implements SpaceWriter, SpaceSync {
   readonly #devices: DeviceWatch
   readonly #ending = new AbortController()
   readonly #watch: RelayWatch
-  readonly #branches: BranchChange
   /** How many pending entries were found in the store when it was opened. */
   readonly restored: number
 
@@ -61,7 +61,6 @@ export class Space implements SpaceWriter, SpaceSync {
     this.#advance = new Advance(core, this.#devices)
     this.#own = new OwnEntries(core, this.#advance)
     this.#watch = new RelayWatch(core)
-    this.#branches = new BranchChange(core, this.#watch, this.#advance)
     core.settleKeyring() // the process ended between learning of it and keeping it
     this.restored = this.#advance.restorePending()
     core.noticeStanding()
@@ -223,15 +222,21 @@ export class Space implements SpaceWriter, SpaceSync {
    * The relay has lost entries that were verified here and has gone on without them: an admin accepts that. This device goes over to the relay's history,
    * with an entry that lets the others follow, and writes what it had lost again where it can.
    */
-  acceptRollback(theirs: Branch): Promise<{ readonly committed: Committed; readonly resumed: Resumed }> {
-    return this.#branches.accept(theirs)
+  async acceptRollback(theirs: Branch): Promise<{ readonly committed: Committed; readonly resumed: Resumed }> {
+    return (await this.#branches()).accept(theirs)
   }
 
-  resume(theirs: Branch): Promise<Resumed> {
-    return this.#branches.resume(theirs)
+  async resume(theirs: Branch): Promise<Resumed> {
+    return (await this.#branches()).resume(theirs)
   }
 
-  commonWith(theirSize: number, record: (index: number) => Promise<Uint8Array>): Promise<number> {
+  /** A relay that went back is rare: what changes over to its history is loaded then. */
+  async #branches(): Promise<BranchChange> {
+    return new (await later(() => import('./change-branch.js'))).BranchChange(this.#core, this.#watch, this.#advance)
+  }
+
+  async commonWith(theirSize: number, record: (index: number) => Promise<Uint8Array>): Promise<number> {
+    const { findCommon } = await later(() => import('./change-branch.js'))
     return findCommon(this.env.crypto, this.log, theirSize, record)
   }
 
