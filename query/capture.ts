@@ -47,12 +47,16 @@ interface Installed {
   readonly form: TableForm
   /** Key identity → a key by which SQLite finds the row; undefined if the identity is that key, one INTEGER. */
   readonly touched: Map<string | number, readonly SqlValue[] | undefined>
+  readonly others: readonly string[]
   read: Statement | undefined
   /** By an integer. */
   cursor: RowCursor | undefined
   /** By a key that holds NULL, and the rowid. */
   readNull: Statement | undefined
 }
+
+/** A TEMP trigger of somebody else's, as `sealdb_capture_<table>_<name>`. */
+export interface OtherTrigger { readonly name: string; readonly event: string; readonly body: string }
 
 /** By table: key identities, with keys. */
 export type Touched = ReadonlyMap<number, ReadonlyMap<string | number, readonly SqlValue[] | undefined>>
@@ -64,13 +68,20 @@ export class Capture {
   /** Keys of tables that are not watched at the moment. */
   readonly #noted = new Map<number, Installed['touched']>()
   readonly #limit: number
+  readonly #others: (id: number, form: TableForm) => readonly OtherTrigger[]
+  /** Undoes what was noted since a trial began, and how much was counted. */
+  #trial: { readonly count: number; readonly added: (() => void)[] } | undefined
   #active = false
   #count = 0
 
-  /** A statement that touches more than `limit` rows in a transaction fails with `too-large`: an exponential tangle of triggers ends there. */
-  constructor(db: Sqlite, limit: number = MAX_TOUCHED_ROWS) {
+  /**
+   * A statement that touches more than `limit` rows in a transaction fails with `too-large`: an exponential tangle of triggers ends there. `others`: what else
+   * is to be told of rows of the tables that are watched.
+   */
+  constructor(db: Sqlite, limit: number = MAX_TOUCHED_ROWS, others: (id: number, form: TableForm) => readonly OtherTrigger[] = () => []) {
     this.#db = db
     this.#limit = limit
+    this.#others = others
     db.createProcedure('sealdb_touch', (args) => {
       if (this.#active) this.#touch(args)
     })
@@ -91,8 +102,10 @@ export class Capture {
     for (const { id, name, version } of tables) {
       if (this.#tables.has(id)) continue
       const form = describeTable(this.#db, name)
+      const others = this.#others(id, form)
       for (const sql of triggersFor(id, form)) this.#db.exec(sql)
-      this.#tables.set(id, { id, version, form, touched: this.#noted.get(id) ?? new Map(), read: undefined, cursor: undefined, readNull: undefined })
+      for (const { name: other, event, body } of others) this.#db.exec(triggerSql(id, form, other, event, [body]))
+      this.#tables.set(id, { id, version, form, others: others.map(({ name: other }) => other), touched: this.#noted.get(id) ?? new Map(), read: undefined, cursor: undefined, readNull: undefined })
     }
   }
 
@@ -100,7 +113,7 @@ export class Capture {
     finalize(table)
     const { id } = table
     this.#tables.delete(id)
-    for (const name of TRIGGERS) this.#db.exec(`DROP TRIGGER IF EXISTS temp.sealdb_capture_${id}_${name}`)
+    for (const name of [...TRIGGERS, ...table.others]) this.#db.exec(`DROP TRIGGER IF EXISTS temp.sealdb_capture_${id}_${name}`)
   }
 
   uninstall(): void {
@@ -197,6 +210,20 @@ export class Capture {
     }
   }
 
+  /** A statement runs that may be undone: then `undoTrial` forgets what was noted since. */
+  beginTrial(): void {
+    this.#trial = { count: this.#count, added: [] }
+  }
+  endTrial(): void {
+    this.#trial = undefined
+  }
+  undoTrial(): void {
+    if (this.#trial === undefined) return
+    for (const undo of this.#trial.added) undo()
+    this.#count = this.#trial.count
+    this.#trial = undefined
+  }
+
   /** `key` is canonical. */
   isTouched(id: number, key: readonly SqlValue[]): boolean {
     const [first] = key
@@ -223,7 +250,10 @@ export class Capture {
     // For every row written: one integer, the most common key, takes the short way.
     const integer = args.count === 2 ? args.safeInteger(1) : undefined
     if (integer !== undefined) {
-      if (!touched.has(integer)) touched.set(integer, undefined)
+      if (!touched.has(integer)) {
+        touched.set(integer, undefined)
+        this.#trial?.added.push(() => touched.delete(integer))
+      }
       return
     }
     const key: SqlValue[] = []
@@ -231,7 +261,9 @@ export class Capture {
     // The rowid comes last, and is part of the key only where the rest does not suffice.
     if (form.nullKey && !key.slice(0, -1).includes(null)) key.pop()
     const identity = keyIdentity(canonicalKey(key, form.keyCollations))
-    if (!touched.has(identity)) touched.set(identity, key)
+    if (touched.has(identity)) return
+    touched.set(identity, key)
+    this.#trial?.added.push(() => touched.delete(identity))
   }
 
   #installed(id: number): Installed {
@@ -281,7 +313,7 @@ function triggersFor(id: number, form: TableForm): string[] {
   const names = identityNames(form)
   const touch = (row: string): string => `SELECT sealdb_touch(${[id, ...names.map((key) => `${row}.${key}`)].join(', ')})`
   const moved = names.map((key) => `NEW.${key} IS NOT OLD.${key}`).join(' OR ')
-  const trigger = (name: (typeof TRIGGERS)[number], event: string, body: readonly string[]): string => `CREATE TEMP TRIGGER sealdb_capture_${id}_${name} ${event} ON ${on} BEGIN ${body.join('; ')}; END`
+  const trigger = (name: (typeof TRIGGERS)[number], event: string, body: readonly string[]): string => triggerSql(id, form, name, event, body)
   const probes = form.uniques.map((unique) => ({ sql: probe(id, form, unique), moved: movedIn(unique) }))
   if (form.defaults.size > 0 && form.uniques.some((unique) => !isTold(form, unique))) {
     // What REPLACE puts in place of a NULL is not in NEW, nor in what is computed from it: then any row may go.
@@ -301,6 +333,10 @@ function triggersFor(id: number, form: TableForm): string[] {
       trigger('before_update', 'BEFORE UPDATE', probes.map(({ sql, moved: when }) => (when === undefined ? sql : `${sql} AND (${when})`))),
     ]),
   ]
+}
+
+function triggerSql(id: number, { name: table }: TableForm, name: string, event: string, body: readonly string[]): string {
+  return `CREATE TEMP TRIGGER sealdb_capture_${id}_${name} ${event} ON main.${quoteName(table)} BEGIN ${body.join('; ')}; END`
 }
 
 /** The index's place of a row is told by NEW and literal defaults alone: plain columns, none of them generated. */

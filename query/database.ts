@@ -19,6 +19,7 @@ import { Reruns, type LostWrite, type Rerun, type Write } from './rerun.js'
 import { live, type Live } from './live.js'
 import type { Imported, ImportOptions } from './plain-file.js'
 import { withPolicies } from './policy-comments.js'
+import type { Probing } from './probing.js'
 import { Queue } from './queue.js'
 import { checkMayLive, checkReadsOnly, type ObjectRow, type Outcome, type Prepared } from './prepared.js'
 import { Session } from './session.js'
@@ -61,11 +62,11 @@ export class Database implements Sql {
   #recorded: Replayed[] | undefined
   #closed = false
 
-  private constructor(space: SqlSpace, sqlite: SqliteModule, { loadInParts = LOAD_IN_PARTS, busyTimeout }: DatabaseOptions) {
+  private constructor(space: SqlSpace, sqlite: SqliteModule, { loadInParts = LOAD_IN_PARTS, busyTimeout }: DatabaseOptions, probing: Probing | undefined) {
     this.#space = space
     this.#queue = new Queue(busyTimeout)
     this.#sqlite = sqlite
-    this.#session = new Session(space, sqlite, loadInParts)
+    this.#session = new Session(space, sqlite, loadInParts, probing)
     this.#reruns = new Reruns(space, (work) => this.#queue.run(work, 'patient'), (statements) => this.#rerunOf(statements), (lost) => {
       for (const listener of this.#listeners) listener(lost)
     })
@@ -74,7 +75,8 @@ export class Database implements Sql {
   /** Opens a database on `space`, which stays the caller's to close. */
   static async open(space: SqlSpace, options: DatabaseOptions = {}): Promise<Database> {
     const sqlite = await openSqlite(options.sqlite)
-    return new Database(space, sqlite, options)
+    const probing = space.remote === undefined ? undefined : (await later(() => import('./probing.js'))).probing
+    return new Database(space, sqlite, options, probing)
   }
 
   query<T = ObjectRow>(text: string, parameters?: Parameters, options?: QueryOptions): Promise<Result<T>> {
@@ -377,7 +379,7 @@ export class Database implements Sql {
     if (prepared.kind === 'nothing') return this.#nothing()
     if (session.inTransaction) {
       try {
-        const outcome = this.#inText(() => run(prepared))
+        const outcome = await this.#inText(() => session.perform(prepared, parameters, () => run(prepared)))
         this.#recorded?.push({ text: prepared.text, parameters })
         return outcome
       } catch (error) {
@@ -392,7 +394,7 @@ export class Database implements Sql {
     const { text } = prepared
     const attempt = async (): Promise<{ outcome: Outcome<T>; committed: Committed | undefined }> => {
       if (this.#space.remote !== undefined) await session.fetch(session.prepare(text), parameters)
-      return this.#autocommit([{ text, parameters }], () => run(session.prepare(text)))
+      return this.#autocommit([{ text, parameters }], () => session.perform(session.prepare(text), parameters, () => run(session.prepare(text))))
     }
     const { outcome, committed } = await this.#attempt(attempt)
     if (committed === undefined) return outcome
@@ -401,12 +403,12 @@ export class Database implements Sql {
     return { columns, rows, changes, lastInsertRowid, head, write }
   }
 
-  async #autocommit<T>(statements: readonly Replayed[], run: () => T): Promise<{ outcome: T; committed: Committed | undefined }> {
+  async #autocommit<T>(statements: readonly Replayed[], run: () => Promise<T>): Promise<{ outcome: T; committed: Committed | undefined }> {
     const session = this.#session
     session.begin()
     let outcome: T
     try {
-      outcome = run()
+      outcome = await run()
     } catch (error) {
       // What the statement did before it failed stays only where OR FAIL says so: SQLite has undone the rest.
       if (isSealError(error, 'out-of-scope')) {
@@ -477,7 +479,7 @@ export class Database implements Sql {
     if (prepared.kind === 'control') savepoints(this.#session, prepared.ast)
     else {
       try {
-        this.#session.run(prepared, statement.parameters)
+        await this.#session.perform(prepared, statement.parameters, () => this.#session.run(prepared, statement.parameters))
       } catch (error) {
         // As it did the first time, when whoever ran it went on.
         if (statement.failed !== true || !isSealError(error, 'sql-error') || !this.#session.inTransaction) throw error
@@ -487,9 +489,9 @@ export class Database implements Sql {
   }
 
   /** A statement within a transaction; it may end it (OR ROLLBACK). */
-  #inText<T>(run: () => Outcome<T>): Outcome<T> {
+  async #inText<T>(run: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
     try {
-      return run()
+      return await run()
     } catch (error) {
       if (this.#session.wasRolledBack()) this.#endText()
       throw error

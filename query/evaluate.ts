@@ -4,6 +4,7 @@
  */
 import { isSealError } from '../engine/errors.js'
 import { type SqlValue } from '../engine/codec/value.js'
+import { type Collation } from './keys.js'
 import { literalValue } from './literal.js'
 import { type Expr, type Node } from './sql/ast.js'
 import { foldName } from './sql/names.js'
@@ -18,6 +19,8 @@ export interface Constants {
   value(e: Expr): SqlValue | undefined
   /** As compared with a column of that affinity. */
   convert(value: SqlValue, affinity: Affinity): SqlValue
+  /** The column that a parameter stands for, if it is one's value: it has its own way of being compared. */
+  columnOf?(parameter: number): { readonly affinity: Affinity; readonly collation: Collation } | undefined
 }
 
 /** `values` are the statement's parameters, from ?1. Runs small SELECTs in `db`, which may have a transaction open. */

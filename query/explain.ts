@@ -15,7 +15,8 @@ export const EXPLAIN_COLUMNS = ['table', 'range', 'rows', 'proof_bytes', 'relay_
 const HASH_LENGTH = 32
 const LEAF_FRAME = 40
 
-export function explainRanges(ranges: ReadonlyMap<ObjectId, Ranges>, schema: Schema, view: View): SqlValue[][] {
+/** `probed`: a write, of which more turns out while it runs. */
+export function explainRanges(ranges: ReadonlyMap<ObjectId, Ranges>, schema: Schema, view: View, probed = false): SqlValue[][] {
   const lines: SqlValue[][] = []
   for (const [id, found] of [...ranges].sort(([a], [b]) => a - b)) {
     const object = schema.get(id)
@@ -23,6 +24,7 @@ export function explainRanges(ranges: ReadonlyMap<ObjectId, Ranges>, schema: Sch
     // A thin client asks nobody about what it only explains.
     const total = ifHere(() => view.count(id))
     if (found === 'all') lines.push([object.name, 'all rows', integer(total), integer(total && total * LEAF_FRAME), 'that the whole table is read'])
+    else if (found.length === 0 && probed) lines.push([object.name, 'rows that what is written meets', null, null, 'for each a value or token: which rows'])
     else if (found.length === 0) lines.push([object.name, 'no rows', 0n, 0n, 'nothing'])
     else for (const range of found) lines.push(line(object, range, view, total))
   }

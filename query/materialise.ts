@@ -208,6 +208,12 @@ export class Mirror {
     for (const name of names) this.#partial.get(table)?.ranges.delete(name)
   }
 
+  /** All rows of that range are here, as far as they open and fit. */
+  holds(table: ObjectId, range: RowRange): boolean {
+    const ranges = this.#partial.get(table)?.ranges
+    return this.#loaded.has(table) || ranges?.has(sameText(range)) === true || ranges?.has(sameText({ kind: 'all' })) === true
+  }
+
   isPartial(table: ObjectId): boolean {
     return this.#partial.has(table)
   }

@@ -77,7 +77,7 @@ export function pointRange(path: Path, values: readonly SqlValue[]): RowRange {
 }
 
 /** What is known of one column's value. It is never NULL. Values are canonical under `collation`. */
-interface Bound {
+export interface Bound {
   readonly collation: Collation
   /** One of these; empty: no row. */
   readonly points?: readonly SqlValue[]
@@ -160,10 +160,20 @@ const columnOf = (e: Expr, target: Term['target']): Target | undefined => (e.kin
 function operand(e: Expr, { affinity, collation }: Target, known: Constants): SqlValue | undefined {
   // A COLLATE of its own would decide the comparison, and a CAST's affinity could convert the column.
   if (findAll(e, 'collate').some((each) => !sameName(each.collation.text, collation))) return undefined
-  const numeric = affinity === 'integer' || affinity === 'real' || affinity === 'numeric'
+  const numeric = isNumeric(affinity)
   if (!numeric && findAll(e, 'cast').length > 0) return undefined
+  // So would a column that a constant stands for.
+  if (known.columnOf !== undefined && findAll(e, 'parameter').some(({ number }) => !isComparedAlike({ affinity, collation }, known.columnOf?.(number)))) return undefined
   const value = known.value(e)
   return value === undefined ? undefined : canonicalValue(known.convert(value, affinity), collation)
+}
+
+const isNumeric = (affinity: Affinity): boolean => affinity === 'integer' || affinity === 'real' || affinity === 'numeric'
+
+/** Comparing a column with that other one is comparing it with the other's value. */
+function isComparedAlike({ affinity, collation }: Pick<Target, 'affinity' | 'collation'>, other: Pick<Target, 'affinity' | 'collation'> | undefined): boolean {
+  if (other === undefined) return true
+  return other.collation === collation && (isNumeric(affinity) || other.affinity === affinity || other.affinity === 'blob')
 }
 
 function narrow(a: Bound | undefined, b: Bound): Bound {
@@ -187,7 +197,7 @@ function distinct(values: readonly SqlValue[]): readonly SqlValue[] {
 }
 
 /** Rules (e) and (f). */
-function alongPath(path: Path, bounds: ReadonlyMap<ColumnId, Bound>): Choice | undefined {
+export function alongPath(path: Path, bounds: ReadonlyMap<ColumnId, Bound>): Choice | undefined {
   let tuples: readonly (readonly SqlValue[])[] = [[]]
   let fixed = 0
   for (; fixed < path.columns.length; fixed++) {

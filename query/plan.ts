@@ -10,7 +10,7 @@ import { type Constants } from './evaluate.js'
 import { insertProbes } from './plan-insert.js'
 import { impliedRanges } from './plan-range.js'
 import { blockOf, type Block, type FindTable, type Occurrence } from './plan-scope.js'
-import { type RelationForm } from './relation-form.js'
+import { type Reference, type RelationForm } from './relation-form.js'
 import { type Assignment, type CreateTrigger, type Delete, type From, type Insert, type Node, type Select, type SelectCore, type Source, type Statement, type TableRef, type Update, type With } from './sql/ast.js'
 import { foldName, sameName } from './sql/names.js'
 import { walk } from './sql/visit.js'
@@ -21,6 +21,13 @@ export interface PlanSchema {
   tables(): Iterable<RelationForm>
   /** A rowid that an INSERT leaves out is free: nothing need be looked up for it. */
   draws?(table: RelationForm): boolean
+  /**
+   * What is written there is looked at row by row as it is written (`probes.ts`): which rows it collides with, refers to or takes along need not be told
+   * beforehand. They are no part of the ranges.
+   */
+  probes?(table: RelationForm): boolean
+  /** With `probes`: a reference is to what is unique there. */
+  fits?(parent: RelationForm, reference: Reference): boolean
   /** Of a table or view. */
   triggers(name: string): Iterable<CreateTrigger>
 }
@@ -71,10 +78,10 @@ class Plan {
       case 'create-index':
         return this.#whole(statement.table.text)
       case 'alter-table':
-        return this.#follow(statement.name.name.text)
+        return this.#follow(statement.name.name.text, false)
       case 'drop':
         // Dropping a table deletes its rows, as far as foreign keys are concerned.
-        return statement.object === 'table' ? this.#follow(statement.name.name.text) : undefined
+        return statement.object === 'table' ? this.#follow(statement.name.name.text, false) : undefined
       case 'pragma': case 'reindex': case 'analyze': case 'vacuum':
         return this.#everything()
       default:
@@ -185,7 +192,8 @@ class Plan {
     if (own.relation === undefined || statement.kind === 'delete') return this.#effects(target.name.text, true)
     const touched = touches(own.relation, statement.set)
     // Another row may have the new key or unique value.
-    if (touched) this.#add(own.relation, 'all')
+    if (touched && !this.#probes(own.relation)) this.#add(own.relation, 'all')
+    if (statement.or === 'replace') this.#replacing = true
     this.#effects(target.name.text, touched || own.relation.replaces || statement.or === 'replace')
   }
 
@@ -197,34 +205,65 @@ class Plan {
     const found = this.#resolve(target, NO_CTES)
     if (found === undefined) return
     if ('select' in found) this.#view(found)
-    else this.#add(found, insertProbes(found, statement, this.#known, this.#schema.draws?.(found) === true) ?? 'all')
+    else this.#add(found, insertProbes(found, statement, this.#known, this.#schema.draws?.(found) === true) ?? (this.#probes(found) ? [] : 'all'))
     const deletes = statement.or === 'replace' || statement.upserts.some(({ set }) => set.length > 0) || ('replaces' in found && found.replaces)
-    if (deletes && !('select' in found)) this.#add(found, 'all')
+    if (deletes && !('select' in found) && !this.#probes(found)) this.#add(found, 'all')
+    if (statement.or === 'replace') this.#replacing = true
     this.#effects(target.name.text, deletes)
   }
 
-  /** Parents of its references, what its triggers do, and, if rows or their keys go, the tables that reference it. All of them whole. */
+  /** Parents of its references, what its triggers do, and, if rows or their keys go, the tables that reference it. All of them whole, unless they are probed. */
   #effects(name: string, keysGo: boolean): void {
     const found = this.#schema.find(name)
-    if (found !== undefined && !('select' in found)) {
-      for (const parent of found.parents) this.#whole(parent)
-      if (keysGo) for (const child of this.#schema.tables()) if (child.parents.some((parent) => sameName(parent, name))) this.#follow(child.name)
+    const relation = found !== undefined && !('select' in found) ? found : undefined
+    const probed = relation !== undefined && this.#probes(relation)
+    for (const reference of relation?.references ?? []) this.#reached(reference.parent, probed && this.#fits(reference, name))
+    for (const child of relation === undefined ? [] : this.#schema.tables()) {
+      const references = child.references.filter(({ parent }) => sameName(parent, name))
+      if (!references.every((reference) => this.#fits(reference, child.name))) this.#whole(name)
+      // What REPLACE deletes, no trigger tells: nor who refers to it.
+      if (references.length === 0) continue
+      if (keysGo) this.#follow(child.name, probed && !this.#replacing && relation?.replaces === false)
+      // Who comes may be waited for: SQLite looks, and finds nobody where nothing was broken.
+      else if (probed) this.#reached(child.name, true)
     }
     for (const trigger of this.#schema.triggers(name)) {
+      if (mayReplace(trigger)) this.#replacing = true
       walk(trigger, (node) => {
-        if (node.kind === 'insert' || node.kind === 'update' || node.kind === 'delete') this.#follow(node.target.name.text)
-        if (node.kind === 'table') this.#everyRow(node, NO_CTES)
+        if (node.kind === 'insert' || node.kind === 'update' || node.kind === 'delete') this.#follow(node.target.name.text, probed)
+        if (node.kind === 'table') this.#reached(node.name.text, probed)
       })
     }
   }
+  /** A conflict that is met deletes rows: in all that triggers do, too. */
+  #replacing = false
 
   /** A table that is written by the way: all of it, and all that follows. */
-  #follow(name: string): void {
-    const key = foldName(name)
+  #follow(name: string, probed: boolean): void {
+    const key = `${foldName(name)} ${probed} ${this.#replacing}`
     if (this.#followed.has(key)) return
     this.#followed.add(key)
-    this.#whole(name)
+    this.#reached(name, probed)
     this.#effects(name, true)
+  }
+
+  /** `probed`: which of its rows matter turns out when the rows are written that lead to it. */
+  #reached(name: string, probed: boolean): void {
+    const found = this.#schema.find(name)
+    if (probed && found !== undefined && !('select' in found) && this.#probes(found)) this.#add(found, [])
+    else this.#whole(name)
+  }
+
+  /** A reference to what is not unique is refused; and where a child has one, its parent is not watched as it is written. */
+  #fits(reference: Reference, child: string): boolean {
+    const parent = this.#schema.find(reference.parent)
+    if (this.#schema.fits === undefined || parent === undefined || (!('select' in parent) && this.#schema.fits(parent, reference))) return true
+    this.#whole(child)
+    return false
+  }
+
+  #probes(relation: RelationForm): boolean {
+    return this.#schema.probes?.(relation) === true
   }
 
   // ---- what was found --------------------------------------------------------------------------------------------------------------
@@ -244,6 +283,11 @@ class Plan {
     const before = this.ranges.get(id) ?? []
     this.ranges.set(id, before === 'all' || ranges === 'all' ? 'all' : [...before, ...ranges])
   }
+}
+
+/** Some of its steps says OR REPLACE. */
+function mayReplace(trigger: CreateTrigger): boolean {
+  return trigger.steps.some((step) => (step.kind === 'insert' || step.kind === 'update') && step.or === 'replace')
 }
 
 /** May this SET give a row another identity, or a unique value that is another's? */

@@ -19,12 +19,19 @@ export interface RelationForm extends PolicyTable {
   readonly keyIsRowid: boolean
   /** For each index of the shape, the collations of its columns. */
   readonly collations: readonly (readonly Collation[])[]
-  /** Names of the tables that it references. */
-  readonly parents: readonly string[]
+  /** What it references. */
+  readonly references: readonly Reference[]
   /** What must not repeat besides the key: columns by name, or undefined for expressions, generated columns and partial indexes. */
   readonly uniques: readonly (readonly PolicyColumn[] | undefined)[]
   /** A constraint says ON CONFLICT REPLACE, so that any write may delete rows. */
   readonly replaces: boolean
+}
+
+/** Columns by name; without `to` it is the parent's primary key. */
+export interface Reference {
+  readonly parent: string
+  readonly from: readonly string[]
+  readonly to: readonly string[] | undefined
 }
 
 const forms = new WeakMap<SchemaObject, RelationForm>()
@@ -64,7 +71,7 @@ function makeForm(object: SchemaObject & { readonly data: TableData }, form: Tab
     keyCollations: form.keyCollations,
     keyIsRowid: form.keyIsRowid,
     collations: data.collations,
-    parents: create === undefined ? [] : references(create).map(({ table }) => table.text),
+    references: create === undefined ? [] : references(create),
     uniques: form.uniques.map(({ terms, where }) => {
       const over = terms.map(({ sql, column }) => (column ? columns.find(({ id, name }) => id !== undefined && quoteName(name) === sql) : undefined))
       return where === undefined && over.every((each) => each !== undefined) ? over : undefined
@@ -73,9 +80,11 @@ function makeForm(object: SchemaObject & { readonly data: TableData }, form: Tab
   }
 }
 
-function references(create: CreateTable): readonly References[] {
-  const own = create.columns.flatMap(({ constraints }) => constraints.flatMap((c) => (c.kind === 'references' ? [c.target] : [])))
-  return [...own, ...create.constraints.filter((c): c is ForeignKey => c.kind === 'foreign-key').map(({ target }) => target)]
+function references(create: CreateTable): readonly Reference[] {
+  const reference = ({ table, columns }: References, from: readonly string[]): Reference => (
+    { parent: table.text, from, to: columns.length === 0 ? undefined : columns.map(({ text }) => text) })
+  const own = create.columns.flatMap(({ name, constraints }) => constraints.flatMap((c) => (c.kind === 'references' ? [reference(c.target, [name.text])] : [])))
+  return [...own, ...create.constraints.filter((c): c is ForeignKey => c.kind === 'foreign-key').map(({ target, columns }) => reference(target, columns.map(({ text }) => text)))]
 }
 
 function asCollation(word: string | undefined): Collation {

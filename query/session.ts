@@ -24,6 +24,8 @@ import { isDone, type MigrationNote } from './migrations.js'
 import { Past } from './past.js'
 import { rangesOf, type Ranges } from './plan.js'
 import { planSchemaOf } from './plan-schema.js'
+import type { Probing } from './probing.js'
+import type { ProbesContext } from './probes.js'
 import { bind, forget, parameterOf, PreparedTexts, valuesOf, type ObjectRow, type Outcome, type Prepared } from './prepared.js'
 import { type Reach, Roots } from './reach.js'
 import { isUniqueInSpace, relationForm } from './relation-form.js'
@@ -37,6 +39,7 @@ import { CONSTRAINT_FOREIGNKEY, type Sqlite, type SqliteModule, type Statement }
 import { type TableForm } from './sqlite/form.js'
 import { quoteName } from './sqlite/names.js'
 import { toResultValue, type Parameters, type SqlValue } from './values.js'
+import type { Trials } from './trial.js'
 import { draftOf } from './write.js'
 
 /** Rows or values that one query may ask for before the whole table is the better answer. */
@@ -89,18 +92,24 @@ export class Session {
   #rare: typeof Rare | undefined
   #relations: Relations | undefined
   readonly #past: Past
+  readonly #probing: Probing | undefined
+  readonly #trials: Trials | undefined
+  /** What the present statement turned out to need beside what its text says. */
+  #wanted: ReadonlyMap<ObjectId, Ranges> = new Map()
   readonly #loadInParts: number
   readonly #off: () => void
 
-  /** `loadInParts`: see `DatabaseOptions`. */
-  constructor(space: SpaceWriter, sqlite: SqliteModule, loadInParts: number) {
+  /** `loadInParts`: see `DatabaseOptions`. `probing`: where rows are elsewhere. */
+  constructor(space: SpaceWriter, sqlite: SqliteModule, loadInParts: number, probing?: Probing) {
     const db = sqlite.database()
     this.space = space
     this.#loadInParts = loadInParts
     this.db = db
-    this.#capture = new Capture(db)
+    this.#capture = new Capture(db, undefined, probing?.triggers)
     this.#functions = new Functions(db, { space, view: () => this.view, form: (table) => this.#form(table), isWhole: (table) => this.mirror.isLoaded(table) })
     this.mirror = new Mirror(db, this.#capture, space.current)
+    this.#probing = probing
+    this.#trials = probing?.trials(db, this.#capture, this.#probesContext())
     this.#past = new Past(space, db, () => sqlite.database())
     this.#several = space.current.devices().length > 1
     this.#off = space.on('change', () => {
@@ -196,9 +205,51 @@ export class Session {
     }
     this.#refresh(prepared)
     const reach = this.reach(prepared)
-    const needs = whole(reach.all ? this.schema.keys() : [...reach.reads, ...reach.writes])
+    const needs = whole(reach.all ? this.schema.keys() : this.#tablesOf(reach))
     for (const [id, ranges] of this.#impliedRanges(prepared, parameters, reach) ?? []) if (needs.has(id)) needs.set(id, ranges)
     return needs
+  }
+
+  /**
+   * `run`, one statement in a transaction. Over rows that are elsewhere it may turn out to look at some that are not here: those are fetched, and if there are
+   * any it is run again with them.
+   */
+  async perform<T>(prepared: Prepared, parameters: Parameters | undefined, run: () => T): Promise<T> {
+    const { remote } = this.space
+    const trials = this.#trials
+    if (remote === undefined || trials === undefined) return run()
+    this.#wanted = new Map()
+    try {
+      for (;;) {
+        let outcome: { readonly value: T } | { readonly error: unknown }
+        try {
+          outcome = { value: run() }
+        } catch (error) {
+          outcome = { error }
+        }
+        const { missing } = trials
+        const stopped = 'error' in outcome && isSealError(outcome.error, 'out-of-scope')
+        if (missing === undefined || (!stopped && (await this.#isNothing(remote, missing)))) {
+          if (missing !== undefined) trials.keep()
+          if ('error' in outcome) throw outcome.error
+          return outcome.value
+        }
+        trials.undo()
+        this.#wanted = merged(this.#wanted, missing)
+        await this.fetch(prepared, parameters)
+      }
+    } finally {
+      this.#wanted = new Map()
+      if (trials.missing !== undefined) trials.undo()
+    }
+  }
+
+  /** Fetched, these ranges hold no row. */
+  async #isNothing(remote: RemoteRows, missing: ReadonlyMap<ObjectId, Ranges>): Promise<boolean> {
+    await fetchRows(remote, this.view, this.schema, missing)
+    const { view } = this
+    return [...missing].every(([id, ranges]) => !view.catalog.some((object) => object.id === id)
+      || (ranges === 'all' ? view.count(id) === 0 : ranges.every((range) => view.rows(id, range).next().done === true)))
   }
 
   /** True if a read can run as it is: the mirror is at the present state and holds what the statement reads. */
@@ -295,6 +346,7 @@ export class Session {
     this.#open = undefined
     this.mirror.unload(open.loaded)
     for (const part of open.parts.reverse()) this.mirror.unloadPart(part)
+    if (this.#trials?.missing !== undefined) this.#trials.undo()
     if (open.schema !== open.before) this.#schemaMoved()
     // Its triggers were rolled back with it.
     this.#capture.uninstall()
@@ -361,13 +413,34 @@ export class Session {
     if (prepared.kind === 'policy') return this.#define(prepared, () => nothing(this.#transaction().view))
     try {
       this.#ready(prepared, parameters)
-      return this.#step(prepared, parameters, read)
+      const step = (): Outcome<Row> => this.#step(prepared, parameters, read)
+      return this.#trials === undefined || prepared.kind !== 'write' || this.mirror.allLoaded ? step() : this.#trials.run(this.#mayRollBack(prepared), step)
     } catch (error) {
       if (prepared.ast.kind !== 'insert' || !isMismatch(error)) throw error
       return this.#unwatched(this.#transaction(), prepared, prepared.ast.target.name.text, () => {
         this.#ready(prepared, parameters)
         return this.#step(prepared, parameters, read)
       })
+    }
+  }
+
+  /** ON CONFLICT ROLLBACK or RAISE(ROLLBACK), here or in a definition, might end the transaction. */
+  #mayRollBack({ text }: Prepared): boolean {
+    return /rollback/i.test(text) || [...this.schema.values()].some(({ sql }) => /rollback/i.test(sql))
+  }
+
+  #probesContext(): ProbesContext {
+    const session = (): Session => this
+    return {
+      get schema() {
+        return session().schema
+      },
+      plan: () => planSchemaOf(this.mirror, this.schema, { probing: this.#probing }),
+      relation: (table) => {
+        const object = this.schema.get(table)
+        return object !== undefined && isTable(object) ? relationForm(object, this.mirror.binding(object).form) : undefined
+      },
+      isHere: (table, range) => this.mirror.holds(table, range),
     }
   }
 
@@ -394,8 +467,8 @@ export class Session {
 
   #explain({ ast }: Prepared, parameters: Parameters | undefined): Outcome<SqlValue[]> {
     const values = valuesOf({ ast }, parameters) ?? []
-    const ranges = rangesOf(ast, planSchemaOf(this.mirror, this.schema), constants(this.db, values))
-    return { ...nothing<SqlValue[]>(this.view), columns: EXPLAIN_COLUMNS, rows: explainRanges(ranges, this.schema, this.view) }
+    const ranges = rangesOf(ast, planSchemaOf(this.mirror, this.schema, { probing: this.#probing }), constants(this.db, values))
+    return { ...nothing<SqlValue[]>(this.view), columns: EXPLAIN_COLUMNS, rows: explainRanges(ranges, this.schema, this.view, this.#probing !== undefined && ast.kind === 'explain' && ast.statement.kind !== 'select') }
   }
 
   #step<Row>(prepared: Prepared, parameters: Parameters | undefined, read: (statement: Statement) => Row): Outcome<Row> {
@@ -425,7 +498,7 @@ export class Session {
   /** The statement's tables are loaded, and watched if it writes. */
   #ready(prepared: Prepared, parameters: Parameters | undefined): void {
     const { mirror } = this
-    if (prepared.generation === mirror.generation && prepared.epoch === mirror.epoch && this.#open?.reads === undefined) return
+    if (prepared.generation === mirror.generation && prepared.epoch === mirror.epoch && this.#open?.reads === undefined && this.#wanted.size === 0) return
     this.#refresh(prepared)
     if (!mirror.allLoaded || this.#open?.reads !== undefined) {
       const reach = this.reach(prepared)
@@ -433,7 +506,7 @@ export class Session {
         prepared.generation = mirror.generation
         return
       }
-      this.#load(reach.all ? this.schema.keys() : new Set([...reach.reads, ...reach.writes]))
+      this.#load(reach.all ? this.schema.keys() : this.#tablesOf(reach))
       for (const table of this.#open?.reads !== undefined ? [...reach.reads, ...reach.writes] : []) this.#open?.reads?.add(table)
     }
     prepared.generation = mirror.generation
@@ -513,33 +586,40 @@ export class Session {
       mirror.load([...reach.reads].filter((id) => !ranges.has(id)), this.schema)
       return true
     }
-    this.#load([...reach.reads, ...reach.writes].filter((id) => !ranges.has(id)))
+    this.#load([...this.#tablesOf(reach)].filter((id) => !ranges.has(id)))
     for (const [id, found] of ranges) this.#loadPart(id, found)
     if (this.#open !== undefined) this.#watch(this.#open)
     return true
   }
 
   /** Tables that are not here, and of which a query needs some ranges only. Where rows are at hand those are all of the large ones, or it is not worth it. */
-  #impliedRanges(prepared: Prepared, parameters: Parameters | undefined, { reads, writes, all }: Reach): ReadonlyMap<ObjectId, readonly RowRange[]> | undefined {
+  #impliedRanges(prepared: Prepared, parameters: Parameters | undefined, reach: Reach): ReadonlyMap<ObjectId, readonly RowRange[]> | undefined {
     const { mirror } = this
     const remote = this.space.remote !== undefined
+    const { all, writes } = reach
     if (prepared.special || all || this.#open?.reads !== undefined) return undefined
     if (remote ? prepared.kind !== 'read' && prepared.kind !== 'write' : this.#open !== undefined || prepared.ast.kind !== 'select' || writes.size > 0) return undefined
-    const large = [...new Set([...reads, ...writes])].filter((id) => !mirror.isLoaded(id) && (remote || mirror.view.count(id) > this.#loadInParts))
+    const large = [...this.#tablesOf(reach)].filter((id) => !mirror.isLoaded(id) && (remote || mirror.view.count(id) > this.#loadInParts))
     if (large.length === 0 || this.db.get("SELECT 1 FROM temp.sqlite_schema WHERE name NOT GLOB 'sealdb_capture_*'") !== undefined) return undefined
     const values = valuesOf(prepared, parameters)
     if (values === undefined) return undefined
-    const ranges = rangesOf(prepared.ast, planSchemaOf(mirror, this.schema, (table) => remote && this.#drawsIds(table)), constants(this.db, values))
+    const ranges = rangesOf(prepared.ast, planSchemaOf(mirror, this.schema, { draws: (table) => remote && this.#drawsIds(table), probing: this.#probing }), constants(this.db, values))
     const some = new Map<ObjectId, readonly RowRange[]>()
     for (const id of large) {
-      const [object, found] = [this.schema.get(id), ranges.get(id)]
+      const reached = reach.reads.has(id) || reach.writes.has(id)
+      const [object, found] = [this.schema.get(id), ranges.get(id) ?? (reached ? undefined : [])]
       // Of rows that collide one is in quarantine: which, only the whole table tells.
       const inParts = object !== undefined && isTable(object) && isUniqueInSpace(relationForm(object, mirror.binding(object).form))
       const few = found !== undefined && found !== 'all' && (remote ? found.length <= MAX_RANGES : found.length <= MAX_POINTS && found.every(({ kind }) => kind === 'key' || kind === 'index'))
-      if (inParts && few) some.set(id, found)
+      const more = this.#wanted.get(id) ?? []
+      if (inParts && few && more !== 'all') some.set(id, [...found, ...more])
       else if (!remote) return undefined
     }
     return some.size === 0 ? undefined : some
+  }
+
+  #tablesOf({ reads, writes }: Reach): ReadonlySet<ObjectId> {
+    return new Set([...reads, ...writes, ...this.#wanted.keys()])
   }
 
   #load(tables: Iterable<ObjectId>): void {
@@ -660,6 +740,15 @@ export class Session {
     this.mirror.close()
     this.db.close()
   }
+}
+
+function merged(a: ReadonlyMap<ObjectId, Ranges>, b: ReadonlyMap<ObjectId, Ranges>): ReadonlyMap<ObjectId, Ranges> {
+  const all = new Map(a)
+  for (const [id, ranges] of b) {
+    const before = all.get(id) ?? []
+    all.set(id, before === 'all' || ranges === 'all' ? 'all' : [...before, ...ranges])
+  }
+  return all
 }
 
 function isExplainVerified({ ast }: Prepared): boolean {

@@ -51,7 +51,7 @@ export class TransactionSql implements Sql {
     if (this.#session.space.remote !== undefined) await this.#session.fetch(prepared, parameters)
     let outcome: Outcome<T>
     try {
-      outcome = prepared.kind === 'control' ? savepoints(this.#session, prepared.ast) : run(prepared)
+      outcome = prepared.kind === 'control' ? savepoints(this.#session, prepared.ast) : await this.#session.perform(prepared, parameters, () => run(prepared))
     } catch (error) {
       if (!this.#session.wasRolledBack() && failedHalfWay(this.#session, prepared)) this.recorded.push({ text, parameters, failed: true })
       throw error

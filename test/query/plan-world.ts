@@ -122,7 +122,7 @@ const KEYS: readonly ((p: string) => readonly [columns: string, constraint: stri
 export interface World { readonly script: string; readonly tables: readonly { readonly name: string; readonly columns: readonly string[] }[] }
 
 export function makeWorld(random: Random, writes: boolean): World {
-  const tables: { name: string; columns: readonly string[] }[] = []
+  const tables: { name: string; columns: readonly string[]; keyType: string }[] = []
   let script = ''
   for (const name of ['a', 'b', 'c'].slice(0, 2 + random.below(2))) {
     const [key, constraint, keys] = random.pick(KEYS)(random.pick(['PLAINTEXT', 'PLAINTEXT', '']))
@@ -134,23 +134,45 @@ export function makeWorld(random: Random, writes: boolean): World {
     })
     if (random.chance(20)) columns.push('g AS (coalesce(x, y))')
     const parent = tables[0]
+    let late = ''
     if (writes && parent !== undefined && parent.columns[0] !== 'rowid' && parent.columns.filter((each) => each === 'k').length === 0 && random.chance(50)) {
-      columns.push(`p REFERENCES ${parent.name}(id) ON DELETE ${random.pick(['CASCADE', 'SET NULL', 'NO ACTION'])} ON UPDATE CASCADE`)
+      const visibility = random.pick(['PLAINTEXT', 'BLIND', ''])
+      // Of the parent's type or none: then it is compared otherwise than it lies.
+      columns.push(`p ${random.chance(60) ? parent.keyType : ''} REFERENCES ${parent.name}(id) ON DELETE ${random.pick(['CASCADE', 'SET NULL', 'NO ACTION'])} ON UPDATE ${random.pick(['CASCADE', 'CASCADE', 'NO ACTION'])} ${visibility}`)
+      if (visibility === 'PLAINTEXT') late = `CREATE INDEX ${name}_p ON ${name} (p);\n`
     }
     script += `CREATE TABLE ${name} (${[key, ...columns, constraint].filter((each) => each !== '').join(', ')}) ${keys[0] !== 'rowid' && random.chance(15) ? 'WITHOUT ROWID' : ''};\n`
     if (plain.length > 0 && random.chance(60)) script += `CREATE INDEX ${name}_1 ON ${name} (${random.chance(50) ? plain.join(', ') : [...plain].reverse().join(', ')});\n`
     if (plain.length > 1 && random.chance(40)) script += `CREATE ${writes && random.chance(30) ? 'UNIQUE' : ''} INDEX ${name}_2 ON ${name} (${random.pick(plain)});\n`
-    tables.push({ name, columns: [...keys, 'x', 'y', 'z'] })
+    script += late
+    tables.push({ name, columns: [...keys, 'x', 'y', 'z'], keyType: key.split(' ').slice(1).filter((word) => !['NOT', 'NULL', 'PRIMARY', 'KEY', 'PLAINTEXT', ''].includes(word)).join(' ') })
   }
-  const [first, second] = tables
+  const [first] = tables
   if (random.chance(40) && first) {
     script += `CREATE VIEW v AS SELECT x, y AS id, z FROM ${first.name} WHERE x = 1;\n`
-    tables.push({ name: 'v', columns: ['x', 'id', 'z'] })
+    tables.push({ name: 'v', columns: ['x', 'id', 'z'], keyType: '' })
   }
-  if (writes && first && second && random.chance(40)) {
-    script += `CREATE TRIGGER tr AFTER ${random.pick(['INSERT', 'UPDATE', 'DELETE'])} ON ${first.name} BEGIN UPDATE ${second.name} SET z = coalesce(z, 0) || 't' WHERE x = ${random.pick(['OLD', 'NEW'])}.x; END;\n`
+  const stored = tables.filter(({ name }) => name !== 'v')
+  for (const [at, { name }] of writes ? stored.entries() : []) {
+    const target = stored[at + 1]
+    if (target !== undefined && random.chance(50)) script += trigger(random, `tr${at}`, name, target)
   }
   return { script, tables }
+}
+
+/** What it does depends on the row that fires it. */
+function trigger(random: Random, name: string, on: string, { name: target, columns }: World['tables'][number]): string {
+  const event = random.pick(['INSERT', 'UPDATE', 'DELETE'])
+  const value = (): string => random.chance(70) ? `${event === 'INSERT' ? 'NEW' : event === 'DELETE' ? 'OLD' : random.pick(['OLD', 'NEW'])}.${random.pick(['x', 'y', 'z'])}` : random.pick(["'a'", '1', '2.5'])
+  const written = columns.filter((each) => each !== 'rowid')
+  const step = random.pick([
+    () => `UPDATE ${target} SET z = coalesce(z, 0) || 't' WHERE ${random.pick(['x', 'y', written[0] ?? 'x'])} = ${value()}`,
+    () => `UPDATE OR IGNORE ${target} SET ${random.pick(written)} = ${value()} WHERE x = ${value()} AND y IS NOT ${value()}`,
+    () => `DELETE FROM ${target} WHERE ${value()} = ${random.pick(['x', 'y', written[0] ?? 'x'])}`,
+    () => `INSERT ${random.pick(['OR IGNORE', 'OR IGNORE', 'OR REPLACE', ''])} INTO ${target} (${written.join(', ')}) VALUES (${written.map(value).join(', ')})`,
+  ])()
+  const when = random.pick(['', '', `WHEN ${value()} IS NOT NULL`, `WHEN EXISTS (SELECT 1 FROM ${target} WHERE x = ${value()})`])
+  return `CREATE TRIGGER ${name} ${random.pick(['AFTER', 'AFTER', 'BEFORE'])} ${event} ON ${on} ${when} BEGIN ${step}; END;\n`
 }
 
 /** Rows that repeat values often, so that joins and equalities meet. */
@@ -198,6 +220,8 @@ export class Statements {
       () => `UPDATE ${r.pick(['', 'OR IGNORE ', 'OR REPLACE '])}${name} SET ${r.pick(r.chance(60) ? ['x', 'y', 'z'] : written)} = ${this.#constant()}${where} RETURNING x, y`,
       () => `UPDATE ${name} SET z = o.x FROM ${r.pick(this.#world.tables).name} AS o WHERE ${name}.x = o.x AND ${this.#condition(scope, 1)}`,
       () => `INSERT ${r.pick(['', 'OR IGNORE ', 'OR REPLACE '])}INTO ${name} (${written.join(', ')}) VALUES (${written.map(() => this.#constant()).join(', ')})${r.chance(30) ? ' ON CONFLICT DO NOTHING' : ''}`,
+      () => `INSERT INTO ${name} (${written.join(', ')}) VALUES (${written.map(() => this.#constant()).join(', ')}) ON CONFLICT DO UPDATE SET ${r.pick(written)} = ${r.pick([this.#constant(), 'excluded.x'])}`,
+      () => `INSERT OR IGNORE INTO ${name} (${written.join(', ')}) SELECT ${written.map(() => r.pick(['x', 'y', 'z', this.#constant()])).join(', ')} FROM ${r.pick(this.#world.tables).name} AS s WHERE ${this.#condition([{ alias: 's', columns: ['x', 'y', 'z'] }], 1)}`,
       () => `INSERT OR IGNORE INTO ${name} (x, y) SELECT x, y FROM ${r.pick(this.#world.tables).name} AS s WHERE ${this.#condition([{ alias: 's', columns: ['x', 'y', 'z'] }], 1)}`,
     ])()
     return { sql, values: used(sql, this.#values) }
