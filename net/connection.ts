@@ -9,12 +9,16 @@ import type { Rpc } from './rpc.js'
 import type * as SyncModule from './sync.js'
 import type { Sync, SyncOptions } from './sync.js'
 
+/** Milliseconds before it is tried again, twice as many each time. */
+const FIRST_BACKOFF = 500
+
 export class Connection {
   readonly #space: SpaceSync
   readonly #onState: SyncOptions['onState']
   readonly #started: Promise<void>
   #sync: Sync | undefined
   #stopped = false
+  #wake = (): void => undefined
 
   /** `onPresence`: the channel, as soon as there is one. */
   constructor(space: SpaceSync, options: SyncOptions, onPresence: (channel: PresenceChannel) => void) {
@@ -31,6 +35,7 @@ export class Connection {
 
   async stop(): Promise<void> {
     this.#stopped = true
+    this.#wake()
     await this.#started
     if (this.#sync) return this.#sync.stop()
     this.#space.remote?.connect(undefined, false)
@@ -38,17 +43,9 @@ export class Connection {
   }
 
   async #start(options: SyncOptions, onPresence: (channel: PresenceChannel) => void): Promise<void> {
-    let module: typeof SyncModule
-    try {
-      module = await later(() => import('./sync.js'))
-    } catch (error) {
-      if (!isSealError(error)) throw error
-      this.#space.remote?.connect(undefined, false)
-      this.#onState?.('stopped', error) // who disconnects and connects again tries again
-      return
-    }
-    if (this.#stopped) return
-    let isFirst = true
+    const { module, isKnown: told } = await this.#load(options.maxBackoff)
+    if (module === undefined || this.#stopped) return
+    let isFirst = told
     const sync = new module.Sync(this.#space, {
       ...options,
       onState: (state, error) => {
@@ -60,5 +57,30 @@ export class Connection {
     this.#sync = sync
     onPresence(sync.presence)
     sync.start()
+  }
+
+  /** A page that is offline may come to have it: tried again as a connection is. `isKnown`: whoever looks still takes it to be connecting. No module: it was stopped. */
+  async #load(maxBackoff = 30_000): Promise<{ readonly module: typeof SyncModule | undefined; readonly isKnown: boolean }> {
+    for (let failures = 0; !this.#stopped; failures++) {
+      try {
+        return { module: await later(() => import('./sync.js')), isKnown: failures === 0 }
+      } catch (error) {
+        if (!isSealError(error)) throw error
+        if (this.#stopped) break
+        this.#onState?.('offline', error)
+        await this.#pause(Math.min(maxBackoff, FIRST_BACKOFF * 2 ** Math.min(failures, 10)))
+      }
+    }
+    return { module: undefined, isKnown: false }
+  }
+
+  #pause(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, milliseconds)
+      this.#wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
   }
 }

@@ -65,6 +65,14 @@ describe.skipIf(CHROMIUM === undefined)(`a page with the package in Chromium${CH
     const tab = await browser.tab()
     try {
       expect(await call(tab, 'create', 'ada', relay.url)).toBe('ok')
+      await call(tab, 'close')
+      await tab.reload()
+      await ready(tab)
+      await tab.route(/\/sync-/, (route) => route.abort())
+      expect(await call(tab, 'open', 'ada')).toBe('ok')
+      await eventually(() => call(tab, 'connection')).toBe('offline')
+      await tab.unroute(/\/sync-/)
+      await call(tab, 'online') // by itself
       const bob = await joinSpace(await call(tab, 'invite'), { store: memoryStore(), profile: { name: 'Bob' } })
 
       const sent = bytesOf(1_500_000, 1)

@@ -39,6 +39,7 @@ const page = {
   rows: async (sql: string) => (await opened().query(sql)).rows,
   invite: () => opened().invite({ role: 'writer' }),
   online: () => opened().online(),
+  connection: () => opened().connection,
   disconnect: () => opened().disconnect(),
   connect: () => opened().connect(),
   close: () => opened().close(),
