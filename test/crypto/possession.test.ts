@@ -44,6 +44,14 @@ describe('proof of possession', () => {
     for (const change of changes) refused(node, change, signer.publicKey, key.publicKey, proof)
   })
 
+  it('in a genesis, is the founder’s own: nobody else admits them', () => {
+    const founding = { ...context, kind: 'genesis', admitter: signer.publicKey } as const
+    const own = provePossession(noble, founding, signer, key, random)
+    for (const provider of PROVIDERS) expect(verifyPossession(provider, founding, signer.publicKey, key.publicKey, own).agreement).toEqual(key.publicKey)
+    expect(() => provePossession(noble, { ...founding, admitter: context.admitter }, signer, key, random)).toThrowError(expect.objectContaining({ code: 'bad-argument' }))
+    refused(node, { kind: 'genesis' }, signer.publicKey, key.publicKey, own, 'bad-argument')
+  })
+
   it('is one of both keys: a second agreement key of the same signer needs its own, and the reverse', () => {
     refused(node, {}, signer.publicKey, agreementKey(noble, random(32)).publicKey, proof)
     refused(node, {}, noble.signer(random(32)).publicKey, key.publicKey, proof)
