@@ -184,7 +184,7 @@ describe('a fork by the relay', () => {
     const from = head.size
     const records = relay.records.slice(from)
     const swapped = [...records].reverse()
-    for (const [wrong, note] of [[records.slice(0, -1), relay.note()], [swapped, relay.note()], [records, relay.note({ ...relay.head, stateRoot: new Uint8Array(32) })], [[...records, records[0] as Uint8Array], relay.note()]] as const) {
+    for (const [wrong, note] of [[records.slice(0, -1), relay.note()], [swapped, relay.note()], [records, relay.note({ ...relay.head, stateRoot: new Uint8Array(32) })], [records, relay.note({ ...relay.head, logRoot: new Uint8Array(32) })], [[...records, records[0] as Uint8Array], relay.note()]] as const) {
       expect(await codeOfLater(ada.receive(from, wrong, note))).toBe('bad-checkpoint')
       expect(ada.head).toEqual(head)
       expect(ada.store.size).toBe(head.size)

@@ -13,7 +13,7 @@ import { decodeRow } from '../../engine/space/row-record.js'
 import type { Head, PolicyExpression } from '../../engine/space/types.js'
 import type { AdaptedState } from '../../engine/state/adapt.js'
 import { EditBatch } from '../../engine/state/edits.js'
-import { deviceKey, memberKey, objectKey, rowPrefix, rowStateKey, ROW_PREFIX_LENGTH } from '../../engine/state/keys.js'
+import { deviceKey, memberKey, objectKey, pointerKey, protocolKey, rowPrefix, rowStateKey, ROW_PREFIX_LENGTH } from '../../engine/state/keys.js'
 import { decodeDevice, decodeMember, encodeDevice, encodeMember } from '../../engine/state/roster.js'
 import type { StateView } from '../../engine/state/view.js'
 import { verifyReceipt, type ReceiptTrust } from '../../engine/verify.js'
@@ -43,7 +43,7 @@ beforeEach(() => {
 })
 
 type Signed = Partial<Entry> & { readonly by?: Person }
-interface Forged { readonly note?: Uint8Array; readonly rows?: readonly Uint8Array[]; readonly vouchers?: readonly (Signed & { readonly named?: number; readonly admittedAt?: number; readonly admission?: Uint8Array })[]; readonly spaceId?: Uint8Array; readonly head?: Head }
+interface Forged { readonly also?: Uint8Array; readonly without?: 'rows' | 'vouchers'; readonly note?: Uint8Array; readonly rows?: readonly Uint8Array[]; readonly vouchers?: readonly (Signed & { readonly named?: number; readonly admittedAt?: number; readonly admission?: Uint8Array })[]; readonly spaceId?: Uint8Array; readonly head?: Head }
 
 /** An entry as one that vouches for `head`. */
 function vouching(head: Head, { by = bob, ...over }: Signed): Uint8Array {
@@ -51,7 +51,7 @@ function vouching(head: Head, { by = bob, ...over }: Signed): Uint8Array {
 }
 
 /** A receipt in which everything that is not said is as it should be. */
-function receipt({ note, rows: wanted = rowKeys(), vouchers: who = note ? [] : [{}], spaceId = world.spaceId, head = world.head }: Forged): Uint8Array {
+function receipt({ also, without, note, rows: wanted = rowKeys(), vouchers: who = note ? [] : [{}], spaceId = world.spaceId, head = world.head }: Forged): Uint8Array {
   const { version } = (world.state.tree as AdaptedState<StateView>).state
   const vouchers: Receipt['vouchers'] = who.map(({ named, admittedAt, admission, ...signed }) => {
     const device = named ?? (signed.by ?? bob).device
@@ -65,7 +65,10 @@ function receipt({ note, rows: wanted = rowKeys(), vouchers: who = note ? [] : [
   })
   const request = { table: 1, rows, vouchers, note }
   // What a reader refuses half-way it has opened so far.
-  const { proof } = world.tree.record(version, (state) => void codeOf(() => readReceipt(state, request)))
+  const { proof } = world.tree.record(version, (state) => void codeOf(() => {
+    if (also) state.get(also)
+    return readReceipt(state, without ? { ...request, [without]: [] } : request)
+  }))
   const object = decodeObject(world.state.tree.get(objectKey(1)) as Uint8Array)
   return encodeReceipt({ spaceId, head, note, vouchers, table: 1, tableSubkey: sealed(object.epoch, NO_TABLE, object.sealed), rows, proof })
 }
@@ -92,6 +95,12 @@ describe('a receipt', () => {
     const [first, second] = rowKeys() as [Uint8Array, Uint8Array]
     for (const rows of [[], [first, first], [second, first]]) expect(verdict({ rows })).toBe('bad-proof')
     for (const vouchers of [[{}, {}], [{}, { by: world.ada }]]) expect(verdict({ vouchers })).toBe('bad-proof')
+  })
+
+  it('proves what it reads and no more', () => {
+    expect(verdict({ also: deviceKey(bob.device) })).toBe('no error') // its reader reads that anyway
+    for (const also of [pointerKey(world.ada.device), protocolKey(), memberKey(world.ada.member)]) expect(verdict({ also })).toBe('bad-proof')
+    for (const without of ['rows', 'vouchers'] as const) expect(verdict({ without })).toBe('bad-proof')
   })
 
   it('is not longer than one may be', () => {

@@ -5,7 +5,6 @@ import { encodeTuple } from '../../engine/codec/tuple.js'
 import { MAX_ENTRY_LENGTH } from '../../engine/limits.js'
 import { apply } from '../../engine/space/apply.js'
 import { buildDraft } from '../../engine/space/build.js'
-import { signEntry } from '../../engine/space/entry.js'
 import { type Op } from '../../engine/space/ops/index.js'
 import { EditBatch } from '../../engine/state/edits.js'
 import { deviceKey, protocolKey, ringKey, rowPrefix } from '../../engine/state/keys.js'
@@ -116,6 +115,16 @@ describe('rejected', () => {
     expectRejected(world, bob, doomed, 'conflict', 'row-version')
     expectRejected(world, bob, behind, 'chain')
     expect(world.commit(bob, { rows: [insert(1, [9n])] })).toEqual(APPLIED)
+  })
+
+  it('chain: on the very head that the rejected entry came after; not on the one that has it', () => {
+    const base = world.head
+    const doomed = world.record(bob, opsOf(bob, { rows: [insert(1, [9n])] }), { epoch: 2 })
+    expectRejected(world, bob, doomed, 'epoch')
+    const ops = opsOf(bob, { rows: [insert(1, [9n])] })
+    const devicePrev = hashOf(doomed)
+    expect(world.tryOut(world.record(bob, ops, { devicePrev })).verdict).toEqual(APPLIED)
+    expectRejected(world, bob, world.record(bob, ops, { base, devicePrev }), 'chain')
   })
 
   it('epoch: not the current one', () => {
@@ -242,9 +251,11 @@ describe("rejected by an op's own rules", () => {
       expectRejected(world, bob, bad({ rowKey }), 'rule', 'row-key')
     }
     world.mustCommit(bob, { catalog: [{ kind: 'create', object: table(2, { key: 'blinded' }), name: 'b' }] })
-    for (const rowKey of [encodeTuple([7n]), new Uint8Array(15), new Uint8Array(17)]) {
+    const token = (length: number, generation = 1): Uint8Array => new Uint8Array(length).fill(7).fill(generation, 0, 1)
+    for (const rowKey of [encodeTuple([7n]), token(15), token(17), token(1), token(16, 2), token(16, 0)]) {
       expectRejected(world, bob, bad({ rowKey }, { rows: [insert(2, [7n])] }), 'rule', 'row-key')
     }
+    expect(world.land(bad({ rowKey: token(16) }, { rows: [insert(2, [7n])] }))).toEqual(APPLIED)
   })
 
   it('key-too-long: an index entry that no key holds', () => {
@@ -314,11 +325,5 @@ describe('a join that fails', () => {
     const before = dump(world.state)
     expect(world.land(join).kind).toBe('ignored')
     expect(dump(world.state)).toBe(before)
-  })
-
-  it('cannot carry reads, a device chain or an old epoch', () => {
-    const fresh = new World(5)
-    const entry = { spaceId: fresh.spaceId, base: fresh.head, device: 0, devicePrev: new Uint8Array(32), epoch: 1, time: 0, adopted: false, reads: [], ops: [] }
-    expect(fresh.land(signEntry(entry, fresh.ada.signer))).toEqual({ kind: 'ignored', code: 'malformed' })
   })
 })
