@@ -26,8 +26,8 @@ export interface Command {
 
 /** What a program has around it. */
 export interface Surroundings extends Streams {
-  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean }
-  /** Aborted when the program is asked to end (SIGINT, SIGTERM). */
+  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean; setRawMode?(raw: boolean): unknown }
+  /** Aborted when the program is asked to end (SIGINT, SIGTERM). Whoever takes it is waited for; only commands that run until they are told to end do. */
   readonly stop: AbortSignal
 }
 

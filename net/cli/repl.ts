@@ -37,8 +37,6 @@ export async function runRepl(space: SealedSpace, { around, output, mode, keepHi
     history: file === undefined ? [] : [...readHistory(file)],
     completer: (line: string) => complete(line),
   })
-  const end = (): void => lines.close()
-  around.stop.addEventListener('abort', end, { once: true })
   output.print(`${output.style('bold', 'SealDB')} · ${space.head.size} entries · you are member ${space.me.id} (${space.me.role ?? 'removed'}) · .help`)
   let typed = ''
   const ask = (): void => {
@@ -55,12 +53,14 @@ export async function runRepl(space: SealedSpace, { around, output, mode, keepHi
   })
   ask()
   for await (const line of untilClosed(lines)) {
+    // While a statement runs nobody reads the keys: Ctrl-C is a signal then, and ends the program.
+    if (terminal) around.stdin.setRawMode?.(false)
     typed = await take(prompt, typed === '' ? line : `${typed}\n${line}`, remember)
+    if (terminal) around.stdin.setRawMode?.(true)
     if (prompt.ended) break
     ask()
   }
   lines.close()
-  around.stop.removeEventListener('abort', end)
   return 0
 }
 

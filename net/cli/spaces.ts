@@ -86,7 +86,7 @@ export function requireOnline(space: SealedSpace): void {
 }
 
 /** Until in step with the relay, or the first attempt has failed: whoever is offline should not wait long for what is here. */
-async function connect(space: SealedSpace, { output, around }: Invocation): Promise<void> {
+async function connect(space: SealedSpace, { output }: Invocation): Promise<void> {
   let reason = ''
   const failed = new Promise<void>((resolve) => {
     const stop = space.on('state', (_, error) => {
@@ -97,23 +97,17 @@ async function connect(space: SealedSpace, { output, around }: Invocation): Prom
     })
   })
   space.connect()
-  await within(Promise.race([space.online(), failed]), ONLINE_WITHIN, around.stop)
+  await within(Promise.race([space.online().catch(() => undefined), failed]), ONLINE_WITHIN)
   if (space.connection !== 'online') output.error(output.style('yellow', `Not connected to the relay${reason}; going on with what is here.`))
 }
 
 /** True if it came in time. */
-export async function within(promise: Promise<unknown>, milliseconds: number, stop?: AbortSignal): Promise<boolean> {
+export async function within(promise: Promise<unknown>, milliseconds: number): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined
-  let give: (() => void) | undefined
-  const late = new Promise<boolean>((resolve) => {
-    give = () => resolve(false)
-    timer = setTimeout(give, milliseconds)
-    stop?.addEventListener('abort', give, { once: true })
-  })
+  const late = new Promise<boolean>((resolve) => { timer = setTimeout(() => resolve(false), milliseconds) })
   try {
     return await Promise.race([promise.then(() => true), late])
   } finally {
     clearTimeout(timer)
-    if (give) stop?.removeEventListener('abort', give)
   }
 }

@@ -45,3 +45,16 @@ test.each(['SIGTERM', 'SIGINT'] as const)('a relay that gets %s ends in order', 
   relay.child.kill(signal)
   expect(await relay.ended).toMatchObject({ code: 0, err: '' })
 })
+
+test('Ctrl-C ends a query that does not end by itself; the store is fine', async () => {
+  const store = join(temporary(), 's')
+  await start(['create', '--store', store]).ended
+  let began: () => void = () => undefined
+  const running = new Promise<void>((resolve) => { began = resolve })
+  const endless = start(['sql', '--store', store, "CREATE TABLE a (x); INSERT INTO a VALUES (42); SELECT 'begun'; WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c"], (out) => { if (out.includes('begun')) began() })
+  await Promise.race([running, endless.ended])
+  endless.child.kill('SIGINT')
+  expect(await endless.ended).toMatchObject({ code: null, err: '' })
+  expect(endless.child.signalCode).toBe('SIGINT')
+  expect(await start(['sql', '--store', store, '--format', 'json', 'SELECT x FROM a']).ended).toMatchObject({ code: 0, out: '[{"x":42}]\n' })
+})

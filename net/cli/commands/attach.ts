@@ -30,7 +30,7 @@ all of it. Other devices learn of the move from the old relay, so keep that runn
     await space.attachRelay(url)
     space.connect()
     // Others find there what this device brings.
-    const isThere = await within(inStep(space, url), ONLINE_WITHIN, invocation.around.stop)
+    const isThere = await within(inStep(space, url), ONLINE_WITHIN)
     if (!isThere) throw new SealError('disconnected', `The space is attached to ${url}, which does not have it yet: run any command that connects, once the relay can be reached.`)
     invocation.output.object({ relay: url })
     return 0

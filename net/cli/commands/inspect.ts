@@ -12,11 +12,11 @@ export const inspect: Command = {
 address it prints is a secret: who has it reads the space while this runs. Ctrl-C ends it.`,
   options: { ...STORE, port: { type: 'string', short: 'p', value: 'N', help: 'port (default: any that is free)' } },
   run: (invocation) => withSpace(invocation, async (space) => {
-    const { output, around } = invocation
+    const { output, around: { stop } } = invocation
     const inspector = await startInspector(space, { port: wholeNumber(text(invocation, 'port') ?? '0', '--port', { max: 65_535 }) })
     try {
       output.object({ inspector: inspector.url })
-      if (!around.stop.aborted) await once(around.stop, 'abort')
+      if (!stop.aborted) await once(stop, 'abort')
     } finally {
       await inspector.close()
     }

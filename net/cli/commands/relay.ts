@@ -34,7 +34,7 @@ forges, drops, reorders or rewinds. No configuration needed. SIGTERM or SIGINT: 
 }
 
 async function runRelay(invocation: Invocation): Promise<number> {
-  const { output, around } = invocation
+  const { output, around: { stop } } = invocation
   const host = text(invocation, 'host') ?? '127.0.0.1'
   const options = serverOptions(invocation, host)
   const json = output.json || oneOf(text(invocation, 'log') ?? 'text', '--log', ['text', 'json']) === 'json'
@@ -49,7 +49,7 @@ async function runRelay(invocation: Invocation): Promise<number> {
     output.print(`Key ${fingerprint(key)}`)
   }
   if (options.unsafeSkipRelayAuth === true) output.error(output.style('yellow', 'Open: it serves whoever knows a space’s id.'))
-  await aborted(around.stop)
+  await aborted(stop)
   await running.close()
   if (json) log('closed', {})
   return 0
