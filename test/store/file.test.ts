@@ -45,6 +45,25 @@ describe('file store: reading', () => {
   })
 })
 
+describe('file store: its place', () => {
+  it('is the directory that its path meant at first, wherever the process goes', async () => {
+    const [path, before] = [await place(), process.cwd()]
+    try {
+      process.chdir(path)
+      await using store = await fileStore('./team', { segmentLength: 500 }).open()
+      process.chdir(before)
+      for (let i = 0; i < 9; i++) await store.commit({ at: i, append: [record(i)] })
+      await store.writeSnapshot(bytes('m'), [])
+      await store.compact()
+      for (const same of [join(path, 'team'), `${path}/team/`]) await expect(fileStore(same).open()).rejects.toMatchObject({ code: 'store-locked', message: expect.stringContaining('in this process') as string })
+    } finally {
+      process.chdir(before)
+    }
+    await using again = await fileStore(join(path, 'team')).open()
+    expect(again.size).toBe(9)
+  })
+})
+
 describe('file store: privacy', () => {
   it('keeps its files to their owner', async () => {
     const path = join(await place(), 'new', 'team')

@@ -4,7 +4,7 @@
  */
 import { fdatasync, readSync, writeSync } from 'node:fs'
 import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { platform } from 'node:process'
 import { promisify } from 'node:util'
 
@@ -56,8 +56,9 @@ const SMALL_WRITE = 64 * 1024
 
 const dataSync = promisify(fdatasync)
 
-/** A real directory. */
-export function nodeDirectory(path: string): Directory {
+/** A real directory: the one that `from` means now, wherever the process goes later (`chdir`). */
+export function nodeDirectory(from: string): Directory {
+  const path = resolve(from)
   return {
     path,
     make: async () => {

@@ -6,7 +6,7 @@
  *     <directory>/spaces/<hex id>/  one space: its log, an image of its state, chunks of its files
  */
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { decodeHex, encodeHex } from '../../../engine/codec/bytes.js'
 import { fileStore, type FileStoreOptions } from '../../../engine/store/file/file.js'
 import type { ChunkStore } from '../../../engine/store/chunks.js'
@@ -17,7 +17,8 @@ import type { RelayLog, RelayStore } from '../store.js'
 const READ_AHEAD = 256
 
 /** What a relay keeps, in a directory, of one process at a time. Nothing is acknowledged before the disk has it (`fsync`). */
-export function fileRelayStore(directory: string, options: Partial<FileStoreOptions> = {}): RelayStore {
+export function fileRelayStore(path: string, options: Partial<FileStoreOptions> = {}): RelayStore {
+  const directory = resolve(path) // spaces are opened later, when the process may be elsewhere
   const spacesDirectory = join(directory, 'spaces')
   mkdirSync(spacesDirectory, { recursive: true, mode: 0o700 })
   const own = fileStore(join(directory, 'relay'), options).open()
