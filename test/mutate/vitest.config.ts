@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url))
 const plan = JSON.parse(readFileSync(process.env['SEALDB_MUTATE'] as string, 'utf8')) as Plan
 const sources = new Set(plan.sources)
 
-export default mergeConfig(own, {
+const config = mergeConfig(own, {
   root,
   plugins: [{
     name: 'mutants',
@@ -22,3 +22,5 @@ export default mergeConfig(own, {
   }],
   test: { runner: fileURLToPath(new URL('runner.ts', import.meta.url)), maxWorkers: plan.look ? 2 : 1, testTimeout: 120_000, hookTimeout: 120_000, dangerouslyIgnoreUnhandledErrors: true },
 })
+
+export { config as default }
