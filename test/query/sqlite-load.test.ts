@@ -14,6 +14,9 @@ test('refuses what is not the build it is pinned to, and may be tried again', as
   }) }).catch(code)).resolves.toBe('provider-unavailable')
   // sql.js that was started by somebody else doesn't ask for its module again.
   await expect(openSqlite({ initSqlJs: () => Promise.resolve({}) }).catch(code)).resolves.toBe('provider-unavailable')
+  // Nobody answers: that may pass.
+  await expect(openSqlite({ locateFile: () => 'http://127.0.0.1:9/sql-wasm.wasm' }).catch(code)).resolves.toBe('unavailable')
+  await expect(openSqlite({ locateFile: () => { throw new Error('nowhere') } }).catch(code)).resolves.toBe('provider-unavailable')
   await expect(openSqlite({ locateFile: () => 'data:text/plain,nothing' }).catch(code)).resolves.toBe('provider-unavailable')
   const wasmBinary = await readFile(createRequire(import.meta.url).resolve('sql.js/dist/sql-wasm.wasm'))
   const module = await openSqlite({ locateFile: () => `data:application/wasm;base64,${wasmBinary.toString('base64')}` })
