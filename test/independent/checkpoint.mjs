@@ -7,7 +7,7 @@ const H = (...parts) => parts.reduce((hash, part) => hash.update(part), createHa
 const refuse = (why) => { throw new Error(why) }
 
 /** What a checkpoint says, if the relay with this key has signed it, and who of the witnesses (`{ name, publicKey }`) stands by it. */
-export function openCheckpoint(note, spaceId, relayKey, witnesses = []) {
+export function openCheckpoint(note, spaceId, relayKey, witnesses = [], relayName = `sealdb/v1/space/${spaceId.toString('hex')}`) {
   const { text, signatures } = parseNote(note)
   const lines = text.slice(0, -1).split('\n')
   const origin = `sealdb/v1/space/${spaceId.toString('hex')}`
@@ -18,7 +18,7 @@ export function openCheckpoint(note, spaceId, relayKey, witnesses = []) {
   if (!lines[3].startsWith('sealdb-state-v1 ')) refuse('another extension')
   const stateRoot = hashOf(lines[3].slice('sealdb-state-v1 '.length))
 
-  const known = [{ name: origin, type: 1, publicKey: relayKey }, ...witnesses.map((witness) => ({ ...witness, type: 4 }))].map((key) => ({ ...key, id: H(key.name, '\n', Buffer.of(key.type), key.publicKey).subarray(0, 4) }))
+  const known = [{ name: relayName, type: 1, publicKey: relayKey }, ...witnesses.map((witness) => ({ ...witness, type: 4 }))].map((key) => ({ ...key, id: H(key.name, '\n', Buffer.of(key.type), key.publicKey).subarray(0, 4) }))
   const by = []
   for (const { name, id, signature } of signatures) {
     const key = known.find((each) => each.name === name && each.id.equals(id))

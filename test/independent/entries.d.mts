@@ -11,9 +11,3 @@ export declare class Log {
   append(leaf: Buffer): void
   root(): Buffer
 }
-export declare class Space {
-  constructor(spaceId: Buffer)
-  readonly log: Log
-  judge(record: Buffer): Verdict | undefined
-  settle(record: Buffer, verdict: Verdict, stateRoot: Buffer): void
-}

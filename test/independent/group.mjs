@@ -127,7 +127,7 @@ function encodeElement({ x, y, z, t }) {
 const IDENTITY = Buffer.alloc(32)
 const G = B
 const isSame = (p, q) => encodeElement(p).equals(encodeElement(q))
-const agreementOf = (bytes) => (IDENTITY.equals(bytes) ? refuse('the identity') : decodeElement(bytes))
+export const agreementOf = (bytes) => (IDENTITY.equals(bytes) ? refuse('the identity') : decodeElement(bytes))
 const scalarOf = (bytes) => { const n = littleEndian(bytes); return n < L ? n : refuse('a scalar of L or more') }
 
 // §3.6
