@@ -108,7 +108,7 @@ function hkdf(secret, info, n, salt = Buffer.alloc(32)) {
   return out.subarray(0, n)
 }
 
-const derive = (secret, purpose, context) => hkdf(secret, labelled(`sealdb/v1/${purpose}`, context), 32)
+export const derive = (secret, purpose, context) => hkdf(secret, labelled(`sealdb/v1/${purpose}`, context), 32)
 export const epochSecrets = (secret, space, epoch) => {
   const context = Buffer.concat([space, varint(epoch)])
   return { data: derive(secret, 'epoch-data', context), link: derive(secret, 'epoch-link', context) }
