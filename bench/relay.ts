@@ -1,13 +1,13 @@
 /**
  * The relay, measured against the bars of the design in one run: appending, fan-out against bare `ws`, latency from one client to another,
- * catching up. `npx tsx bench/relay.ts [--verify group] [--only append|fan-out|latency|catch-up|cold-join]`. The relay is a process of its own, so that its CPU time can be told
- * from the clients', which all run in this one. Appending is bound by signatures: their cost on this machine stands beside the rate.
+ * catching up. `npx tsx bench/bundled.ts bench/relay.ts [--verify group] [--only append|fan-out|latency|catch-up|cold-join] [--rounds N]`. The relay is a process of its own, so that its CPU time can be told
+ * from the clients', which all run in this one and take a share of the same processors.
  */
 import { fork } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
-import { availableParallelism, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { WebSocket, WebSocketServer } from 'ws'
 import { attachRelay, invite } from '../engine/space/acts.js'
@@ -40,7 +40,7 @@ const COLD_ROWS = 100_000
 const directory = mkdtempSync(join(tmpdir(), 'sealdb-bench-relay-'))
 const option = (name: string): string | undefined => process.argv[process.argv.indexOf(`--${name}`) + 1 || Infinity]
 const [verify, only] = [option('verify') ?? 'full', option('only')]
-const child = fork(new URL('./relay-child.ts', import.meta.url), [directory, verify], { execArgv: [...process.execArgv.filter((argument) => !argument.startsWith('--cpu-prof')), ...(process.env['RELAY_ARGS']?.split(' ') ?? [])] })
+const child = fork(new URL(import.meta.url.endsWith('.ts') ? './relay-child.ts' : './relay-child.mjs', import.meta.url), [directory, verify], { execArgv: [...process.execArgv.filter((argument) => !argument.startsWith('--cpu-prof')), ...(process.env['RELAY_ARGS']?.split(' ') ?? [])] })
 const relay = (await asked()) as { readonly url: string }
 const report: { readonly what: string; readonly got: string; readonly bar: string }[] = []
 let nextKey = 1n
@@ -69,10 +69,11 @@ function asked(question?: string): Promise<unknown> {
   return answer
 }
 
+interface RelayCpu { readonly all: number; readonly main?: number }
+
 /** Milliseconds of CPU that the relay has used so far, all its threads. */
 async function relayCpu(): Promise<number> {
-  const { cpu } = (await asked('cpu')) as { readonly cpu: NodeJS.CpuUsage }
-  return (cpu.user + cpu.system) / 1000
+  return ((await asked('cpu')) as RelayCpu).all / 1000
 }
 
 function follow(space: Space): Sync {
@@ -108,13 +109,15 @@ async function write(space: Space, length: number): Promise<void> {
 
 /** Signed beforehand; timed from the first frame to the last acknowledgement, each durable on disk and judged. */
 async function appendRate(): Promise<void> {
-  let [time, cpu, count, bytes] = [0, 0, 0, 0]
-  for (let round = -WARM_UP; round < ROUNDS; round++) {
+  let [time, cpu, main, own, count, bytes] = [0, 0, 0, 0, 0, 0]
+  const rates: number[] = []
+  for (let round = -WARM_UP; round < Number(option('rounds') ?? ROUNDS); round++) {
     await inStep()
     for (const sync of syncs.splice(0)) await sync.stop()
     for (let i = 0; i < PER_ROUND / CONNECTIONS; i++) for (const space of members) await write(space, 1)
     const work = await Promise.all(members.map(async (space) => ({ rpc: await proved(space), records: space.outbox().map(({ record }) => record) })))
-    const cpuBefore = await relayCpu()
+    const before = (await asked('cpu')) as RelayCpu
+    const ownBefore = process.cpuUsage()
     const start = performance.now()
     await Promise.all(work.map(async ({ rpc, records }) => {
       const answers: Promise<{ readonly stored: number }>[] = []
@@ -123,8 +126,14 @@ async function appendRate(): Promise<void> {
       if (stored !== records.length) throw new Error(`${records.length - stored} entries were refused`)
     }))
     if (round >= 0) {
-      time += performance.now() - start
-      cpu += (await relayCpu()) - cpuBefore
+      const took = performance.now() - start
+      const { user, system } = process.cpuUsage(ownBefore)
+      const after = (await asked('cpu')) as RelayCpu
+      time += took
+      rates.push(PER_ROUND / took * 1000)
+      own += user + system
+      cpu += after.all - before.all
+      main += (after.main ?? NaN) - (before.main ?? NaN)
     }
     for (const { rpc, records } of work) {
       rpc.close()
@@ -136,10 +145,10 @@ async function appendRate(): Promise<void> {
   }
   await inStep()
   const signature = signatureCost()
-  const each = (cpu * 1000) / count
+  const each = cpu / count
   report.push({
     what: `append, ${Math.round(bytes / count)} B entries, ${CONNECTIONS} connections, fsync, ${verify}`,
-    got: `${Math.round((count / time) * 1000)} entries/s; relay ${each.toFixed(0)} µs CPU each: ${signature.toFixed(0)} signature + ${(each - signature).toFixed(0)}. Signatures alone: ${Math.round((availableParallelism() * 1e6) / signature)}/s on ${availableParallelism()} cores`,
+    got: `${Math.round((count / time) * 1000)} entries/s (of rounds the median ${Math.round(quantile(rates, 0.5))}, the quickest ${Math.round(quantile(rates, 0.999))}); µs of CPU each: relay ${each.toFixed(0)}${Number.isNaN(main) ? '' : `, of them ${(main / count).toFixed(0)} by the thread that judges`}; clients ${(own / count).toFixed(0)}. One signature alone: ${signature.toFixed(0)}`,
     bar: '≥ 10,000/s',
   })
 }
