@@ -20,6 +20,7 @@ export const nodeEntries: Entries = {
   index: 'index.ts',
   relay: 'net/server.ts',
   cli: 'net/cli/main.ts',
+  'verify-worker': 'net/relay/verify-worker.ts',
   inspect: 'net/cli/inspect/server.ts',
   verify: 'engine/verify.ts',
   'store/memory': 'engine/store/memory.ts',

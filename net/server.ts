@@ -6,12 +6,15 @@ import { randomBytes } from 'node:crypto'
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
+import { availableParallelism } from 'node:os'
 import { type WebSocket, WebSocketServer } from 'ws'
+import { loadProvider } from '../engine/crypto/load.js'
 import { MAX_FRAME_LENGTH } from '../engine/limits.js'
 import { createJudge, type Verify } from './relay/judge.js'
 import { DEFAULT_LIMITS, Relay, type RelayOptions } from './relay/relay.js'
 import { memoryRelayStore } from './relay/stores/memory.js'
 import type { RelayStore } from './relay/store.js'
+import { VerifyThread } from './relay/verify-thread.js'
 import { Unfinished, type Share } from './unfinished.js'
 import { wrapSocket } from './ws-node.js'
 
@@ -65,8 +68,12 @@ export async function startRelay(options: ServerOptions = {}): Promise<RunningRe
   const { host = '127.0.0.1', port = 0, store = memoryRelayStore(), tls } = options
   const random = (length: number): Uint8Array => Uint8Array.from(randomBytes(length))
   const name = options.name ?? `relay.${host}`
-  const judge = await createJudge({ store, name, random, verify: options.verify ?? 'full' })
-  const relay = new Relay({ ...options, store, judge, name, random, now: () => Date.now() })
+  const crypto = await loadProvider()
+  const now = (): number => Date.now()
+  // With one processor it would only be in the way.
+  const thread = availableParallelism() < 2 ? undefined : new VerifyThread({ crypto, now, onFailed: (error) => options.log?.('verify-thread-failed', { message: error.message }) })
+  const judge = await createJudge({ store, name, random, verify: options.verify ?? 'full', crypto, thread })
+  const relay = new Relay({ ...options, store, judge, name, random, now, gauges: () => ({ verify_threads: Number(thread?.verifying ?? false) }) })
   const handler = (request: IncomingMessage, response: ServerResponse): void => answer(relay, request, response)
   const server = tls ? createHttpsServer({ cert: tls.cert, key: tls.key }, handler) : createHttpServer(handler)
   // Sockets that open and say nothing must not collect.
@@ -108,6 +115,7 @@ export async function startRelay(options: ServerOptions = {}): Promise<RunningRe
       clearInterval(beat)
       clearInterval(sweep)
       await relay.drain()
+      await thread?.close()
       sockets.close()
       // Who answers the goodbye has heard it; who does not is cut off.
       const goodbyes = [...sockets.clients].map((socket) => new Promise<void>((resolve) => socket.once('close', () => resolve())))

@@ -10,7 +10,7 @@ const SLICE = 128
  * True for those that are good for sure; false says nothing: `verifyEd25519` is to be asked. Of many together; where some are bad, of each signer's apart, so that a signer spoils nobody else's. So a bad
  * signature costs others one look more at theirs, of a sixth of what they would cost alone, and its own signer's the same twice and then what each costs alone.
  */
-export function goodTogether(crypto: Signatures, items: readonly SignedMessage[]): readonly boolean[] {
+export function goodTogether(crypto: Pick<Signatures, 'verifyEd25519Batch'>, items: readonly SignedMessage[]): readonly boolean[] {
   const good = items.map(() => false)
   const { verifyEd25519Batch: allGood } = crypto
   if (allGood === undefined || items.length < FEWEST_TOGETHER) return good

@@ -18,16 +18,26 @@ export const TOGETHER = 128
 /** For each record how its signature is to be treated: `check` for those of devices that the state does not know, those of `except`, and those that did not turn out good. Here and now. */
 export function verifyTogether(crypto: Signatures, tree: StateReader, records: readonly Uint8Array[], except?: number): readonly SignatureTrust[] {
   if (records.length < FEWEST_TOGETHER || crypto.verifyEd25519Batch === undefined) return records.map(() => 'check')
-  return trustIn(claimsOf(tree, records, except), (items) => goodTogether(crypto, items))
+  const claims = claimsOf(tree, records, except)
+  return trustIn(claims, goodTogether(crypto, claims.filter(isClaim)))
 }
 
-/** The same, with a pause every few milliseconds, and on other threads, where there are any, those that are not together. */
-export async function verifyAside(crypto: Signatures, tree: StateReader, records: readonly Uint8Array[], pause?: () => Promise<void>): Promise<readonly SignatureTrust[]> {
+export interface AsideOptions {
+  /** Between slices, every few milliseconds. */
+  readonly pause?: (() => Promise<void>) | undefined
+  /** Where there is a thread for it: says what `goodTogether` says, which it stands in for. */
+  readonly good?: ((items: readonly SignedMessage[]) => Promise<readonly boolean[]>) | undefined
+}
+
+/** The same, with pauses, and on other threads, where there are any, those that are not together. */
+export async function verifyAside(crypto: Signatures, tree: StateReader, records: readonly Uint8Array[], options: AsideOptions = {}): Promise<readonly SignatureTrust[]> {
   const claims = claimsOf(tree, records)
   const together: SignatureTrust[] = []
   for (let from = 0; from < claims.length; from += TOGETHER) {
-    if (from > 0) await pause?.()
-    together.push(...trustIn(claims.slice(from, from + TOGETHER), (items) => goodTogether(crypto, items)))
+    if (from > 0) await options.pause?.()
+    const slice = claims.slice(from, from + TOGETHER)
+    const items = slice.filter(isClaim)
+    together.push(...trustIn(slice, options.good === undefined ? goodTogether(crypto, items) : await options.good(items)))
   }
   const { verifyEd25519Aside } = crypto
   if (verifyEd25519Aside === undefined) return together
@@ -39,7 +49,7 @@ export async function verifyAside(crypto: Signatures, tree: StateReader, records
 }
 
 /** What each record's signature is to be held against: the key of the device that it names. */
-function claimsOf(tree: StateReader, records: readonly Uint8Array[], except = 0): readonly (SignedMessage | undefined)[] {
+function claimsOf(tree: StateReader, records: readonly Uint8Array[], except = 0): readonly Claim[] {
   const keys = new Map<number, Uint8Array | undefined>()
   return records.map((record) => {
     const device = peekRecord(record)?.device ?? 0
@@ -55,7 +65,14 @@ function claimsOf(tree: StateReader, records: readonly Uint8Array[], except = 0)
   })
 }
 
-function trustIn(claims: readonly (SignedMessage | undefined)[], goodOf: (items: readonly SignedMessage[]) => readonly boolean[]): readonly SignatureTrust[] {
-  const good = goodOf(claims.filter((claim) => claim !== undefined)).values()
-  return claims.map((claim) => (claim !== undefined && good.next().value === true ? { goodUnder: claim.publicKey } : 'check'))
+type Claim = SignedMessage | undefined
+
+function isClaim(claim: Claim): claim is SignedMessage {
+  return claim !== undefined
+}
+
+/** `good`: of each claim. */
+function trustIn(claims: readonly Claim[], good: readonly boolean[]): readonly SignatureTrust[] {
+  const each = good.values()
+  return claims.map((claim) => (claim !== undefined && each.next().value === true ? { goodUnder: claim.publicKey } : 'check'))
 }

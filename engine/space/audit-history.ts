@@ -62,7 +62,7 @@ export async function auditHistory(history: AuditedHistory, fetch: (from: number
           follower = found(env, slice.shift() as Uint8Array)
           counts.applied++
         }
-        const trust = await verifyAside(env.crypto, follower.state.tree, slice, pause)
+        const trust = await verifyAside(env.crypto, follower.state.tree, slice, { pause })
         for (const [i, record] of slice.entries()) counts[follower.follow(record, trust[i] ?? 'check').verdict.kind]++
         onProgress?.(size(), head.size)
         await pause?.()

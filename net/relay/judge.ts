@@ -11,7 +11,7 @@
 import { equalBytes, LITTLE_ENDIAN } from '../../engine/codec/bytes.js'
 import { Reader, Writer } from '../../engine/codec/canonical.js'
 import { loadProvider } from '../../engine/crypto/load.js'
-import type { CryptoProvider } from '../../engine/crypto/provider.js'
+import type { CryptoProvider, SignedMessage } from '../../engine/crypto/provider.js'
 import { isSealError, SealError } from '../../engine/errors.js'
 import { readGrave } from '../../engine/group/graves.js'
 import { openInvitations, readDevice } from '../../engine/group/roster.js'
@@ -37,6 +37,7 @@ import { MAX_PAGE_BYTES, MAX_PAGE_LENGTH, MAX_PAGE_ROWS, MAX_READABLE_HEADS } fr
 import type { Access, Aside, FormerHead, Ledger, LedgerImage, LedgerMark, ReadableState, RelaySnapshot, Retrace } from './ledger.js'
 import type { RelayJudge } from './relay.js'
 import type { RelayLog, RelayStore } from './store.js'
+import type { VerifyThread } from './verify-thread.js'
 
 export type Verify = 'full' | 'group' | 'unsafe-none'
 
@@ -47,6 +48,8 @@ export interface JudgeOptions {
   readonly verify: Verify
   /** Default: the fastest there is. */
   readonly crypto?: CryptoProvider
+  /** For batches of signatures; default: this thread. */
+  readonly thread?: Pick<VerifyThread, 'good' | 'verifying'> | undefined
 }
 
 /** Reads the relay's key from the store, or makes it. */
@@ -55,7 +58,7 @@ export async function createJudge(options: JudgeOptions): Promise<RelayJudge> {
   const seed = (await options.store.get('signer')) ?? (await options.store.setOnce('signer', options.random(32)))
   const signer = crypto.signer(seed)
   const note = checkpointSigner(crypto, options.name, signer)
-  const own = { name: options.name, publicKey: signer.publicKey, verify: options.verify }
+  const own = { name: options.name, publicKey: signer.publicKey, verify: options.verify, thread: options.thread }
   const sealOf = (space: Uint8Array): SnapshotSeal => snapshotSeal({ crypto, random: options.random }, signer, space)
   return {
     publicKey: signer.publicKey,
@@ -84,7 +87,7 @@ const MAX_ANCHORS_LENGTH = 64 * 1024 * 1024
 const MAX_FORMER_HEADS = 2 ** 24
 
 /** Who judges, and how. */
-interface Own { readonly name: string; readonly publicKey: Uint8Array; readonly verify: Verify }
+interface Own { readonly name: string; readonly publicKey: Uint8Array; readonly verify: Verify; readonly thread: JudgeOptions['thread'] }
 
 class FollowerLedger implements Ledger {
   readonly #follower: Follower
@@ -115,7 +118,13 @@ class FollowerLedger implements Ledger {
   }
 
   aside(records: readonly Uint8Array[]): Promise<readonly Aside[]> {
-    return verifyAside(this.#follower.env.crypto, this.#follower.state.tree, records, breath) as Promise<readonly unknown[]> as Promise<readonly Aside[]>
+    const { thread } = this.#own
+    const good = thread && ((items: readonly SignedMessage[]) => thread.good(items))
+    return verifyAside(this.#follower.env.crypto, this.#follower.state.tree, records, { pause: breath, good }) as Promise<readonly unknown[]> as Promise<readonly Aside[]>
+  }
+
+  get looksAhead(): boolean {
+    return this.#own.thread?.verifying === true
   }
 
   advance(record: Uint8Array, restored: boolean, aside?: Aside): ReturnType<Ledger['advance']> {

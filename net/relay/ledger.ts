@@ -63,6 +63,8 @@ export interface Ledger {
   readonly head: Head
   /** Look at the records' signatures before their turn comes, on other threads where there are any. */
   aside(records: readonly Uint8Array[]): Promise<readonly Aside[]>
+  /** A thread of its own does that now, so that it may be asked for ahead. */
+  readonly looksAhead: boolean
   /**
    * Take the record as the next of the log. `refused` (a verdict's words) leaves the ledger as it was. `restored`: it was in the log before,
    * perhaps of a relay that checked less; then a rejected one is taken, too, since those after it build on it. `forged`: its signature is bad.

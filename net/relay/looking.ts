@@ -1,49 +1,123 @@
 /**
  * Whose signatures are looked at together before a group is judged. The more there are, the less each costs; but where one is bad, all that were looked at
- * with it cost more. So whoever has sent a bad one is looked at apart from then on, and spoils nothing but its own.
+ * with it cost more. So whoever has sent a bad one is looked at apart from then on, and spoils nothing but its own. Where a thread of its own does it, looking goes ahead of judging by two batches: what
+ * queues up meanwhile is the next.
  */
 import type { Aside } from './ledger.js'
 
+/** A record on its way to being judged. */
 export interface Sent {
   readonly record: Uint8Array
   /** Whoever sent it, as far as that was proved. */
   readonly sender: string
 }
 
+export interface Looked extends Sent {
+  /** Not begun with; under way (to be awaited); done. */
+  look: 'waiting' | Promise<void> | 'done'
+  /** What came of it. A lone record is left to whoever judges it. */
+  aside: Aside | undefined
+}
+
 type Look = (records: readonly Uint8Array[]) => Promise<readonly Aside[]>
 
 /** Names kept; a space has fewer devices by far. */
 const MAX_APART = 10_000
+/** Records of a batch, and about their bytes. */
+const MAX_BATCH = 128
+const MAX_BATCH_BYTES = 4 * 1024 * 1024
+/** Fewer are not looked at ahead: more may come. */
+const FEWEST_AHEAD = 16
+const BATCHES_AHEAD = 2
 
 export class Looking {
   readonly #look: Look
+  readonly #isAhead: () => boolean
   readonly #apart = new Set<string>()
+  /** In the order of their coming. */
+  #waiting: Looked[] = []
+  #underWay = 0
 
-  constructor(look: Look) {
+  /** `isAhead`: somebody else does the looking, so that it may begin before it is asked for. */
+  constructor(look: Look, isAhead: () => boolean = () => false) {
     this.#look = look
+    this.#isAhead = isAhead
   }
 
-  /** Of each what looking came to, in their order. A lone record is left to whoever judges it. */
-  async at(group: readonly Sent[]): Promise<readonly (Aside | undefined)[]> {
-    const found: (Aside | undefined)[] = group.map(() => undefined)
-    if (group.length < 2) return found
-    const parts = new Map<string, number[]>()
-    for (const [i, { sender }] of group.entries()) {
-      const name = this.#apart.has(sender) ? sender : ''
-      const part = parts.get(name)
-      if (part) part.push(i)
-      else parts.set(name, [i])
-    }
-    for (const part of parts.values()) {
-      const asides = await this.#look(part.map((i) => (group[i] as Sent).record))
-      part.forEach((i, at) => { found[i] = asides[at] })
-    }
-    return found
+  /** What has come in, to be judged in this order; all of it at once, then `ahead`. */
+  came<T extends Sent>(sent: T): T & Looked {
+    const looked = { ...sent, look: 'waiting' as const, aside: undefined }
+    this.#waiting.push(looked)
+    return looked
+  }
+
+  /** Begin with what has come in, if somebody else does it. */
+  ahead(): void {
+    while (this.#underWay < BATCHES_AHEAD && this.#waiting.length >= FEWEST_AHEAD && this.#isAhead()) this.#batch()
+  }
+
+  /** To be awaited before its turn, unless it is done: looks, too, at what came before it and with it. */
+  before(looked: Looked): Promise<void> | undefined {
+    while (looked.look === 'waiting' && this.#waiting.length > 0) this.#batch()
+    return typeof looked.look === 'string' ? undefined : looked.look
   }
 
   /** It has sent a record whose signature is bad. */
   sentBad(sender: string): void {
     if (this.#apart.size >= MAX_APART) this.#apart.clear()
     this.#apart.add(sender)
+  }
+
+  /** Nothing that is waiting will be judged. */
+  drop(): void {
+    this.#waiting = []
+  }
+
+  #batch(): void {
+    const batch = this.#waiting.splice(0, this.#length())
+    if (batch.length === 1) {
+      for (const lone of batch) lone.look = 'done'
+      return
+    }
+    this.#underWay++
+    const parts = [...this.#parts(batch)].map((part) => this.#lookAt(part))
+    void Promise.allSettled(parts).then(() => {
+      this.#underWay--
+      this.ahead()
+    })
+  }
+
+  #length(): number {
+    let [count, bytes] = [0, 0]
+    for (const { record } of this.#waiting) {
+      bytes += record.length
+      if (count === MAX_BATCH || (count > 0 && bytes > MAX_BATCH_BYTES)) break
+      count++
+    }
+    return count
+  }
+
+  /** Each of who has sent a bad one, and all others together. */
+  #parts(batch: readonly Looked[]): Iterable<readonly Looked[]> {
+    const parts = new Map<string, Looked[]>()
+    for (const one of batch) {
+      const name = this.#apart.has(one.sender) ? one.sender : ''
+      const part = parts.get(name)
+      if (part) part.push(one)
+      else parts.set(name, [one])
+    }
+    return parts.values()
+  }
+
+  /** Fails for whoever awaits one of them. */
+  #lookAt(part: readonly Looked[]): Promise<void> {
+    const look = this.#look(part.map(({ record }) => record)).then((asides) => {
+      part.forEach((one, i) => {
+        one.aside = asides[i]
+        one.look = 'done'
+      })
+    })
+    for (const one of part) one.look = look
+    return look
   }
 }

@@ -38,6 +38,8 @@ export interface RelayOptions {
   readonly limits?: Partial<RelayLimits>
   /** Serve anybody who knows a space's id. For experiments. */
   readonly unsafeSkipRelayAuth?: boolean
+  /** More of them for `/metrics`. */
+  readonly gauges?: () => Readonly<Record<string, number>>
   readonly log?: (event: string, facts: Readonly<Record<string, string | number>>) => void
 }
 
@@ -101,7 +103,7 @@ export class Relay {
   constructor(options: RelayOptions) {
     this.#options = options
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits }
-    this.metrics = new Metrics(() => ({ connections: this.#sessions.size, rooms: this.#rooms.size, bytes_in_work: this.#inWork }))
+    this.metrics = new Metrics(() => ({ connections: this.#sessions.size, rooms: this.#rooms.size, bytes_in_work: this.#inWork, ...options.gauges?.() }))
   }
 
   get publicKey(): Uint8Array {

@@ -11,7 +11,7 @@ import { encodeMessage } from '../messages.js'
 import { Images, type ImageRule } from './image.js'
 import { RoomFiles } from './files.js'
 import type { FormerHead, Ledger } from './ledger.js'
-import { Looking, type Sent } from './looking.js'
+import { type Looked, Looking } from './looking.js'
 import type { RelayLog } from './store.js'
 
 /** What was decided about one record: its index, or why it was refused. */
@@ -39,6 +39,8 @@ export interface RoomOptions {
 /** Records of one group: bounded, so that one flood doesn't hold up the others for long. */
 const MAX_GROUP = 1_000
 const MAX_GROUP_BYTES = 4 * 1024 * 1024
+/** Records judged in one turn of the event loop, some milliseconds: others are served in between, and what comes in is looked at meanwhile. */
+const MAX_TURN = 128
 /** Heads are remembered this often: a client that has much to catch up gets there in verified steps, each bounded. */
 const STEP_RECORDS = 4_096
 const STEP_BYTES = 8 * 1024 * 1024
@@ -50,7 +52,7 @@ interface Job {
   readonly resolve: (placements: readonly Placement[]) => void
   readonly reject: (error: unknown) => void
 }
-interface Waiting extends Sent { readonly restored: boolean; readonly job: Job }
+interface Waiting extends Looked { readonly restored: boolean; readonly job: Job }
 
 export class Room {
   readonly ledger: Ledger
@@ -81,7 +83,7 @@ export class Room {
     this.#log = options.log
     this.files = new RoomFiles(options.ledger, options.log.chunks, options.maxFileBytes)
     this.ledger.keep()
-    this.#looking = new Looking((records) => options.ledger.aside(records))
+    this.#looking = new Looking((records) => options.ledger.aside(records), () => options.ledger.looksAhead)
     this.#images = new Images({ ...options.images, ledger: options.ledger, log: options.log })
     this.#log.onGrowth = () => {
       this.#stale = true
@@ -132,7 +134,8 @@ export class Room {
     if (records.length === 0) return []
     return new Promise((resolve, reject) => {
       const job: Job = { placements: [], left: records.length, resolve, reject }
-      for (const record of records) this.#queue.push({ record, sender, restored, job })
+      for (const record of records) this.#queue.push(this.#looking.came({ record, sender, restored, job }))
+      this.#looking.ahead()
       this.#wake()
     })
   }
@@ -188,7 +191,7 @@ export class Room {
 
   async #work(): Promise<void> {
     // Let everything that arrives in this turn of the event loop join the group.
-    await new Promise<void>((resolve) => setImmediate(resolve))
+    await turn()
     try {
       do {
         if (this.#stale) await this.#catchUp()
@@ -199,6 +202,7 @@ export class Room {
       this.#closed = true
       this.#broken = true
       for (const { job } of this.#queue.splice(0)) job.reject(error)
+      this.#looking.drop()
       this.#options.onBroken(error)
     }
   }
@@ -210,9 +214,11 @@ export class Room {
     const records: Uint8Array[] = []
     let announcement: Announcement | undefined
     try {
-      const asides = await this.#looking.at(group)
       for (const [i, waiting] of group.entries()) {
-        const outcome = this.ledger.advance(waiting.record, waiting.restored, asides[i])
+        if (i % MAX_TURN === MAX_TURN - 1) await turn()
+        const look = this.#looking.before(waiting)
+        if (look !== undefined) await look
+        const outcome = this.ledger.advance(waiting.record, waiting.restored, waiting.aside)
         decided.push([waiting, outcome.kind === 'taken' ? { kind: 'stored', index: from + records.length } : outcome])
         if (outcome.kind === 'taken') records.push(waiting.record)
         else if (outcome.forged) this.#looking.sentBad(waiting.sender)
@@ -293,13 +299,16 @@ export class Room {
   async #announcementOf(from: number, records: readonly Uint8Array[]): Promise<Announcement | undefined> {
     if (this.listeners.size === 0) return undefined
     const { head } = this.ledger
-    await new Promise<void>((resolve) => setImmediate(resolve))
+    await turn()
     const note = this.#options.sign(head)
     return { note, frame: announced(from, records, note) }
   }
 }
 
 interface Announcement { readonly note: Uint8Array; readonly frame: Uint8Array }
+
+/** The event loop's: everything that has arrived is served. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 function announced(from: number, records: readonly Uint8Array[], note: Uint8Array): Uint8Array {
   return encodeMessage({ kind: 'entries', request: 0, from, records, note })

@@ -56,7 +56,7 @@ export function startSync(space: Space, dial: Dial, name: string, presenceEvery 
 }
 
 /** A space founded by `name`, attached to the relay, in step with it. */
-export async function founder(relay: TestRelay, name: string): Promise<TestPeer> {
+export async function founder(relay: Pick<TestRelay, 'dial'>, name: string): Promise<TestPeer> {
   const location = memoryStore()
   const space = await createSpace(await location.open(), optionsOf(name), { name })
   const { rpc, name: relayName, publicKey } = await greet(relay.dial, 'memory:', space.id)

@@ -62,7 +62,7 @@ describe('signatures looked at together', () => {
     const [genesis, ...rest] = await records() as [Uint8Array, ...Uint8Array[]]
     const many = Array.from({ length: 300 }, (_, i) => rest[i % 4] as Uint8Array)
     let pauses = 0
-    const trust = await verifyAside(kernels, Follower.found(crypto, genesis).state.tree, many, () => { pauses++; return Promise.resolve() })
+    const trust = await verifyAside(kernels, Follower.found(crypto, genesis).state.tree, many, { pause: () => { pauses++; return Promise.resolve() } })
     expect([pauses, trust.filter((one) => one !== 'check').length]).toEqual([2, 300])
   })
 })
