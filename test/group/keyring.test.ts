@@ -155,7 +155,7 @@ describe('a repair', () => {
   it('is given once by each member, for what an epoch carries, at its length', () => {
     world.must(mallory, [buildRotate(world.ctx(mallory))], first, third)
     const op = buildRepair(world.ctx(first), 2, 'link')
-    world.refused(first, [{ ...op, epoch: 1 }], 'rule', 'link-length')
+    for (const box of [op.box, new Uint8Array(0)]) world.refused(first, [{ ...op, epoch: 1, box }], 'rule', 'link-length') // the first epoch has no link to mend
     world.refused(first, [{ ...op, box: op.box.subarray(1) }], 'rule', 'link-length')
     for (const epoch of [0, 3]) world.refused(first, [{ ...op, epoch }], 'conflict', 'no-epoch')
     world.must(first, [op])

@@ -174,6 +174,17 @@ describe('leaving', () => {
     expect(mustRotate(world.state.tree)).toBe(false)
   })
 
+  it('is made good at once, whoever has rotated just before', () => {
+    world.must(reader, [buildRotate(world.ctx(reader))], ...people)
+    world.refused(reader, [buildRotate(world.ctx(reader))], 'rule', 'rotate-interval')
+    world.must(admin, [...buildLeave(world.ctx(admin), 'member').ops], ...people)
+    world.must(reader, [buildRotate(world.ctx(reader))], ...people)
+    expect(mustRotate(world.state.tree)).toBe(false)
+    // That was not one of those that are counted.
+    const { lastFreeRotation } = world.meta
+    expect(lastFreeRotation).toBeLessThan(world.head.size - 1)
+  })
+
   it('with one device leaves the other', () => {
     world.must(second, [...buildLeave(world.ctx(second), 'device').ops], ...people)
     world.must(writer, [buildRotate(world.ctx(writer))], ...people)

@@ -185,7 +185,9 @@ describe('encoding', () => {
     expect(() => decodeCanonical(bomb, readPolicy)).toThrow(expect.objectContaining({ code: 'too-large' }) as Error)
     const wide = (count: number): PolicyExpression => ({ kind: 'in', value: constant(1n), list: new Array<PolicyExpression>(count).fill({ kind: 'in', value: constant(2n), list: [] }) })
     expect(() => write(wide(MAX_POLICY_NODES / 2))).toThrow(expect.objectContaining({ code: 'too-large' }) as Error)
-    expect(decodeCanonical(write(wide(200)), readPolicy)).toBeDefined()
+    const most = wide(MAX_POLICY_NODES / 2 - 1)
+    expect(decodeCanonical(write(most), readPolicy)).toBeDefined()
+    expect(() => write({ kind: 'not', value: most })).toThrow(expect.objectContaining({ code: 'too-large' }) as Error)
   })
 
   it('refuses unknown commands, roles, kinds, and a role twice', () => {

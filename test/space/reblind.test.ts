@@ -251,7 +251,8 @@ describe('what is refused', () => {
     expectRejected(world, ada, world.record(ada, [{ ...one, table: 2, rowKey: plain.rowKey, tokens: plain.tokens }]), 'rule', 'row-key', 0)
     world.mustLand(world.record(ada, [one]))
     expectRejected(world, ada, world.record(ada, [{ ...two, newKey: one.newKey }]), 'conflict', 'present', 0)
-    // There and back is not to be had, nor twice.
+    // There and back is not to be had, nor twice, nor to another place of its own generation.
+    expectRejected(world, ada, world.record(ada, [{ ...one, rowKey: one.newKey, newKey: two.newKey }]), 'rule', 'row-key', 0)
     expectRejected(world, ada, world.record(ada, [{ ...one, rowKey: one.newKey, newKey: one.rowKey }]), 'rule', 'row-key', 0)
   })
 
