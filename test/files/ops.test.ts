@@ -5,9 +5,10 @@ import { buildForget, buildLeave, buildRemoval, buildRotate } from '../../engine
 import { buildNameReseals } from '../../engine/group/builders.js'
 import { FILE_CHUNK_LENGTH, MAX_FILE_LENGTH } from '../../engine/limits.js'
 import { buildFileReseals, buildPutFile } from '../../engine/space/build-files.js'
+import type { LogProof } from '../../engine/log/merkle.js'
 import { buildDraft } from '../../engine/space/build.js'
 import { buildReseal } from '../../engine/space/build-steps.js'
-import { fileIdOf, readFile, storedFiles, type FileFacts } from '../../engine/space/file-record.js'
+import { fileIdOf, readFile, storedFiles, verifyChunk, type FileFacts } from '../../engine/space/file-record.js'
 import type { ResealFileOp } from '../../engine/space/ops/file.js'
 import { openFileContent, sealFileContent, viewFile } from '../../engine/space/seal-file.js'
 import { applyWithWitness, recordWitness } from '../../engine/space/witness.js'
@@ -16,8 +17,8 @@ import { KEY_KIND, liveKey } from '../../engine/state/keys.js'
 import { decodeMeta } from '../../engine/state/roster.js'
 import type { StateView } from '../../engine/state/view.js'
 import { codeOf } from '../outcomes.js'
-import { expectIgnored, expectRejected, insert, table, World, type Person } from '../space/support.js'
-import { makeFile, sampleBytes, type MadeFile } from './support.js'
+import { crypto, expectIgnored, expectRejected, insert, table, World, type Person } from '../space/support.js'
+import { makeFile, sampleBytes, treeOf, type MadeFile } from './support.js'
 
 let world: World
 let ada: Person
@@ -104,6 +105,33 @@ describe('file.put', () => {
     expectRejected(world, bob, world.record(bob, [late.op], { epoch: 1 }), 'epoch')
     world.mustLand(world.record(bob, [again]))
     expect(openFileContent(world.env, ada.keyring, again.id, readFile(world.state.tree, again.id) as NonNullable<ReturnType<typeof readFile>>).name).toBe('plan.pdf')
+  })
+})
+
+describe('a chunk', () => {
+  const verdict = (facts: FileFacts, number: number, chunk: Uint8Array, proof: LogProof): string => codeOf(() => verifyChunk(crypto, facts, number, chunk, proof))
+
+  it('is at its place, of its length, under the file’s root', () => {
+    const { facts, chunks, tree } = file
+    const proof = (at: number): LogProof => tree.inclusionProof(at)
+    expect(chunks).toHaveLength(3)
+    for (const [at, chunk] of chunks.entries()) {
+      expect(verdict(facts, at, chunk, proof(at))).toBe('no error')
+      for (const elsewhere of [at - 1, at + 1, 3, at + 0.5, NaN, -1, 2 ** 40]) expect(verdict(facts, elsewhere, chunk, proof(at)), String(elsewhere)).toBe('bad-proof')
+      for (const wrong of [proof(at).slice(1), [...proof(at), new Uint8Array(32)], proof((at + 1) % 3), Array.from({ length: 64 }, () => new Uint8Array(32))]) expect(verdict(facts, at, chunk, wrong)).toBe('bad-proof')
+      expect(verdict(facts, at, chunk.subarray(1), proof(at))).toBe('bad-proof')
+    }
+  })
+
+  it('is of its length even where the author’s root is over another', () => {
+    const { facts, chunks } = file
+    const liars = [chunks.map((chunk, i) => (i === 1 ? chunk.subarray(1) : chunk)), chunks.map((chunk, i) => (i === 2 ? new Uint8Array(chunk.length + 1) : chunk))]
+    for (const [n, lied] of liars.entries()) {
+      const tree = treeOf(lied)
+      const at = n + 1
+      expect(verdict({ ...facts, root: tree.root() }, at, lied[at] as Uint8Array, tree.inclusionProof(at))).toBe('bad-proof')
+      expect(verdict({ ...facts, root: tree.root() }, 0, lied[0] as Uint8Array, tree.inclusionProof(0))).toBe('no error')
+    }
   })
 })
 

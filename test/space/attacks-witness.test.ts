@@ -34,6 +34,13 @@ describe('16 what a witness may not alter', () => {
     expect(seen.head).toEqual(headOf(world.env, replica.state))
   })
 
+  it('the log that it is put on is the one under the head: its size, its leaves', () => {
+    const before = world.history[world.history.length - 2]?.log as SpaceState['log']
+    const { size, peaks } = world.state.log
+    const logs = [before, { size, peaks: peaks.map((peak, i) => (i === 0 ? new Uint8Array(32) : peak)) }, { size: size + 1, peaks }]
+    for (const log of logs) expect(() => applyWithWitness(world.env, head, log, [record], honest.witness, { signature: 'check' })).toThrow(expect.objectContaining({ code: 'bad-argument' }) as Error)
+  })
+
   const read = (key: Uint8Array): Uint8Array => world.state.tree.get(key) as Uint8Array
   const device = decodeDevice(read(deviceKey(bob.device)))
   const member = decodeMember(read(memberKey(bob.member)))

@@ -1,4 +1,4 @@
-/** What a relay may show to a newcomer with a genuine link (attacks A6, A7, A15; PROTOCOL.md §7.3): each lie ends in its code, and in a store that holds nothing. */
+/** What a relay may show to a newcomer with a genuine link (attacks A6, A7, A15): each lie ends in its code, and in a store that holds nothing. */
 import { afterEach, describe, expect, it } from 'vitest'
 import { parseLink } from '../../engine/group/link.js'
 import { invite, revokeInvitation, rotate } from '../../engine/space/acts.js'

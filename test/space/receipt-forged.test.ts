@@ -1,4 +1,4 @@
-/** Receipts that members, relays and whoever has their keys could make: all of each is signed and proved but the one thing that is not so (PROTOCOL.md §9). */
+/** Receipts that members, relays and whoever has their keys could make: all of each is signed and proved but the one thing that is not so (PROTOCOL.md §9, Receipts). */
 import { beforeEach, describe, expect, it } from 'vitest'
 import { encodeUtf8 } from '../../engine/codec/bytes.js'
 import { discloseSubkey } from '../../engine/crypto/aead.js'
