@@ -119,7 +119,7 @@ export async function startRelay(options: ServerOptions = {}): Promise<RunningRe
       sockets.close()
       // Who answers the goodbye has heard it; who does not is cut off.
       const goodbyes = [...sockets.clients].map((socket) => new Promise<void>((resolve) => socket.once('close', () => resolve())))
-      await Promise.race([Promise.all(goodbyes), new Promise((resolve) => setTimeout(resolve, GOODBYE))])
+      await Promise.race([Promise.all(goodbyes), new Promise((resolve) => setTimeout(resolve, GOODBYE).unref())])
       for (const socket of sockets.clients) socket.terminate()
       await new Promise<void>((resolve) => {
         server.close(() => resolve())

@@ -58,6 +58,8 @@ export class Database implements Sql {
   readonly #queue: Queue
   readonly #reruns: Reruns
   readonly #listeners = new Set<(lost: LostWrite) => void>()
+  /** Live queries that are to end with this. */
+  readonly #live = new Set<() => void>()
   /** Texts and parameters of the transaction that BEGIN in text opened. */
   #recorded: Replayed[] | undefined
   #closed = false
@@ -293,6 +295,7 @@ export class Database implements Sql {
    */
   live<T = ObjectRow>(text: string | TemplateStringsArray, ...parameters: readonly ParameterValue[]): Live<Result<T>> {
     const sql = typeof text === 'string' ? text : textOfTemplate(text)
+    this.#refuseClosed()
     checkMayLive(this.#session.prepare(sql))
     const space = this.#space
     return live<Result<T>>({
@@ -307,6 +310,10 @@ export class Database implements Sql {
         return space.current
       },
       onChange: (listener) => this.#space.on('change', listener),
+      onEnd: (listener) => {
+        this.#live.add(listener)
+        return () => { this.#live.delete(listener) }
+      },
     })
   }
 
@@ -325,8 +332,9 @@ export class Database implements Sql {
     }, options)
   }
 
-  /** Rolls back what is open. The space stays open. */
+  /** Rolls back what is open, and ends live queries. The space stays open. */
   async close(): Promise<void> {
+    for (const end of [...this.#live]) end()
     await this.#queue.run(() => {
       if (!this.#closed) {
         this.#reruns.close()

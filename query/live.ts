@@ -13,10 +13,12 @@ export interface LivePort<R> {
   run(): Promise<{ readonly result: R; readonly columns: readonly string[]; readonly raw: readonly (readonly SqlValue[])[]; readonly tables: ReadonlySet<ObjectId> | undefined }>
   readonly view: View
   onChange(listener: () => void): () => void
+  /** Told when the database is closed. */
+  onEnd(listener: () => void): () => void
 }
 
 export interface Live<R> extends AsyncIterable<R> {
-  /** The present result at once, then each changed one, in order. Errors of the query end the subscription. Returns how to stop. */
+  /** The present result at once, then each changed one, in order. Errors of the query end the subscription, and so does closing the database; loops end then, too. Returns how to stop. */
   subscribe(listener: (result: R) => void, onError?: (error: unknown) => void): () => void
   /** The same until the signal comes: then subscriptions stop, and loops end. */
   until(signal: AbortSignal): Live<R>
@@ -55,7 +57,12 @@ class Subscription<R> {
     this.#port = port
     this.#listener = listener
     this.#onError = onError
-    this.#off = port.onChange(() => this.#changed())
+    const offChange = port.onChange(() => this.#changed())
+    const offEnd = port.onEnd(this.stop)
+    this.#off = () => {
+      offChange()
+      offEnd()
+    }
     void this.#run()
   }
 
@@ -88,6 +95,7 @@ class Subscription<R> {
         }
       } while (this.#again && !this.#stopped)
     } catch (error) {
+      if (this.#stopped) return // nobody is there to be told
       this.stop()
       this.#onError(error)
     } finally {
@@ -121,13 +129,15 @@ function sameValue(a: SqlValue, b: SqlValue | undefined): boolean {
 
 /** Results that nobody has taken yet wait in order; leaving the loop stops the query. */
 async function* iterate<R>(port: LivePort<R>, signal: AbortSignal | undefined): AsyncGenerator<R, void, undefined> {
-  const ended = (): boolean => signal?.aborted === true
+  let closed = false
+  const ended = (): boolean => closed || signal?.aborted === true
   if (ended()) return
   const waiting: R[] = []
   let failure: { readonly error: unknown } | undefined
   let wake: () => void = () => undefined
   const end = (): void => wake()
   signal?.addEventListener('abort', end, { once: true })
+  const offEnd = port.onEnd(() => { closed = true; wake() })
   const { stop } = new Subscription(port, (result) => { waiting.push(result); wake() }, (error) => { failure = { error }; wake() })
   try {
     for (;;) {
@@ -138,6 +148,7 @@ async function* iterate<R>(port: LivePort<R>, signal: AbortSignal | undefined): 
     }
   } finally {
     signal?.removeEventListener('abort', end)
+    offEnd()
     stop()
   }
 }

@@ -5,6 +5,7 @@
 import { encodeHex } from '../engine/codec/bytes.js'
 import { isSealError, type SealError } from '../engine/errors.js'
 import { type SpaceWriter } from '../engine/space/port.js'
+import { closedFirst } from '../engine/space/settle.js'
 import { type Committed, type SettleState } from '../engine/space/types.js'
 import { decodeReplay } from './replay.js'
 
@@ -12,7 +13,7 @@ import { decodeReplay } from './replay.js'
 export interface Write {
   /** Of the newest entry made for it. */
   readonly state: SettleState
-  /** In the verified log, or given up: then `rejected`. */
+  /** In the verified log, or given up: then `rejected`. Throws `disconnected` if the database is closed before (to whoever waits; it is no unhandled rejection). */
   readonly settled: Promise<SettleState>
 }
 
@@ -32,10 +33,15 @@ class PendingWrite implements Write {
   readonly settled: Promise<SettleState>
   #committed: Committed
   #resolve: (state: SettleState) => void = () => undefined
+  #reject: (error: SealError) => void = () => undefined
 
   constructor(committed: Committed) {
     this.#committed = committed
-    this.settled = new Promise((resolve) => { this.#resolve = resolve })
+    this.settled = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    this.settled.catch(() => undefined) // nobody need wait
   }
 
   get state(): SettleState {
@@ -48,6 +54,10 @@ class PendingWrite implements Write {
 
   end(state: SettleState): void {
     this.#resolve(state)
+  }
+
+  giveUp(): void {
+    this.#reject(closedFirst())
   }
 }
 
@@ -98,6 +108,7 @@ export class Reruns {
 
   close(): void {
     this.#off()
+    for (const { write } of this.#pending.values()) write.giveUp()
     this.#pending.clear()
   }
 

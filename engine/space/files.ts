@@ -13,6 +13,7 @@ import { chunkCount, readFile, type FileRecord, verifyChunk } from './file-recor
 import { FileSealer } from './file-sealer.js'
 import type { FileShelf } from './file-shelf.js'
 import { openChunk, openFileContent } from './seal-file.js'
+import { whileOpen } from './settle.js'
 import type { Space } from './space.js'
 import type { FileView, MemberId } from './types.js'
 
@@ -226,15 +227,15 @@ export class Files {
   }
 
   /**
-   * Resolves when what was put here is in the log and its content at the relay, if one is connected: what is left then waits for the next connection.
+   * Resolves when what was put here is in the log and its content at the relay, if one is connected: what is left then waits for the next connection. Throws `disconnected` if the
+   * space is closed before.
    *
    * @example
    * await space.files.put(new Uint8Array(10))
    * await space.files.settled()
    */
   async settled(): Promise<void> {
-    await this.#entries.settled()
-    await this.#carried()
+    await whileOpen(this.#space, this.#entries.settled().then(() => this.#carried()))
   }
 
   async #record(id: Uint8Array): Promise<FileRecord> {

@@ -184,6 +184,6 @@ const DETAILS: Readonly<Record<string, string>> = {
 
 function rejection(verdict: Exclude<Verdict, { kind: 'applied' }>): SealError {
   const { kind, code, detail } = verdict
-  const why = kind === 'rejected' ? (DETAILS[detail ?? ''] ?? REASONS[code]) : 'it would be no entry of this space'
+  const why = kind === 'rejected' ? (DETAILS[detail ?? ''] ?? REASONS[code]) : code === 'device' ? 'this device is in it no more' : 'it would be no entry of this space'
   return new SealError('rejected', `The space refuses this: ${why} (${code}${detail === undefined ? '' : `: ${detail}`}).`, { kind, code, detail: detail ?? null })
 }

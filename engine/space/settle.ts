@@ -17,7 +17,7 @@ export async function settle(space: Space, build: (context: BuildContext) => Ops
 export async function whileOpen<T>({ ending }: Pick<Space, 'ending'>, work: Promise<T>): Promise<T> {
   let stop: (() => void) | undefined
   const ended = new Promise<never>((_, reject) => {
-    stop = () => reject(new SealError('disconnected', 'The space was closed while this waited for the relay. What was written is kept, and sent when the space is open again.'))
+    stop = () => reject(closedFirst())
     if (ending.aborted) stop()
     else ending.addEventListener('abort', stop, { once: true })
   })
@@ -26,6 +26,10 @@ export async function whileOpen<T>({ ending }: Pick<Space, 'ending'>, work: Prom
   } finally {
     if (stop) ending.removeEventListener('abort', stop)
   }
+}
+
+export function closedFirst(): SealError {
+  return new SealError('disconnected', 'The space was closed while this waited for the relay. What was written is kept, and sent when the space is open again.')
 }
 
 /** The state, unless it is a refusal. */

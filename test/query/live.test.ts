@@ -52,6 +52,25 @@ describe('live queries', () => {
   })
 })
 
+it('closing ends them: loops go on after it, subscriptions hear nothing more, and none begins', async () => {
+  const space = await createSpace({ store: memoryStore() })
+  await space.exec('CREATE TABLE t (n INTEGER)')
+  const query = space.live('SELECT count(*) AS n FROM t')
+  const heard: unknown[] = []
+  const loops = Array.from({ length: 12 }, async () => {
+    for await (const { rows } of query) heard.push(rows[0])
+    return 'ended'
+  })
+  query.subscribe(({ rows }) => heard.push(rows[0]), (error) => heard.push(error))
+  await until(() => heard.length === 13)
+  query.subscribe(({ rows }) => heard.push(rows[0]), (error) => heard.push(error)) // in the middle of its first run
+  await space.close()
+  expect(new Set(await Promise.all(loops))).toEqual(new Set(['ended']))
+  await turn()
+  expect(heard.filter((each) => each instanceof Error)).toEqual([])
+  expect(() => space.live('SELECT 1')).toThrow('This database was closed.')
+})
+
 it('what a thin client does not have at hand counts as changed', async () => {
   let runs = 0
   let change = (): void => undefined
@@ -64,6 +83,7 @@ it('what a thin client does not have at hand counts as changed', async () => {
       change = listener
       return () => undefined
     },
+    onEnd: () => () => undefined,
   }).subscribe(() => undefined)
   for (const expected of [1, 2, 3]) {
     await new Promise((resolve) => setImmediate(resolve))
