@@ -2,7 +2,9 @@
 import { isSealError, SealError } from './errors.js'
 
 /**
- * What `load` imports. Throws `unavailable` (reason `code`) if it can't be fetched; nothing is kept of that, so it may be called again. What it throws by itself stays.
+ * What `load` imports. Throws `unavailable` (reason `code`) if it can't be fetched; nothing is kept of that, so it may be
+ * called again. (Browsers before Chrome 156 and Firefox 154, and Safari 27, remember that a module could not be fetched until the page is loaded anew: whatwg/html#10327.)
+ * What it throws by itself stays.
  *
  * @example
  * const { encodeHex } = await later(() => import('./codec/bytes.js'))
@@ -12,6 +14,6 @@ export async function later<T>(load: () => Promise<T>): Promise<T> {
     return await load()
   } catch (cause) {
     if (isSealError(cause)) throw cause
-    throw new SealError('unavailable', 'A part of this program could not be loaded. Call again when it can be fetched.', { reason: 'code' }, { cause })
+    throw new SealError('unavailable', 'A part of this program could not be loaded. Call again when it can be fetched; older browsers have to load the page anew before.', { reason: 'code' }, { cause })
   }
 }

@@ -10,7 +10,7 @@ import { startRelay } from '../../net/server.js'
 import { bundlePage } from '../page-bundle.js'
 import type { App } from './app.js'
 import { bytesOf } from './content.js'
-import { type Browser, callerOf, CHROMIUM, ready, startBrowser } from './support.js'
+import { type Browser, callerOf, CHROMIUM, ready, startBrowser, type Tab } from './support.js'
 
 const call = callerOf<App>()
 const hash = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
@@ -18,6 +18,15 @@ const hash = (bytes: Uint8Array): string => createHash('sha256').update(bytes).d
 const eventually = <T>(read: () => T) => expect.poll(read, { timeout: 20_000 })
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
 const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
+
+/** What `missing` names can be fetched again. A browser that remembers that it could not (whatwg/html#10327) has to load the page anew, and open its space. */
+async function mend(tab: Tab, missing: RegExp, open?: string): Promise<void> {
+  await tab.unroute(missing)
+  if (Number(/Chrome\/(\d+)/.exec(await tab.evaluate('navigator.userAgent'))?.[1]) >= 156) return
+  await tab.reload()
+  await ready(tab)
+  if (open !== undefined) expect(await call(tab, 'open', open)).toBe('ok')
+}
 
 describe.skipIf(CHROMIUM === undefined)(`a page with the package in Chromium${CHROMIUM === undefined ? ' (skipped: none is installed; set CHROMIUM to its path)' : ''}`, () => {
   let browser: Browser
@@ -39,14 +48,14 @@ describe.skipIf(CHROMIUM === undefined)(`a page with the package in Chromium${CH
     }
     await tab.route(/\/floor-/, (route) => route.abort())
     expect(await call(tab, 'create', 'late')).toBe('unavailable: code')
-    await tab.unroute(/\/floor-/)
+    await mend(tab, /\/floor-/)
     expect(await call(tab, 'create', 'late')).toBe('ok')
     expect(await call(tab, 'exec', 'CREATE TABLE t (v); INSERT INTO t VALUES (1)')).toBe('ok')
     expect((await call(tab, 'fetched')).filter((name) => /^(?:sync-|client-|rare-|join-)/.test(name))).toEqual([])
     await tab.route(/\/rare-/, (route) => route.abort())
     expect(await call(tab, 'exec', 'CREATE POLICY p ON t FOR DELETE USING (FALSE)')).toBe('unavailable: code')
     expect(await call(tab, 'exec', 'INSERT INTO t VALUES (2)')).toBe('ok')
-    await tab.unroute(/\/rare-/)
+    await mend(tab, /\/rare-/, 'late')
     expect(await call(tab, 'exec', 'CREATE POLICY p ON t FOR DELETE USING (FALSE)')).toBe('ok')
     expect(await call(tab, 'rows', 'SELECT name FROM sealdb_policies')).toEqual([{ name: 'p' }])
     await call(tab, 'close')
@@ -54,7 +63,7 @@ describe.skipIf(CHROMIUM === undefined)(`a page with the package in Chromium${CH
     await ready(tab)
     await tab.route(/\/floor-/, (route) => route.abort())
     expect(await call(tab, 'open', 'late')).toBe('unavailable: code')
-    await tab.unroute(/\/floor-/)
+    await mend(tab, /\/floor-/)
     expect(await call(tab, 'open', 'late')).toBe('ok') // not `store-locked`
     expect(await call(tab, 'rows', 'SELECT v FROM t ORDER BY v')).toEqual([{ v: 1 }, { v: 2 }])
     await tab.close()
@@ -71,7 +80,7 @@ describe.skipIf(CHROMIUM === undefined)(`a page with the package in Chromium${CH
       await tab.route(/\/sync-/, (route) => route.abort())
       expect(await call(tab, 'open', 'ada')).toBe('ok')
       await eventually(() => call(tab, 'connection')).toBe('offline')
-      await tab.unroute(/\/sync-/)
+      await mend(tab, /\/sync-/, 'ada')
       await call(tab, 'online') // by itself
       const bob = await joinSpace(await call(tab, 'invite'), { store: memoryStore(), profile: { name: 'Bob' } })
 

@@ -12,6 +12,8 @@ import type { Page } from './page.js'
 /** Debian's, or the one that the environment names. */
 export const CHROMIUM = [process.env['CHROMIUM'] ?? '', '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => path !== '' && existsSync(path))
 
+export type { Tab }
+
 export interface Browser {
   /** A tab on the page, ready. All tabs share one profile: one IndexedDB, one set of locks. */
   tab(): Promise<Tab>
