@@ -19,14 +19,22 @@ export const TOGETHER = 128
 export function verifyTogether(crypto: Signatures, tree: StateReader, records: readonly Uint8Array[], except?: number): readonly SignatureTrust[] {
   if (records.length < FEWEST_TOGETHER || crypto.verifyEd25519Batch === undefined) return records.map(() => 'check')
   const claims = claimsOf(tree, records, except)
-  return trustIn(claims, goodTogether(crypto, claims.filter(isClaim)))
+  return trustIn(claims, goodTogether(crypto, claims.filter(isClaim).map(signedOf)))
+}
+
+/** A record of more than a signature, which is its end, and the key that it has to be of. */
+export interface SignedRecord { readonly record: Uint8Array; readonly publicKey: Uint8Array }
+
+export function signedOf({ record, publicKey }: SignedRecord): SignedMessage {
+  const end = record.length - SIGNATURE_LENGTH
+  return { signature: record.subarray(end), message: labelled(LABELS.entry, record.subarray(0, end)), publicKey }
 }
 
 export interface AsideOptions {
   /** Between slices, every few milliseconds. */
   readonly pause?: (() => Promise<void>) | undefined
   /** Where there is a thread for it: says what `goodTogether` says, which it stands in for. */
-  readonly good?: ((items: readonly SignedMessage[]) => Promise<readonly boolean[]>) | undefined
+  readonly good?: ((items: readonly SignedRecord[]) => Promise<readonly boolean[]>) | undefined
 }
 
 /** The same, with pauses, and on other threads, where there are any, those that are not together. */
@@ -37,14 +45,15 @@ export async function verifyAside(crypto: Signatures, tree: StateReader, records
     if (from > 0) await options.pause?.()
     const slice = claims.slice(from, from + TOGETHER)
     const items = slice.filter(isClaim)
-    together.push(...trustIn(slice, options.good === undefined ? goodTogether(crypto, items) : await options.good(items)))
+    together.push(...trustIn(slice, options.good === undefined ? goodTogether(crypto, items.map(signedOf)) : await options.good(items)))
   }
   const { verifyEd25519Aside } = crypto
   if (verifyEd25519Aside === undefined) return together
   return Promise.all(together.map(async (trust, i): Promise<SignatureTrust> => {
     const claim = claims[i]
     if (trust !== 'check' || claim === undefined) return trust
-    return (await verifyEd25519Aside(claim.signature, claim.message, claim.publicKey)) ? { goodUnder: claim.publicKey } : 'check'
+    const { signature, message, publicKey } = signedOf(claim)
+    return (await verifyEd25519Aside(signature, message, publicKey)) ? { goodUnder: claim.publicKey } : 'check'
   }))
 }
 
@@ -59,15 +68,13 @@ function claimsOf(tree: StateReader, records: readonly Uint8Array[], except = 0)
       keys.set(device, bytes && decodeDevice(bytes).signing)
     }
     const publicKey = keys.get(device)
-    if (publicKey === undefined) return undefined
-    const end = record.length - SIGNATURE_LENGTH
-    return { signature: record.subarray(end), message: labelled(LABELS.entry, record.subarray(0, end)), publicKey }
+    return publicKey && { record, publicKey }
   })
 }
 
-type Claim = SignedMessage | undefined
+type Claim = SignedRecord | undefined
 
-function isClaim(claim: Claim): claim is SignedMessage {
+function isClaim(claim: Claim): claim is SignedRecord {
   return claim !== undefined
 }
 

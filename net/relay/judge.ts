@@ -11,14 +11,14 @@
 import { equalBytes, LITTLE_ENDIAN } from '../../engine/codec/bytes.js'
 import { Reader, Writer } from '../../engine/codec/canonical.js'
 import { loadProvider } from '../../engine/crypto/load.js'
-import type { CryptoProvider, SignedMessage } from '../../engine/crypto/provider.js'
+import type { CryptoProvider } from '../../engine/crypto/provider.js'
 import { isSealError, SealError } from '../../engine/errors.js'
 import { readGrave } from '../../engine/group/graves.js'
 import { openInvitations, readDevice } from '../../engine/group/roster.js'
 import { checkpointSigner, formatStateLine, originOfSpace, signCheckpoint } from '../../engine/log/checkpoint.js'
 import type { LogProof } from '../../engine/log/merkle.js'
 import { AnchorStates } from '../../engine/space/anchors.js'
-import { verifyAside } from '../../engine/space/aside.js'
+import { type SignedRecord, verifyAside } from '../../engine/space/aside.js'
 import { decodeRecord, entryHash } from '../../engine/space/entry.js'
 import { type FileFacts, readFile, storedFiles, verifyChunk } from '../../engine/space/file-record.js'
 import { type Followed, Follower, type HeldState, type SignatureTrust } from '../../engine/space/follower.js'
@@ -119,7 +119,7 @@ class FollowerLedger implements Ledger {
 
   aside(records: readonly Uint8Array[]): Promise<readonly Aside[]> {
     const { thread } = this.#own
-    const good = thread && ((items: readonly SignedMessage[]) => thread.good(items))
+    const good = thread && ((items: readonly SignedRecord[]) => thread.good(items))
     return verifyAside(this.#follower.env.crypto, this.#follower.state.tree, records, { pause: breath, good }) as Promise<readonly unknown[]> as Promise<readonly Aside[]>
   }
 

@@ -44,11 +44,9 @@ export class Looking {
     this.#isAhead = isAhead
   }
 
-  /** What has come in, to be judged in this order; all of it at once, then `ahead`. */
-  came<T extends Sent>(sent: T): T & Looked {
-    const looked = { ...sent, look: 'waiting' as const, aside: undefined }
+  /** It has come in, to be judged after those before; after all that came at once, `ahead`. */
+  came(looked: Looked): void {
     this.#waiting.push(looked)
-    return looked
   }
 
   /** Begin with what has come in, if somebody else does it. */

@@ -134,7 +134,11 @@ export class Room {
     if (records.length === 0) return []
     return new Promise((resolve, reject) => {
       const job: Job = { placements: [], left: records.length, resolve, reject }
-      for (const record of records) this.#queue.push(this.#looking.came({ record, sender, restored, job }))
+      for (const record of records) {
+        const waiting: Waiting = { record, sender, restored, job, look: 'waiting', aside: undefined }
+        this.#queue.push(waiting)
+        this.#looking.came(waiting)
+      }
       this.#looking.ahead()
       this.#wake()
     })

@@ -5,14 +5,15 @@
 import { existsSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { PUBLIC_KEY_LENGTH, SIGNATURE_LENGTH } from '../../engine/crypto/ed25519-rule.js'
-import type { Signatures, SignedMessage } from '../../engine/crypto/provider.js'
+import type { Signatures } from '../../engine/crypto/provider.js'
 import { goodTogether } from '../../engine/crypto/verify-many.js'
+import { signedOf, type SignedRecord } from '../../engine/space/aside.js'
 import { packSignatures } from './packed-signatures.js'
 import type { Batch, Told } from './verify-worker.js'
 
 /** Fewer are sooner done than handed over and back. */
 export const FEWEST_HANDED = 16
-/** Longer messages stay here: hashing them on the kernel takes longer than what a batch saves (engine/crypto/with-kernels.ts). */
+/** Longer records are left to whoever judges, or other threads: hashing them on the kernel takes longer than what a batch saves (engine/crypto/with-kernels.ts). */
 const LONGEST_HANDED = 8192
 /** Batches that the thread has before it, of all spaces together: some 3 ms each, at most a megabyte. */
 const MOST_HANDED = 8
@@ -29,7 +30,7 @@ export interface VerifyThreadOptions {
   readonly url?: URL | undefined
 }
 
-interface Handed { readonly items: readonly SignedMessage[]; readonly resolve: (good: readonly boolean[]) => void }
+interface Handed { readonly items: readonly SignedRecord[]; readonly resolve: (good: readonly boolean[]) => void }
 
 export class VerifyThread {
   readonly #options: VerifyThreadOptions
@@ -50,7 +51,7 @@ export class VerifyThread {
   }
 
   /** As `goodTogether`: true for those that are good for sure, false says nothing. Never rejects. The thread starts when there is first something to do for it. */
-  good(items: readonly SignedMessage[]): Promise<readonly boolean[]> {
+  good(items: readonly SignedRecord[]): Promise<readonly boolean[]> {
     if (items.length < FEWEST_HANDED || !this.#start() || this.#handed.size >= MOST_HANDED) return Promise.resolve(this.#here(items))
     const fit = items.filter(isFit)
     if (fit.length === 0) return Promise.resolve(items.map(() => false))
@@ -71,8 +72,8 @@ export class VerifyThread {
     await this.#end()
   }
 
-  #here(items: readonly SignedMessage[]): readonly boolean[] {
-    return goodTogether(this.#options.crypto, items)
+  #here(items: readonly SignedRecord[]): readonly boolean[] {
+    return goodTogether(this.#options.crypto, items.map(signedOf))
   }
 
   /** Whether the thread takes something now. */
@@ -124,8 +125,8 @@ export class VerifyThread {
   }
 }
 
-function isFit({ signature, message, publicKey }: SignedMessage): boolean {
-  return message.length <= LONGEST_HANDED && signature.length === SIGNATURE_LENGTH && publicKey.length === PUBLIC_KEY_LENGTH
+function isFit({ record, publicKey }: SignedRecord): boolean {
+  return record.length <= LONGEST_HANDED && record.length > SIGNATURE_LENGTH && publicKey.length === PUBLIC_KEY_LENGTH
 }
 
 /** Where this runs from source there is a loader for it. */

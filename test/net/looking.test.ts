@@ -23,6 +23,12 @@ function looking(ahead = false): Looker {
 const sent = (sender: string, byte: number): Sent => ({ sender, record: Uint8Array.of(byte) })
 const group = [sent('a', 1), sent('b', 2), sent('a', 3), sent('c', 4), sent('b', 5)]
 
+function came(looks: Looking, { record, sender }: Sent): Looked {
+  const looked: Looked = { record, sender, look: 'waiting', aside: undefined }
+  looks.came(looked)
+  return looked
+}
+
 async function judged(looks: Looking, come: readonly Looked[]): Promise<readonly (Aside | undefined)[]> {
   const asides: (Aside | undefined)[] = []
   for (const one of come) {
@@ -35,7 +41,7 @@ async function judged(looks: Looking, come: readonly Looked[]): Promise<readonly
 describe('looking at a group', () => {
   it('all together, when the first is to be judged, and each gets what came of its own', async () => {
     const { it: looks, looks: seen } = looking()
-    const come = group.map((one) => looks.came(one))
+    const come = group.map((one) => came(looks, one))
     looks.ahead()
     expect(seen).toEqual([])
     expect(await judged(looks, come)).toEqual(group.map(({ record }) => record))
@@ -46,33 +52,33 @@ describe('looking at a group', () => {
     const { it: looks, looks: seen } = looking()
     looks.sentBad('b')
     looks.sentBad('c')
-    expect(await judged(looks, group.map((one) => looks.came(one)))).toEqual(group.map(({ record }) => record))
+    expect(await judged(looks, group.map((one) => came(looks, one)))).toEqual(group.map(({ record }) => record))
     expect(seen).toEqual([[1, 3], [2, 5], [4]])
   })
 
   it('not at a lone one', async () => {
     const { it: looks, looks: seen } = looking()
-    expect(await judged(looks, [looks.came(sent('a', 1))])).toEqual([undefined])
+    expect(await judged(looks, [came(looks, sent('a', 1))])).toEqual([undefined])
     expect(seen).toEqual([])
   })
 
   it('by no more than 128, or 4 MiB, at once', async () => {
     const { it: looks, looks: seen } = looking()
-    const come = Array.from({ length: 200 }, (_, i) => looks.came(sent('a', i)))
+    const come = Array.from({ length: 200 }, (_, i) => came(looks, sent('a', i)))
     expect(await judged(looks, come)).toHaveLength(200)
     expect(seen.map(({ length }) => length)).toEqual([128, 72])
-    const long = Array.from({ length: 5 }, () => looks.came({ sender: 'a', record: new Uint8Array(3 * 1024 * 1024) }))
+    const long = Array.from({ length: 5 }, () => came(looks, { sender: 'a', record: new Uint8Array(3 * 1024 * 1024) }))
     expect((await judged(looks, long)).every((aside) => aside === undefined)).toBe(true) // each alone
     expect(seen).toHaveLength(2)
   })
 
   it('fails for whoever waits for it, and for nobody else', async () => {
     const looks = new Looking(() => Promise.reject(new Error('looked away')))
-    const [first, second] = [looks.came(sent('a', 1)), looks.came(sent('a', 2))]
+    const [first, second] = [came(looks, sent('a', 1)), came(looks, sent('a', 2))]
     await expect(looks.before(second)).rejects.toThrow('looked away')
     await expect(looks.before(first)).rejects.toThrow('looked away')
     const unasked = looking(true)
-    for (let i = 0; i < 20; i++) unasked.it.came(sent('a', i))
+    for (let i = 0; i < 20; i++) came(unasked.it, sent('a', i))
     unasked.it.ahead()
     await unasked.finish() // an unhandled rejection would end this process
   })
@@ -80,7 +86,7 @@ describe('looking at a group', () => {
 
 describe('looking ahead', () => {
   const come = (looks: Looking, count: number): Looked[] => {
-    const all = Array.from({ length: count }, (_, i) => looks.came(sent('a', i)))
+    const all = Array.from({ length: count }, (_, i) => came(looks, sent('a', i)))
     looks.ahead()
     return all
   }

@@ -12,7 +12,9 @@ import { greet } from '../../net/client.js'
 import { createJudge } from '../../net/relay/judge.js'
 import { memoryRelayStore } from '../../net/relay/stores/memory.js'
 import { FEWEST_HANDED, VerifyThread } from '../../net/relay/verify-thread.js'
-import type { SignedMessage } from '../../engine/crypto/provider.js'
+import { concatBytes } from '../../engine/codec/bytes.js'
+import { labelled, LABELS } from '../../engine/crypto/labels.js'
+import type { SignedRecord } from '../../engine/space/aside.js'
 import { dial } from '../../net/ws-node.js'
 import { createTable, put, rows, seededRandom, taskTable } from '../space/rim-support.js'
 import { crypto, founder, stopAll, testRelay, until, type TestPeer } from './support.js'
@@ -27,12 +29,12 @@ afterEach(async () => {
 })
 
 const signers = ['Ada', 'Bob', 'Eve'].map((name) => crypto.signer(crypto.sha256(utf8(name))))
-const signed = (signer: number, message: Uint8Array): SignedMessage => {
+const signed = (signer: number, body: Uint8Array): SignedRecord => {
   const by = signers[signer] as (typeof signers)[number]
-  return { signature: by.sign(message), message, publicKey: by.publicKey }
+  return { record: concatBytes(body, by.sign(labelled(LABELS.entry, body))), publicKey: by.publicKey }
 }
 const GOOD = Array.from({ length: 60 }, (_, i) => signed(i % 2, utf8(`message ${i}`)))
-const forged = { ...signed(2, utf8('one')), message: utf8('other') }
+const forged = { record: concatBytes(utf8('other'), signed(2, utf8('one')).record.subarray(3)), publicKey: (signers[2] as (typeof signers)[number]).publicKey }
 
 interface Started { readonly thread: VerifyThread; readonly failures: string[]; clock: number }
 function started(url?: URL): Started {
@@ -63,7 +65,7 @@ describe('the thread', () => {
     expect(await it.thread.good(GOOD)).toEqual(GOOD.map(() => true))
     expect(await it.thread.good([...GOOD.slice(0, 30), forged, ...GOOD.slice(30)])).toEqual([...GOOD.slice(0, 30).map(() => true), false, ...GOOD.slice(30).map(() => true)])
     const long = signed(2, new Uint8Array(9_000))
-    const short = { ...signed(2, utf8('short')), signature: new Uint8Array(63) }
+    const short = { ...signed(2, utf8('short')), record: new Uint8Array(64) }
     expect(await it.thread.good([long, ...GOOD, short])).toEqual([false, ...GOOD.map(() => true), false])
     expect(await it.thread.good(Array.from({ length: FEWEST_HANDED }, () => long))).toEqual(Array.from({ length: FEWEST_HANDED }, () => false))
     expect(await it.thread.good([])).toEqual([])
