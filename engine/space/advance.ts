@@ -154,10 +154,8 @@ export class Advance {
     const core = this.#core
     const { landed, revived } = landing
     for (const alert of core.others.watch(core.follower.state.tree, core.me.member, records, verdicts, landing)) core.alert(alert)
-    if (core.remote === undefined) {
-      this.#devices.watch(first, records, verdicts)
-      core.history.followed(verdicts.map(({ verdict }) => verdict))
-    }
+    this.#devices.watch(first, records, verdicts)
+    if (core.remote === undefined) core.history.followed(verdicts.map(({ verdict }) => verdict))
     core.outbox.adopt(rebased.change)
     core.settleKeyring()
     core.views.moveVerified(core.outbox.pending.length)

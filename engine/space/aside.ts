@@ -6,6 +6,7 @@ import { labelled, LABELS } from '../crypto/labels.js'
 import { SIGNATURE_LENGTH } from '../crypto/ed25519-rule.js'
 import type { SignedMessage, Signatures } from '../crypto/provider.js'
 import { FEWEST_TOGETHER, goodTogether } from '../crypto/verify-many.js'
+import { isSealError } from '../errors.js'
 import type { StateReader } from '../state/context.js'
 import { deviceKey } from '../state/keys.js'
 import { decodeDevice } from '../state/roster.js'
@@ -16,7 +17,7 @@ import type { SignatureTrust } from './follower.js'
 export const TOGETHER = 128
 
 /** For each record how its signature is to be treated: `check` for those of devices that the state does not know, those of `except`, and those that did not turn out good. Here and now. */
-export function verifyTogether(crypto: Signatures, tree: StateReader, records: readonly Uint8Array[], except?: number): readonly SignatureTrust[] {
+export function verifyTogether(crypto: Signatures, tree: Pick<StateReader, 'get'>, records: readonly Uint8Array[], except?: number): readonly SignatureTrust[] {
   if (records.length < FEWEST_TOGETHER || crypto.verifyEd25519Batch === undefined) return records.map(() => 'check')
   const claims = claimsOf(tree, records, except)
   return trustIn(claims, goodTogether(crypto, claims.filter(isClaim).map(signedOf)))
@@ -38,7 +39,7 @@ export interface AsideOptions {
 }
 
 /** The same, with pauses, and on other threads, where there are any, those that are not together. */
-export async function verifyAside(crypto: Signatures, tree: StateReader, records: readonly Uint8Array[], options: AsideOptions = {}): Promise<readonly SignatureTrust[]> {
+export async function verifyAside(crypto: Signatures, tree: Pick<StateReader, 'get'>, records: readonly Uint8Array[], options: AsideOptions = {}): Promise<readonly SignatureTrust[]> {
   const claims = claimsOf(tree, records)
   const together: SignatureTrust[] = []
   for (let from = 0; from < claims.length; from += TOGETHER) {
@@ -57,8 +58,22 @@ export async function verifyAside(crypto: Signatures, tree: StateReader, records
   }))
 }
 
+/** Reads of a state of which a part is here: what is elsewhere counts as absent. For hints. */
+export function asFarAsHere(tree: Pick<StateReader, 'get'>): Pick<StateReader, 'get'> {
+  return {
+    get: (key) => {
+      try {
+        return tree.get(key)
+      } catch (error) {
+        if (!isSealError(error, 'out-of-scope')) throw error
+        return undefined
+      }
+    },
+  }
+}
+
 /** What each record's signature is to be held against: the key of the device that it names. */
-function claimsOf(tree: StateReader, records: readonly Uint8Array[], except = 0): readonly Claim[] {
+function claimsOf(tree: Pick<StateReader, 'get'>, records: readonly Uint8Array[], except = 0): readonly Claim[] {
   const keys = new Map<number, Uint8Array | undefined>()
   return records.map((record) => {
     const device = peekRecord(record)?.device ?? 0

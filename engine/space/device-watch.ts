@@ -11,16 +11,25 @@ import type { Followed } from './follower.js'
 import { suspectName, NAMES } from './persist.js'
 import type { DeviceId, Head } from './types.js'
 
-interface Statement { readonly base: Head; readonly index: number }
+interface Statement {
+  readonly base: Head
+  readonly index: number
+  /** A thin client's: it keeps no entries. */
+  readonly record: Uint8Array | undefined
+}
 
 /** Devices whose false bases are remembered until they sign another: more would be a flood. */
 const MAX_SUSPECTS = 64
+/** What a thin client holds of entries meanwhile: each at most so long, and of those on our history so much in all, the latest. */
+const MAX_HELD_LENGTH = 64 * 1024
+const MAX_HELD_BYTES = 4 * 1024 * 1024
 
 export class DeviceWatch {
   readonly #core: SpaceCore
   /** Where each device's entry with the largest base of ours lies, as far as this process has seen. */
   readonly #honest = new Map<DeviceId, Statement>()
   readonly #false = new Map<DeviceId, Statement>()
+  #heldBytes = 0
 
   constructor(core: SpaceCore) {
     this.#core = core
@@ -33,21 +42,33 @@ export class DeviceWatch {
 
   /** Records of the verified log from `first` on. What is found is proved and told later: nothing here waits or fails. */
   watch(first: number, records: readonly Uint8Array[], verdicts: readonly Followed[]): void {
+    const holds = this.#core.remote !== undefined
     records.forEach((record, i) => {
       const verdict = verdicts[i]?.verdict
-      if (verdict === undefined || verdict.kind === 'ignored' || record.length > MAX_VOUCHER_LENGTH) return
+      if (verdict === undefined || verdict.kind === 'ignored' || record.length > (holds ? MAX_HELD_LENGTH : MAX_VOUCHER_LENGTH)) return
       const decoded = decodeRecord(record)
       if (decoded.kind !== 'entry' || decoded.entry.device === 0 || decoded.entry.adopted) return
       const { device, base } = decoded.entry
-      const statement = { base: { size: base.size, logRoot: base.logRoot.slice(), stateRoot: base.stateRoot.slice() }, index: first + i }
+      const statement = { base: { size: base.size, logRoot: base.logRoot.slice(), stateRoot: base.stateRoot.slice() }, index: first + i, record: holds ? record.slice() : undefined }
       const isFalse = verdict.kind === 'rejected' && verdict.code === 'base' && this.#contradicts(statement.base)
       if (isFalse && (this.#false.has(device) || this.#false.size < MAX_SUSPECTS)) this.#false.set(device, statement)
-      else if (verdict.kind === 'applied' && base.size >= (this.#honest.get(device)?.base.size ?? 0)) this.#honest.set(device, statement)
+      else if (verdict.kind === 'applied' && base.size >= (this.#honest.get(device)?.base.size ?? 0)) this.#remember(device, statement)
       const [lie, truth] = [this.#false.get(device), this.#honest.get(device)]
       if (lie === undefined || truth === undefined || truth.base.size < lie.base.size) return
       this.#false.delete(device)
       void this.#core.lock.run(() => this.#prove(device, lie, truth)).catch((error: unknown) => this.#core.failLater(error))
     })
+  }
+
+  #remember(device: DeviceId, statement: Statement): void {
+    this.#heldBytes += (statement.record?.length ?? 0) - (this.#honest.get(device)?.record?.length ?? 0)
+    this.#honest.delete(device)
+    this.#honest.set(device, statement)
+    for (const [oldest, { record }] of this.#honest) {
+      if (this.#heldBytes <= MAX_HELD_BYTES) return
+      this.#honest.delete(oldest)
+      this.#heldBytes -= record?.length ?? 0
+    }
   }
 
   /** Evidence that another member found. True if it is news. Throws as `verifyDeviceEvidence`, and `bad-proof` for a key that is not that device's. */
@@ -73,7 +94,7 @@ export class DeviceWatch {
     const { env, store, follower: { log }, standing, views } = this.#core
     const signer = readDevice(views.verified.held.tree, device)
     if (standing.closed || signer === undefined) return
-    const [smaller, larger] = await Promise.all([lie, truth].map(async ({ index }) => (await store.read(index, index + 1))[0] as Uint8Array)) as [Uint8Array, Uint8Array]
+    const [smaller, larger] = await Promise.all([lie, truth].map(async ({ index, record }) => record ?? ((await store.read(index, index + 1))[0] as Uint8Array))) as [Uint8Array, Uint8Array]
     const same = lie.base.size === truth.base.size
     const evidence = encodeDeviceEvidence({
       spaceId: env.spaceId, device, publicKey: signer.signing, smaller, larger,

@@ -14,7 +14,7 @@ import { deriveInvitationKeys } from '../group/secrets.js'
 import type { ApplyEnv } from '../state/context.js'
 import type { Store } from '../store/store.js'
 import { headOf } from './apply.js'
-import { TOGETHER, verifyTogether } from './aside.js'
+import { asFarAsHere, TOGETHER, verifyTogether } from './aside.js'
 import { buildRecord } from './build.js'
 import { openRelayNote } from './evidence.js'
 import { Follower, type HeldState, type SignatureTrust } from './follower.js'
@@ -179,8 +179,8 @@ class Newcomer {
       if (witness) this.#partial?.graft(witness)
       for (let at = 0; at < records.length; at += TOGETHER) {
         const slice = records.slice(at, at + TOGETHER)
-        // Of who takes no rows, not even the keys of devices may be here.
-        const trust = this.#follower && !this.#partial ? verifyTogether(this.env.crypto, this.#follower.state.tree, slice) : []
+        // Of who takes no rows, not even the keys of devices may be here: those are looked at when the state machine comes to them.
+        const trust = this.#follower ? verifyTogether(this.env.crypto, asFarAsHere(this.#follower.state.tree), slice) : []
         for (const [i, record] of slice.entries()) await this.reach(() => this.#take(record, trust[i] ?? 'check'))
       }
       if (this.#partial && records.length > 0) await this.reach(() => readKernel(this.follower.state.tree))

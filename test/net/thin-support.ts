@@ -1,5 +1,6 @@
 /** Thin clients for tests: no rows of their own, a real relay to ask. */
 import { invite } from '../../engine/space/acts.js'
+import type { CryptoProvider } from '../../engine/crypto/provider.js'
 import { parseLink } from '../../engine/group/link.js'
 import { joinSpace, signInvitationChallenge } from '../../engine/space/join.js'
 import type { Space } from '../../engine/space/space.js'
@@ -13,8 +14,8 @@ import { optionsOf } from '../space/rim-support.js'
 import { bodies, crypto, startSync, type TestPeer } from './support.js'
 
 /** Joined through `dial`, in step with the relay. */
-export async function thinJoiner(dial: Dial, link: string, name: string, location: StoreLocation = memoryStore()): Promise<TestPeer> {
-  const options = optionsOf(name)
+export async function thinJoiner(dial: Dial, link: string, name: string, location: StoreLocation = memoryStore(), provider: CryptoProvider = crypto): Promise<TestPeer> {
+  const options = { ...optionsOf(name), crypto: provider }
   const parsed = parseLink(crypto, link)
   const channel = await joinChannel(dial, parsed, (relayName, nonce) => signInvitationChallenge(options, parsed, relayName, nonce), undefined, undefined, true)
   try {
