@@ -78,10 +78,11 @@ export class VerifyThread {
 
   /** Whether the thread takes something now. */
   #start(): boolean {
-    const { now, url = workerUrl() } = this.#options
+    const { now } = this.#options
     if (this.#worker !== undefined || this.#closed || now() - this.#startedAt < RESTART_AFTER) return this.#ready
     this.#startedAt = now()
     try {
+      const url = this.#options.url ?? workerUrl()
       if (url === undefined) throw new Error('The code of the thread that verifies signatures is not beside the relay’s.')
       // What this process was started with (loaders, a debugger) is not meant for the thread.
       const options = { name: 'sealdb-verify', execArgv: [] }
