@@ -34,6 +34,7 @@ import { openSqlite, type SqliteModule, type SqliteOptions } from './sqlite.js'
 import { type QuarantinedRow } from './materialise.js'
 import { toResultValue, type Parameters, type ParameterValue } from './values.js'
 
+/** How SQL runs on a space. */
 export interface DatabaseOptions {
   readonly sqlite?: SqliteOptions
   /**
@@ -51,6 +52,12 @@ const LOAD_IN_PARTS = 1_000
 /** How often a transaction is executed before it gives up. */
 const MAX_ATTEMPTS = 8
 
+/**
+ * SQL on a space: `space.db`, whose usual methods a space has itself.
+ *
+ * @example
+ * const { rows } = await space.db.queryRaw('SELECT 1 AS one') // rows: [[1n]]
+ */
 export class Database implements Sql {
   readonly #space: SqlSpace
   readonly #session: Session

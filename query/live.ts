@@ -17,6 +17,7 @@ export interface LivePort<R> {
   onEnd(listener: () => void): () => void
 }
 
+/** A query that is told again whenever its result changes. */
 export interface Live<R> extends AsyncIterable<R> {
   /** The present result at once, then each changed one, in order. Errors of the query end the subscription, and so does closing the database; loops end then, too. Returns how to stop. */
   subscribe(listener: (result: R) => void, onError?: (error: unknown) => void): () => void

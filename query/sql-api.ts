@@ -6,6 +6,7 @@ import { type ObjectRow } from './prepared.js'
 import { type Write } from './rerun.js'
 import { type Parameters, type ParameterValue, type SqlValue } from './values.js'
 
+/** What a statement gave. */
 export interface Result<T = ObjectRow> {
   /** By column name; of columns with one name the last wins. */
   readonly rows: T[]
@@ -22,11 +23,13 @@ export interface Result<T = ObjectRow> {
 /** A space that may be attached to a relay: only then can the log refuse a write after it was committed here. */
 export type SqlSpace = SpaceWriter & Partial<Pick<SpaceSync, 'relay'>>
 
+/** The same, exact. */
 export interface RawResult extends Omit<Result, 'rows'> {
   /** Exact values in column order: bigint is INTEGER, number is REAL. */
   readonly rows: SqlValue[][]
 }
 
+/** How one statement runs. */
 export interface QueryOptions {
   /** Checked before the statement begins; what has begun is not interrupted. */
   readonly signal?: AbortSignal
@@ -36,11 +39,13 @@ export interface QueryOptions {
   readonly readOnly?: boolean
 }
 
+/** What a plain file is to hold besides tables, rows, indexes, views and triggers. */
 export interface ExportOptions {
   /** Say each table's policies in a comment of its definition: SQLite enforces none of them. */
   readonly policies?: boolean
 }
 
+/** How a transaction runs. */
 export interface TransactionOptions {
   /** Declare every table that is read: the transaction is refused, and executed again, if one of them changed before it landed. */
   readonly serializable?: boolean
@@ -99,8 +104,9 @@ export interface PreparedStatement<T = ObjectRow> {
   get(parameters?: Parameters): Promise<T | undefined>
   run(parameters?: Parameters): Promise<Result<T>>
   /**
-   * The first row at once, if that needs no waiting: a read of what is verified, decrypted and here already. `wait` says that it does.
+   * The first row at once, if that needs no waiting: a read of what is verified, decrypted and here already. A symbol (`typeof row === 'symbol'`) says that it does.
    */
   getSync(parameters?: Parameters): T | undefined | typeof WAIT
 }
+/** What `getSync` gives where an answer can't be had at once: the only symbol that it gives. */
 export const WAIT = Symbol('wait')

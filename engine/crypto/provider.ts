@@ -165,6 +165,7 @@ export interface VerifierCrypto extends Sha256, Pick<Signatures, 'verifyEd25519'
 
 export type ProviderName = 'noble' | 'node' | 'sodium'
 
+/** Where the cryptography comes from: `loadProvider` gives one. */
 export interface CryptoProvider extends Sha256, Derivation, Signatures, Ciphers, Agreement {
   readonly name: ProviderName
   readonly group: Group

@@ -16,6 +16,7 @@ import { ended, insist, settle, settleUnlessEmpty, workbenchOf } from './settle.
 import type { Space } from './space.js'
 import type { DeviceId, MemberId, Role } from './types.js'
 
+/** Whom an invitation admits, and for how long. */
 export interface InviteOptions {
   readonly role: Role
   /** How many people may use the link. Default 1. */

@@ -5,7 +5,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createSpace, isSealError, joinSpace, loadProvider, memoryStore, openReceipt, openSpace, type SealedSpace, type SealError } from 'sealdb'
+import {
+  createSpace, isSealError, joinSpace, loadProvider, memoryStore, openReceipt, openSpace,
+  type ParameterValue, type PreparedStatement, type Result, type SealedSpace, type SealError, type Sql, type SqlParameters,
+} from 'sealdb'
 import { fileStore } from 'sealdb/store/file'
 
 let space: SealedSpace
@@ -138,4 +141,19 @@ test('a store that can’t be opened is named, with the reason; one whose snapsh
   } finally {
     await rm(directory, { recursive: true })
   }
+})
+
+test('what SQL takes and gives has types with names, to write functions over', async () => {
+  const add = (tx: Sql, parameters: SqlParameters): Promise<Result<{ id: number }>> => tx.query('INSERT INTO t (x) VALUES (?) RETURNING id', parameters)
+  const first = (statement: PreparedStatement<{ x: string }>, options: readonly ParameterValue[]): string | undefined => {
+    const row = statement.getSync(options)
+    return typeof row === 'symbol' ? undefined : row?.x
+  }
+  const other = await createSpace({ store: memoryStore() })
+  await other.exec('CREATE TABLE t (id INTEGER PRIMARY KEY, x TEXT)')
+  expect((await other.transaction((tx) => add(tx, ['b']))).rows).toEqual([{ id: 1 }])
+  const statement = other.prepare<{ x: string }>('SELECT x FROM t WHERE id = ?')
+  await statement.get([1])
+  expect(first(statement, [1])).toBe('b')
+  await other.close()
 })
