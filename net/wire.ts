@@ -45,7 +45,7 @@ function scan(frame: Uint8Array): void {
   new Scan(frame).whole()
 }
 
-/** Depth 0 is the frame's array, 1 what it holds, 2 what a list in it holds: bytes alone. */
+/** Depth 0 is the frame's array, 1 what it holds, 2 what a list in it holds: bytes alone, which `#list` sees to before it goes there. */
 class Scan {
   readonly #frame: Uint8Array
   #offset = 0
@@ -64,43 +64,35 @@ class Scan {
     if (++this.#items > MAX_FRAME_ITEMS) throw bad('has too many items')
     const byte = this.#uint(1)
     if (byte <= 0x7f) return // positive fixint
-    if (byte >= 0xa0 && byte <= 0xbf) return this.#field(depth, 'text', byte & 31) // fixstr
+    if (byte >= 0xa0 && byte <= 0xbf) return void this.#skip(byte & 31) // fixstr
     if (byte >= 0x90 && byte <= 0x9f) return this.#list(byte & 15, depth)
     switch (byte) {
-      case 0xc0: case 0xc2: case 0xc3: return this.#field(depth, 'a constant', 0)
+      case 0xc0: case 0xc2: case 0xc3: return
       case 0xc4: return void this.#skip(this.#uint(1))
       case 0xc5: return void this.#skip(this.#uint(2))
       case 0xc6: return void this.#skip(this.#uint(4))
-      case 0xcb: return this.#integral(depth)
-      case 0xcc: return this.#field(depth, 'a number', 1)
-      case 0xcd: return this.#field(depth, 'a number', 2)
-      case 0xce: return this.#field(depth, 'a number', 4)
-      case 0xcf: return this.#field(depth, 'a number', 8)
-      case 0xd9: return this.#field(depth, 'text', this.#uint(1))
-      case 0xda: return this.#field(depth, 'text', this.#uint(2))
-      case 0xdb: return this.#field(depth, 'text', this.#uint(4))
+      case 0xcb: return this.#integral()
+      case 0xcc: return void this.#skip(1)
+      case 0xcd: return void this.#skip(2)
+      case 0xce: return void this.#skip(4)
+      case 0xcf: return void this.#skip(8)
+      case 0xd9: return void this.#skip(this.#uint(1))
+      case 0xda: return void this.#skip(this.#uint(2))
+      case 0xdb: return void this.#skip(this.#uint(4))
       case 0xdc: return this.#list(this.#uint(2), depth)
       case 0xdd: return this.#list(this.#uint(4), depth)
       default: throw bad('holds a type that frames do not have')
     }
   }
 
-  /** What stands in the frame itself, in no list. */
-  #field(depth: number, what: string, length: number): void {
-    if (depth >= 2) throw bad(`holds ${what} in a list`)
-    this.#skip(length)
-  }
-
   /** msgpackr writes integers beyond 32 bits as float64. */
-  #integral(depth: number): void {
-    const at = this.#offset
-    this.#field(depth, 'a number', 8)
+  #integral(): void {
+    const at = this.#skip(8)
     const value = new DataView(this.#frame.buffer, this.#frame.byteOffset + at, 8).getFloat64(0)
     if (!Number.isInteger(value) || value < 0 || value > 2 ** 48) throw bad('holds a number that is not a count')
   }
 
   #list(length: number, depth: number): void {
-    if (depth >= 2) throw bad('holds nested lists')
     if (length > this.#frame.length - this.#offset) throw bad('claims more items than it has bytes')
     for (let i = 0; i < length; i++) {
       const first = this.#frame[this.#offset]
