@@ -15,14 +15,16 @@ export interface ToSeal { readonly nonce: Uint8Array; readonly aad: Uint8Array; 
 /** As arguments of `openValue`. */
 export interface ToOpen { readonly aad: Uint8Array; readonly sealed: Uint8Array }
 
-/** `sealValue` of each. What `value(i)` returns needs to last until it is called again. Sealed values share memory: see `copyPooled`. */
-export function sealValues(crypto: Sealing, dataKey: Uint8Array, epoch: number, count: number, value: (i: number) => ToSeal): Uint8Array[] {
+/**
+ * `sealValue` of each, in about their order. What `value(i)` returns needs to last until it is called again; what `take` gets is there until it returns, and neither
+ * of them may seal.
+ */
+export function sealValues(crypto: Sealing, dataKey: Uint8Array, epoch: number, count: number, value: (i: number) => ToSeal, take: (i: number, sealed: Uint8Array) => void): void {
   const { values: lanes } = crypto
-  const sealed = new Array<Uint8Array>(count)
-  const alone = (i: number, { nonce, aad, plaintext } = value(i)): void => { sealed[i] = sealValue(crypto, dataKey, epoch, nonce, aad, plaintext) }
+  const alone = (i: number, { nonce, aad, plaintext } = value(i)): void => { take(i, sealValue(crypto, dataKey, epoch, nonce, aad, plaintext)) }
   if (lanes === undefined || count < 2) {
     for (let i = 0; i < count; i++) alone(i)
-    return sealed
+    return
   }
   checkLength(dataKey, 32, 'key')
   checkEpoch(epoch)
@@ -37,10 +39,9 @@ export function sealValues(crypto: Sealing, dataKey: Uint8Array, epoch: number, 
       return fits
     },
     () => { lanes.seal(dataKey) },
-    (i, lane) => { sealed[i] = lanes.takeSealed(lane) },
+    (i, lane) => { take(i, lanes.sealed(lane)) },
     () => { lanes.clear() },
   )
-  return sealed
 }
 
 /** `openValue` of each, or what it throws that is `hostile`. `value(i)` as for `sealValues`. */

@@ -51,7 +51,8 @@ export interface ValueLanes {
   readonly longestText: number
   placeText(lane: number, epoch: number, nonce: Uint8Array, aad: Uint8Array, text: Uint8Array): void
   seal(key: Uint8Array): void
-  takeSealed(lane: number): Uint8Array
+  /** A view, until the next is placed or all are cleared. */
+  sealed(lane: number): Uint8Array
   placeSealed(lane: number, aad: Uint8Array, sealed: Uint8Array): void
   /** Bit i: lane i is authentic, commitment and tag. Version and epoch are the caller's to look at. */
   open(key: Uint8Array): number

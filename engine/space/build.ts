@@ -15,6 +15,7 @@ import { atLeast, type MemberRole } from '../state/roster.js'
 import { olderGeneration } from './blinded.js'
 import { decodeObject, decodeObjectOf, type ObjectRecord } from './catalog.js'
 import { signEntry, type ReadClaim } from './entry.js'
+import { ByteList } from './byte-list.js'
 import { KeyList } from './key-list.js'
 import { FEW_OPS, type Ops, type OpTaker, OpWriter, tooMany } from './ops/encoded.js'
 import { type Op } from './ops/index.js'
@@ -189,28 +190,34 @@ export class DraftBuilder {
       return
     }
     const keys = this.rowKeysOf(id, table, changes)
+    const sealed = this.sealAll(id, shape, changes, keys)
     // In the order of their keys, the tree is read and written from one end to the other. Policies may look at what comes before.
     const guarded = shape.policies.length > 0 || (table.record?.table?.policies.length ?? 0) > 0
-    const order = guarded ? Uint32Array.from(changes.keys()) : keys.inOrder()
-    for (let from = 0; from < order.length; from += SEALED_AT_ONCE) {
-      const some = order.subarray(from, from + SEALED_AT_ONCE)
-      const puts: { readonly rowKey: Uint8Array; readonly content: RowContent }[] = []
-      for (const i of some) {
-        const change = changes[i] as RowChange
-        if (change.kind !== 'delete') puts.push({ rowKey: keys.at(i), content: this.contentOf(shape, change) })
-      }
-      const sealed = this.sealer.sealRows(id, this.epoch, this.bench.device, this.nonce, puts)
-      let next = 0
-      for (const i of some) {
-        const change = changes[i] as RowChange
-        if (change.kind === 'delete') {
-          to.add({ op: 'delete', table: id, rowKey: keys.at(i) })
-          continue
-        }
-        const { rowKey, content } = puts[next] as (typeof puts)[number]
-        to.add({ op: change.kind, table: id, rowKey, plain: change.row.plain, tokens: this.tokensToPut(id, table, content), sealed: sealed[next++] as Uint8Array })
-      }
+    for (const i of guarded ? changes.keys() : keys.inOrder()) {
+      const change = changes[i] as RowChange
+      const rowKey = keys.at(i)
+      if (change.kind === 'delete') to.add({ op: 'delete', table: id, rowKey })
+      else to.add({ op: change.kind, table: id, rowKey, plain: change.row.plain, tokens: this.tokensToPut(id, table, { blind: blindValues(shape, change.row) }), sealed: sealed(i) })
     }
+  }
+
+  /** By the number of a change, what it puts. Sealed as they come, while they lie together in memory; in the order of their keys each would be waited for. */
+  private sealAll(id: number, shape: TableShape, changes: readonly RowChange[], keys: KeyList): (i: number) => Uint8Array {
+    const puts: number[] = []
+    let expected = 0
+    for (const [i, change] of changes.entries()) {
+      if (change.kind === 'delete') continue
+      puts.push(i)
+      expected += change.row.body.length + BESIDE_BODY
+    }
+    const sealed = new ByteList(expected)
+    const numbers = new Uint32Array(changes.length)
+    const row = (n: number): { readonly rowKey: Uint8Array; readonly content: RowContent } => {
+      const i = puts[n] as number
+      return { rowKey: keys.at(i), content: this.contentOf(shape, changes[i] as Put) }
+    }
+    this.sealer.sealRows(id, this.epoch, this.bench.device, this.nonce, puts.length, row, (n, bytes) => { numbers[puts[n] as number] = sealed.add(bytes) })
+    return (i) => sealed.at(numbers[i] as number)
   }
 
   private rowKeysOf(id: number, table: Table, changes: readonly RowChange[]): KeyList {
@@ -218,8 +225,8 @@ export class DraftBuilder {
     const keys = new KeyList(TOKEN_LENGTH * changes.length)
     if (older !== undefined) for (const { key, kind } of changes) keys.add(this.rowKeyOf(id, table, key, kind === 'insert'))
     else {
-      for (let from = 0; from < changes.length; from += SEALED_AT_ONCE) {
-        for (const key of this.sealer.rowKeys(id, shape, generation, changes.slice(from, from + SEALED_AT_ONCE).map((change) => change.key))) keys.add(key)
+      for (let from = 0; from < changes.length; from += BLINDED_AT_ONCE) {
+        for (const key of this.sealer.rowKeys(id, shape, generation, changes.slice(from, from + BLINDED_AT_ONCE).map((change) => change.key))) keys.add(key)
       }
     }
     return keys
@@ -231,7 +238,7 @@ export class DraftBuilder {
     return this.putOp(change.kind, id, table, rowKey, change.row.plain, this.contentOf(table.shape, change))
   }
 
-  private contentOf(shape: TableShape, { key, row }: Exclude<RowChange, { kind: 'delete' }>): RowContent {
+  private contentOf(shape: TableShape, { key, row }: Put): RowContent {
     return { key: shape.key === 'blinded' ? key : NONE, blind: blindValues(shape, row), body: row.body }
   }
 
@@ -249,12 +256,12 @@ export class DraftBuilder {
     return { op, table: id, rowKey, plain, tokens: this.tokensToPut(id, table, content), sealed: this.seal(id, rowKey, content) }
   }
 
-  private tokensToPut(id: number, table: Table, content: RowContent): PutRowOp['tokens'] {
+  private tokensToPut(id: number, table: Table, content: Pick<RowContent, 'blind'>): PutRowOp['tokens'] {
     if (table.older !== undefined) this.pinValues(id, table, table.older, content)
     return this.tokens(id, table, content)
   }
 
-  private pinValues(id: number, { shape }: Table, older: number, { blind }: RowContent): void {
+  private pinValues(id: number, { shape }: Table, older: number, { blind }: Pick<RowContent, 'blind'>): void {
     for (const index of shape.indexes) {
       const values = index.unique && index.kind === 'blind' ? blind.find((b) => b.index === index.id)?.values : undefined
       const token = values && this.sealer.indexToken(id, index, older, this.epoch, values)
@@ -262,7 +269,7 @@ export class DraftBuilder {
     }
   }
 
-  private tokens(id: number, { shape, generation }: Table, { blind }: RowContent): PutRowOp['tokens'] {
+  private tokens(id: number, { shape, generation }: Table, { blind }: Pick<RowContent, 'blind'>): PutRowOp['tokens'] {
     return this.sealer.tokens(id, shape, generation, this.epoch, blind, this.bench.random)
   }
 
@@ -365,8 +372,13 @@ export class DraftBuilder {
 
 const NONE: readonly never[] = []
 
+type Put = Exclude<RowChange, { kind: 'delete' }>
+
+/** About what is sealed with a body, and what sealing adds. */
+const BESIDE_BODY = 128
+
 /** So few that what is made of them on the way is soon gone. */
-const SEALED_AT_ONCE = 256
+const BLINDED_AT_ONCE = 256
 
 /** Changes as they follow each other, of one table at a time. */
 function* runsOf(changes: readonly RowChange[]): IterableIterator<readonly [table: number, changes: readonly RowChange[]]> {

@@ -1,40 +1,11 @@
-/** Keys of many rows, one behind the other: as arrays of their own they would take ten times the room, and the collector's time with it. */
+/** Keys of many rows, and the order of these. */
 import { compareBytes } from '../codec/bytes.js'
+import { ByteList } from './byte-list.js'
 
 /** Numbers of keys are below this: beside the first 4 bytes of a key they fit into a number that holds integers exactly. */
 const MAX_KEYS = 2 ** 21
 
-export class KeyList {
-  #bytes: Uint8Array
-  readonly #starts = [0]
-
-  /** `expected`: about how many bytes there will be. */
-  constructor(expected: number) {
-    this.#bytes = new Uint8Array(expected)
-  }
-
-  get length(): number {
-    return this.#starts.length - 1
-  }
-
-  /** The key is copied. */
-  add(key: Uint8Array): void {
-    const start = this.#start(this.length)
-    const end = start + key.length
-    if (end > this.#bytes.length) {
-      const grown = new Uint8Array(2 * end)
-      grown.set(this.#bytes)
-      this.#bytes = grown
-    }
-    this.#bytes.set(key, start)
-    this.#starts.push(end)
-  }
-
-  /** A view. */
-  at(index: number): Uint8Array {
-    return this.#bytes.subarray(this.#start(index), this.#start(index + 1))
-  }
-
+export class KeyList extends ByteList {
   /** The numbers of the keys in the order of these. At most 2²¹ keys. */
   inOrder(): Uint32Array {
     // Most differ in their first bytes, after that of the generation. Numbers are sorted many times as quickly as by a function that compares.
@@ -61,15 +32,11 @@ export class KeyList {
   }
 
   #head(index: number): number {
-    const bytes = this.#bytes
-    const start = this.#start(index)
-    const end = this.#start(index + 1)
+    const { bytes } = this
+    const start = this.start(index)
+    const end = this.start(index + 1)
     let head = 0
     for (let i = start; i < start + 4; i++) head = head * 256 + (i < end ? bytes[i] as number : 0)
     return head
-  }
-
-  #start(index: number): number {
-    return this.#starts[index] as number
   }
 }

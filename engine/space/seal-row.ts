@@ -120,12 +120,15 @@ export class RowSealer {
     return sealValue(this.env.crypto, this.secrets.tableKey(epoch, table), epoch, nonce, aad, encodeContent(content))
   }
 
-  /** `sealRow` of many. */
-  sealRows(table: number, epoch: number, device: number, nonce: () => Uint8Array, rows: readonly { readonly rowKey: Uint8Array; readonly content: RowContent }[]): Uint8Array[] {
-    return sealValues(this.env.crypto, this.secrets.tableKey(epoch, table), epoch, rows.length, (i) => {
-      const { rowKey, content } = rows[i] as (typeof rows)[number]
+  /** `sealRow` of many; `take` as for `sealValues`. */
+  sealRows(
+    table: number, epoch: number, device: number, nonce: () => Uint8Array, count: number,
+    row: (i: number) => { readonly rowKey: Uint8Array; readonly content: RowContent }, take: (i: number, sealed: Uint8Array) => void,
+  ): void {
+    sealValues(this.env.crypto, this.secrets.tableKey(epoch, table), epoch, count, (i) => {
+      const { rowKey, content } = row(i)
       return { nonce: nonce(), aad: this.contextOfRow(table, rowKey, epoch, device), plaintext: encodeContent(content) }
-    })
+    }, take)
   }
 
   /** What is inside, if it opens and its tokens are those of its values; else why not. */

@@ -27,9 +27,9 @@ export function valueLanesOf(memory: Uint8Array, words: Uint32Array, exports: Va
     words[lengths / 4 + 4 + lane] = textLength
     place(aad, 0, aad.length, memory, lanes + lane * messageStride)
   }
-  const take = (lane: number, from: number, more: number): Uint8Array => {
+  const view = (lane: number, from: number, more: number): Uint8Array => {
     const start = valueAt(lane) + from
-    return copyPooled(memory.subarray(start, start + (words[lengths / 4 + 4 + lane] as number) + more))
+    return memory.subarray(start, start + (words[lengths / 4 + 4 + lane] as number) + more)
   }
   const placeKey = (key: Uint8Array): void => { for (let i = 0; i < 32; i++) memory[keyAt + i] = key[i] as number }
   return {
@@ -47,7 +47,7 @@ export function valueLanesOf(memory: Uint8Array, words: Uint32Array, exports: Va
       placeKey(key)
       exports.sealLanes()
     },
-    takeSealed: (lane) => take(lane, 0, SEALED_OVERHEAD),
+    sealed: (lane) => view(lane, 0, SEALED_OVERHEAD),
     placeSealed: (lane, aad, sealed) => {
       place(sealed, 0, sealed.length, memory, valueAt(lane))
       placeAad(lane, aad, sealed.length - SEALED_OVERHEAD)
@@ -56,7 +56,7 @@ export function valueLanesOf(memory: Uint8Array, words: Uint32Array, exports: Va
       placeKey(key)
       return exports.openLanes()
     },
-    takeText: (lane) => take(lane, textAt, 0),
+    takeText: (lane) => copyPooled(view(lane, textAt, 0)),
     clear: () => {
       // Key stream lies behind a text; a lane that is not used must have no lengths.
       memory.fill(0, slots, slots + 4 * stride)
