@@ -271,13 +271,13 @@ export class Database implements Sql {
 
   async #transact<T>(work: (tx: Sql) => Promise<T>, options: TransactionOptions, first?: Replayed): Promise<{ readonly result: T; readonly write: Write | undefined }> {
     // What was committed once is executed again whatever the signal says.
-    const attempt = (again: boolean) => async (): Promise<{ result: T; committed: Committed | undefined; recorded: readonly Replayed[] }> => {
+    const attempt = (again: boolean) => async (): Promise<{ result: T; committed: Committed | undefined; texts: readonly string[] }> => {
       const signal = again ? undefined : options.signal
       signal?.throwIfAborted()
       this.#refuseNesting()
       if (this.#space.remote !== undefined) await this.#space.remote.reach(() => this.#session.ready())
       this.#session.begin(options)
-      const tx = new TransactionSql(this.#session, first, signal)
+      const tx = new TransactionSql(this.#session, first, signal, this.#space.relay !== undefined)
       let result: T
       try {
         result = await this.#queue.hold(() => work(tx))
@@ -288,10 +288,10 @@ export class Database implements Sql {
         throw error
       }
       tx.end()
-      return { result, committed: await this.#commitOrRollBack(tx.recorded), recorded: tx.recorded }
+      return { result, committed: await this.#commitOrRollBack(tx.recorded), texts: tx.texts }
     }
-    const { result, committed, recorded } = await this.#queue.run(() => this.#attempt(attempt(false)))
-    return { result, write: committed && this.#reruns.track(committed, { texts: recorded.map(({ text }) => text), run: async (landed) => (await this.#attemptUnless(landed, attempt(true)))?.committed }) }
+    const { result, committed, texts } = await this.#queue.run(() => this.#attempt(attempt(false)))
+    return { result, write: committed && this.#reruns.track(committed, { texts, run: async (landed) => (await this.#attemptUnless(landed, attempt(true)))?.committed }) }
   }
 
   /**
@@ -434,7 +434,7 @@ export class Database implements Sql {
     return { outcome, committed: await this.#commitOrRollBack(statements) }
   }
 
-  async #commitOrRollBack(statements: readonly Replayed[]): Promise<Committed | undefined> {
+  async #commitOrRollBack(statements: readonly Replayed[] | undefined): Promise<Committed | undefined> {
     try {
       return await this.#session.commit(this.#replayOf(statements))
     } catch (error) {
@@ -443,9 +443,9 @@ export class Database implements Sql {
     }
   }
 
-  /** Without a relay what is committed is in the log. */
-  #replayOf(statements: readonly Replayed[]): Uint8Array | undefined {
-    return this.#space.relay === undefined ? undefined : encodeReplay(statements)
+  /** Without a relay what is committed is in the log; if it got one while a closure ran, that one can be run again in this process only. */
+  #replayOf(statements: readonly Replayed[] | undefined): Uint8Array | undefined {
+    return this.#space.relay === undefined || statements === undefined ? undefined : encodeReplay(statements)
   }
 
   #rerunOf(statements: readonly Replayed[]): Rerun {

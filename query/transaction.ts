@@ -10,15 +10,20 @@ import { type Parameters, type ParameterValue } from './values.js'
 
 /** The argument of `transaction(fn)`; of no use once that ended. */
 export class TransactionSql implements Sql {
-  readonly recorded: Replayed[]
+  /** What was executed. */
+  readonly texts: string[]
+  /** The same with its parameters, where it may have to be executed again by somebody else than its closure: of ten thousand statements they are much to keep. */
+  readonly recorded: Replayed[] | undefined
   readonly #session: Session
   readonly #signal: AbortSignal | undefined
   #ended = false
 
-  constructor(session: Session, first: Replayed | undefined, signal: AbortSignal | undefined) {
+  constructor(session: Session, first: Replayed | undefined, signal: AbortSignal | undefined, isRecorded: boolean) {
     this.#session = session
     this.#signal = signal
-    this.recorded = first === undefined ? [] : [first]
+    this.recorded = isRecorded ? [] : undefined
+    this.texts = []
+    if (first !== undefined) this.#record(first)
   }
 
   end(): void {
@@ -53,12 +58,17 @@ export class TransactionSql implements Sql {
     try {
       outcome = prepared.kind === 'control' ? savepoints(this.#session, prepared.ast) : await this.#session.perform(prepared, parameters, () => run(prepared))
     } catch (error) {
-      if (!this.#session.wasRolledBack() && failedHalfWay(this.#session, prepared)) this.recorded.push({ text, parameters, failed: true })
+      if (!this.#session.wasRolledBack() && failedHalfWay(this.#session, prepared)) this.#record({ text, parameters, failed: true })
       throw error
     }
     // What failed did nothing, but for OR FAIL, and is not to be done again.
-    if (prepared.kind !== 'read') this.recorded.push({ text, parameters })
+    if (prepared.kind !== 'read') this.#record({ text, parameters })
     return outcome
+  }
+
+  #record(statement: Replayed): void {
+    this.texts.push(statement.text)
+    this.recorded?.push(statement)
   }
 }
 
