@@ -28,6 +28,8 @@ export interface HashLanes {
   readonly bytes: Uint8Array
   /** The same memory, for words that are not aligned. */
   readonly words: DataView
+  /** The same from one byte before, in whole words: messages begin at the second byte of one. So hashes behind 15 other bytes, as a node of the state tree has them, are copied by words. */
+  readonly whole: Uint32Array
   /** The digest of lane `i`: 8 words from `8 * i`, in the machine's order, which is little-endian. */
   readonly digests: Uint32Array
   /** Hashes four messages of these lengths; what lies behind each in its lane is lost. */

@@ -11,7 +11,7 @@
  *
  * Over 400 lines: allocating, counting and hashing share one layout of words, which nothing else may know.
  */
-import { copyPooled, EMPTY_BYTES, equalBytes, LITTLE_ENDIAN } from '../codec/bytes.js'
+import { copyPooled, EMPTY_BYTES, equalBytes } from '../codec/bytes.js'
 import type { HashLanes, Sha256 } from '../crypto/provider.js'
 import { invariant } from '../errors.js'
 import { bitOf, firstDifference, firstPaddedDifference } from './bits.js'
@@ -49,9 +49,10 @@ const LEAF_TAG = 0x10
 const INNER_TAG = 0x11
 const EMPTY_TAG = 0x12
 
-/** What is hashed, for a moment. */
-const scratch = new Uint8Array(1 + 255 + HASH_LENGTH)
-const scratchWords = new DataView(scratch.buffer)
+/** What is hashed, for a moment; as a lane of `HashLanes`, it begins at the second byte of a word. */
+const scratchWhole = new Uint32Array(new ArrayBuffer(1 + 1 + 255 + HASH_LENGTH + 3))
+const scratch = new Uint8Array(scratchWhole.buffer, 1)
+const scratchWords = new DataView(scratchWhole.buffer, 1)
 /** Views of the scratch by length: making one costs a fifth of hashing it. */
 const messages: (Uint8Array | undefined)[] = []
 
@@ -366,7 +367,7 @@ export class Arena {
 
   /** Of a leaf, or an inner node whose children have theirs. */
   hashOne(ref: Ref): void {
-    const length = this.kind(ref) === INNER ? this.writeInner(ref, scratchWords, 0) : this.writeLeaf(ref, scratch, 0)
+    const length = this.kind(ref) === INNER ? this.writeInner(ref, scratchWords, scratchWhole, 0) : this.writeLeaf(ref, scratch, 0)
     const message = (messages[length] ??= scratch.subarray(0, length))
     if (this.kind(ref) === LEAF) {
       this.hashValue(ref, scratch, length - HASH_LENGTH)
@@ -395,24 +396,25 @@ export class Arena {
     this.hashes++
   }
 
-  /** What is hashed of an inner node, to `to` from `at`; returns its length. */
-  writeInner(ref: Ref, to: DataView, at: number): number {
+  /** What is hashed of an inner node, to `to` from `at`; returns its length. `whole`: the same memory, see `HashLanes`. */
+  writeInner(ref: Ref, to: DataView, whole: Uint32Array, at: number): number {
     const shape = this.#shapeOf(ref)
     const node = (ref & SLOT) * SHAPE
     to.setUint32(at, (INNER_TAG << 24) | (((shape[node] as number) & 0xfff) << 8))
-    this.#writeChild(shape[node + 1] as Ref, to, at + 3, at + 15)
-    this.#writeChild(shape[node + 2] as Ref, to, at + 9, at + 47)
+    const hashesAt = (at + 16) >>> 2
+    this.#writeChild(shape[node + 1] as Ref, to, at + 3, whole, hashesAt)
+    this.#writeChild(shape[node + 2] as Ref, to, at + 9, whole, hashesAt + HASH_WORDS)
     return 79
   }
 
-  #writeChild(ref: Ref, to: DataView, count: number, hash: number): void {
+  #writeChild(ref: Ref, to: DataView, count: number, whole: Uint32Array, hash: number): void {
     const shape = this.#shapeOf(ref)
     const node = (ref & SLOT) * SHAPE
     to.setUint16(count, (shape[node] as number) >>> 16)
     to.setUint32(count + 2, shape[node + 3] as number)
     const words = this.#hashesOf(ref)
     const from = (ref & SLOT) * HASH_WORDS
-    for (let i = 0; i < HASH_WORDS; i++) to.setUint32(hash + 4 * i, words[from + i] as number, LITTLE_ENDIAN)
+    for (let i = 0; i < HASH_WORDS; i++) whole[hash + i] = words[from + i] as number
   }
 
   valueLength(leaf: Ref): number {

@@ -47,8 +47,9 @@ function inFours(nodes: Arena, lanes: HashLanes, refs: readonly Ref[], from: num
 const lengths = [0, 0, 0, 0]
 
 function hashInner(nodes: Arena, lanes: HashLanes, refs: readonly Ref[], from: number, count: number): void {
+  const { words, whole, stride } = lanes
   lengths.fill(0)
-  for (let lane = 0; lane < count; lane++) lengths[lane] = nodes.writeInner(refs[from + lane] as Ref, lanes.words, lane * lanes.stride)
+  for (let lane = 0; lane < count; lane++) lengths[lane] = nodes.writeInner(refs[from + lane] as Ref, words, whole, lane * stride)
   finish(nodes, lanes, refs, from, count)
 }
 

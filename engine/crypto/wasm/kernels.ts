@@ -18,7 +18,7 @@ export const LONGEST_LANE = 480
 /** Bytes of the longest message otherwise. */
 export const LONGEST_MESSAGE = 4096
 
-export const HASHING: HashLayout = { constants: 0, state: 512, outer: 640, keyed: 768, digests: 896, lanes: 1024, stride: LONGEST_LANE + 96, message: 4096 }
+export const HASHING: HashLayout = { constants: 0, state: 512, outer: 640, keyed: 768, digests: 896, lanes: 1025, stride: LONGEST_LANE + 96, message: 4096 }
 /** Bytes of the longest AAD and text that are sealed. */
 export const LONGEST_AAD = 1024
 export const LONGEST_TEXT = 16_384
@@ -156,6 +156,7 @@ function kernelsOf(exports: Exports): Kernels {
       stride,
       bytes: memory.subarray(lanes, lanes + 4 * stride),
       words: new DataView(exports.memory.buffer, lanes, 4 * stride),
+      whole: words.subarray((lanes - 1) / 4, (lanes - 1) / 4 + stride),
       digests: words.subarray(digests / 4, digests / 4 + 32),
       hash: exports.hashLanes,
     },

@@ -15,7 +15,7 @@ export interface HashLayout {
   readonly keyed: number
   /** What is hashed, with 128 bytes of room behind it. */
   readonly message: number
-  /** 4 messages, one every `stride` bytes, with 80 bytes of room behind each. */
+  /** 4 messages, one every `stride` bytes, with 80 bytes of room behind each. The second byte of a word: see `HashLanes`. */
   readonly lanes: number
   readonly stride: number
   /** 4 × 32 bytes. */
