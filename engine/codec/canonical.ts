@@ -34,13 +34,19 @@ export class Writer {
   private buffer: Uint8Array
   private offset = 0
 
-  constructor(capacity = 128) {
-    this.buffer = new Uint8Array(capacity)
+  /** So many bytes to begin with, or room to write into. */
+  constructor(room: number | Uint8Array = 128) {
+    this.buffer = typeof room === 'number' ? new Uint8Array(room) : room
   }
 
   /** Bytes written so far. */
   get length(): number {
     return this.offset
+  }
+
+  /** All that it has to write into. */
+  get room(): Uint8Array {
+    return this.buffer
   }
 
   u8(value: number): this {

@@ -6,6 +6,7 @@
  */
 import { equalBytes } from '../codec/bytes.js'
 import { type Reader, type Writer } from '../codec/canonical.js'
+import { giveRoom, takeRoom } from '../codec/room.js'
 import { type Sha256 } from '../crypto/provider.js'
 import { SealError } from '../errors.js'
 import { MAX_COUNT, MAX_LOG_PROOF_HASHES } from '../limits.js'
@@ -43,9 +44,11 @@ export interface VerifiedConsistency {
 /** H(0x00 ‖ data). */
 export function leafHash(hash: Sha256, data: Uint8Array): Uint8Array {
   const out = new Uint8Array(HASH_LENGTH)
-  const input = data.length < leaf.length ? leaf : new Uint8Array(1 + data.length)
+  const input = data.length < leaf.length ? leaf : takeRoom(1 + data.length)
+  input[0] = 0
   input.set(data, 1)
   hash.sha256Into(input, 0, 1 + data.length, out, 0)
+  if (input !== leaf) giveRoom(input)
   return out
 }
 

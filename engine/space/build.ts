@@ -3,6 +3,7 @@
  * anything: whether the record is any good, `apply` says.
  */
 import { concatBytes } from '../codec/bytes.js'
+import { giveRoom, takeRoom } from '../codec/room.js'
 import { encodeTuplePrefix } from '../codec/tuple.js'
 import { type SqlValue } from '../codec/value.js'
 import { type Signer } from '../crypto/provider.js'
@@ -54,7 +55,7 @@ export interface Authorship {
 export function buildDraft(bench: Workbench, draft: Draft): { readonly ops: readonly Op[]; readonly reads: readonly ReadClaim[]; readonly epoch: number } {
   const builder = new DraftBuilder(bench, draft)
   const ops: Op[] = []
-  builder.giveOps({ add: (op) => { ops.push(op) } })
+  builder.giveOps({ copies: false, add: (op) => { ops.push(op) } })
   return { ops, reads: builder.reads(), epoch: builder.epoch }
 }
 
@@ -119,7 +120,7 @@ export class DraftBuilder {
       if (change.kind === 'replace' && this.gainsIndex(change.object)) grown.push(change.object.id)
       to.add(this.catalogOp(change))
     }
-    const noting = olderGeneration(this.bench.state, { generation: this.generation }) === undefined ? to : { add: (op: Op) => { to.add(this.noted(op)) } }
+    const noting = olderGeneration(this.bench.state, { generation: this.generation }) === undefined ? to : { copies: to.copies, add: (op: Op) => { to.add(this.noted(op)) } }
     for (const [table, changes] of runsOf(rows)) this.giveRowOps(table, changes, noting)
     for (const table of new Set(grown)) for (const op of this.backfill(table)) noting.add(op)
     this.checkOlder()
@@ -190,7 +191,8 @@ export class DraftBuilder {
       return
     }
     const keys = this.rowKeysOf(id, table, changes)
-    const sealed = this.sealAll(id, shape, changes, keys)
+    const room = this.roomFor(changes, to)
+    const sealed = this.sealAll(id, shape, changes, keys, new ByteList(room))
     // In the order of their keys, the tree is read and written from one end to the other. Policies may look at what comes before.
     const guarded = shape.policies.length > 0 || (table.record?.table?.policies.length ?? 0) > 0
     for (const i of guarded ? changes.keys() : keys.inOrder()) {
@@ -199,18 +201,20 @@ export class DraftBuilder {
       if (change.kind === 'delete') to.add({ op: 'delete', table: id, rowKey })
       else to.add({ op: change.kind, table: id, rowKey, plain: change.row.plain, tokens: this.tokensToPut(id, table, { blind: blindValues(shape, change.row) }), sealed: sealed(i) })
     }
+    if (to.copies) giveRoom(room)
+  }
+
+  /** For what is sealed of the changes: taken where ops are copied as they are made, so that nobody looks at it afterwards. */
+  private roomFor(changes: readonly RowChange[], to: OpTaker): Uint8Array {
+    let length = 0
+    for (const change of changes) if (change.kind !== 'delete') length += change.row.body.length + BESIDE_BODY
+    return to.copies ? takeRoom(length) : new Uint8Array(length)
   }
 
   /** By the number of a change, what it puts. Sealed as they come, while they lie together in memory; in the order of their keys each would be waited for. */
-  private sealAll(id: number, shape: TableShape, changes: readonly RowChange[], keys: KeyList): (i: number) => Uint8Array {
+  private sealAll(id: number, shape: TableShape, changes: readonly RowChange[], keys: KeyList, sealed: ByteList): (i: number) => Uint8Array {
     const puts: number[] = []
-    let expected = 0
-    for (const [i, change] of changes.entries()) {
-      if (change.kind === 'delete') continue
-      puts.push(i)
-      expected += change.row.body.length + BESIDE_BODY
-    }
-    const sealed = new ByteList(expected)
+    for (let i = 0; i < changes.length; i++) if ((changes[i] as RowChange).kind !== 'delete') puts.push(i)
     const numbers = new Uint32Array(changes.length)
     const row = (n: number): { readonly rowKey: Uint8Array; readonly content: RowContent } => {
       const i = puts[n] as number
@@ -222,7 +226,7 @@ export class DraftBuilder {
 
   private rowKeysOf(id: number, table: Table, changes: readonly RowChange[]): KeyList {
     const { shape, generation, older } = table
-    const keys = new KeyList(TOKEN_LENGTH * changes.length)
+    const keys = new KeyList(new Uint8Array(TOKEN_LENGTH * changes.length))
     if (older !== undefined) for (const { key, kind } of changes) keys.add(this.rowKeyOf(id, table, key, kind === 'insert'))
     else {
       for (let from = 0; from < changes.length; from += BLINDED_AT_ONCE) {

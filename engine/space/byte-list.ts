@@ -4,9 +4,9 @@ export class ByteList {
   protected bytes: Uint8Array
   readonly #starts = [0]
 
-  /** `expected`: about how many bytes there will be. */
-  constructor(expected: number) {
-    this.bytes = new Uint8Array(expected)
+  /** Room for about as many bytes as there will be. */
+  constructor(room: Uint8Array) {
+    this.bytes = room
   }
 
   get length(): number {

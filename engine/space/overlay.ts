@@ -76,17 +76,19 @@ export class Overlay {
     return this.tree.count(lo, hi)
   }
 
-  /** The state with every edit applied; the caller's to release. */
+  /** The state with every edit applied; the caller's to release. The last that is asked, as `discard` is. */
   finish(): StateView {
     this.flush()
     const result = this.tree
     for (const version of this.between) if (version !== result) version.release()
+    this.edits.giveBack()
     return result
   }
 
   /** Give up everything. */
   discard(): void {
     for (const version of this.between) version.release()
+    this.edits.giveBack()
   }
 
   private flush(): void {

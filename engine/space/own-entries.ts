@@ -15,7 +15,7 @@ import { buildRecord, encodeDraft } from './build.js'
 import type { SpaceCore } from './core.js'
 import type { ReadClaim } from './entry.js'
 import type { HeldState } from './follower.js'
-import { everyOp, type Ops } from './ops/encoded.js'
+import { EncodedOps, everyOp, type Ops } from './ops/encoded.js'
 import type { Op } from './ops/index.js'
 import { isRowOp } from './ops/row.js'
 import type { Puts } from './outbox.js'
@@ -98,6 +98,8 @@ export class OwnEntries {
       const signed = this.#sign(ops, reads)
       return { record: signed, applied: apply(env, before, signed, { signature: 'trusted' }) }
     })
+    // The record has a copy of them.
+    if (ops instanceof EncodedOps) ops.giveBack()
     if (applied.verdict.kind !== 'applied') {
       ;(applied.state as HeldState).tree.release()
       throw rejection(applied.verdict)

@@ -3,6 +3,7 @@
  * that the collector carries along until the batch is applied.
  */
 import { EMPTY_BYTES } from '../codec/bytes.js'
+import { giveRoom, takeRoom } from '../codec/room.js'
 import { BEGINS, SAME } from './bits.js'
 import { zeroBytes } from './pool.js'
 
@@ -29,7 +30,7 @@ export class EditBatch {
 
   /** `expected`: about how many bytes there will be, if they are many. */
   constructor(expected = 0) {
-    this.#bytes = expected === 0 ? EMPTY_BYTES : new Uint8Array(expected)
+    this.#bytes = expected === 0 ? EMPTY_BYTES : takeRoom(expected)
   }
 
   static of(edits: Iterable<Edit>): EditBatch {
@@ -40,6 +41,13 @@ export class EditBatch {
 
   get length(): number {
     return this.#length
+  }
+
+  /** Nobody looks at any of them again, nor at a view of one. */
+  giveBack(): void {
+    giveRoom(this.#bytes)
+    this.#bytes = EMPTY_BYTES
+    this.#length = 0
   }
 
   /** Both are copied. Returns the edit's number. Nothing is checked here: whoever applies them does. */
@@ -70,7 +78,7 @@ export class EditBatch {
     return rest
   }
 
-  /** A view, good for as long as anybody holds it. */
+  /** A view, good until all are given back. */
   key(index: number): Uint8Array {
     const start = this.#word(index, 0)
     return this.#bytes.subarray(start, start + this.#word(index, 1))
@@ -99,7 +107,7 @@ export class EditBatch {
     for (let i = 0; i < length; i++) to[i] = bytes[start + i] as number
   }
 
-  /** A view, good for as long as anybody holds it; `null`: the key goes. */
+  /** A view, good until all are given back; `null`: the key goes. */
   value(index: number): Uint8Array | null {
     const length = this.#word(index, 2)
     if (length === DELETED) return null

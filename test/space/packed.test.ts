@@ -152,7 +152,7 @@ describe('keys of a draft', () => {
   it('are put in order', () => {
     const anyRowKey = fc.oneof(anyBytes(6), fc.uint8Array({ minLength: 4, maxLength: 7 }).map((key) => key.fill(9, 0, 4)))
     fc.assert(fc.property(fc.array(anyRowKey, { maxLength: 50, size: 'max' }), (keys) => {
-      const list = new KeyList(8)
+      const list = new KeyList(new Uint8Array(8))
       for (const key of keys) list.add(key)
       expect([...list.inOrder()].map((i) => list.at(i))).toEqual([...keys].sort(compareBytes))
       expect([...list.inOrder()].sort((a, b) => a - b)).toEqual([...keys.keys()])

@@ -3,6 +3,7 @@
  * cost the collector more than decoding them costs.
  */
 import { Reader, Writer } from '../../codec/canonical.js'
+import { giveRoom, takeRoom } from '../../codec/room.js'
 import { SealError } from '../../errors.js'
 import { MAX_OPS } from '../../limits.js'
 import { type AnyCodec, codecOf, opCodec, readOp, skipOp, type Op, writeOp } from './index.js'
@@ -23,9 +24,12 @@ export class EncodedOps implements Iterable<Op> {
   /** Which kinds there are among them. */
   readonly kinds: ReadonlySet<AnyCodec>
 
-  /** Believed: of `readOps`, or written by `OpWriter`. */
-  constructor(bytes: Uint8Array, starts: readonly number[]) {
+  #room: Uint8Array | undefined
+
+  /** Believed: of `readOps`, or written by `OpWriter`, which says what they lie in. */
+  constructor(bytes: Uint8Array, starts: readonly number[], room?: Uint8Array) {
     this.bytes = bytes
+    this.#room = room
     this.#starts = starts
     const tags = new Set<number>()
     for (let i = 0, last = -1; i < starts.length; i++) {
@@ -33,6 +37,12 @@ export class EncodedOps implements Iterable<Op> {
       if (tag !== last) tags.add((last = tag))
     }
     this.kinds = new Set(Array.from(tags, (tag) => codecOf(tag) as AnyCodec))
+  }
+
+  /** Nobody asks for any of them again. */
+  giveBack(): void {
+    if (this.#room !== undefined) giveRoom(this.#room)
+    this.#room = undefined
   }
 
   get length(): number {
@@ -57,18 +67,21 @@ export class EncodedOps implements Iterable<Op> {
 
 /** Where ops go one by one, as they are made. */
 export interface OpTaker {
+  /** What an op is made of need not last. */
+  readonly copies: boolean
   add(op: Op): void
 }
 
 /** Takes ops one by one. Throws what writing them throws, and `too-large` for more than an entry may have. */
 export class OpWriter implements OpTaker {
+  readonly copies = true
   readonly #writer: Writer
   readonly #starts: number[] = []
 
   /** `expected`: about how many will come. */
   constructor(expected: number) {
     // Growing step by step would copy them several times.
-    this.#writer = new Writer(384 * expected)
+    this.#writer = new Writer(takeRoom(384 * expected))
   }
 
   add(op: Op): void {
@@ -79,7 +92,7 @@ export class OpWriter implements OpTaker {
 
   /** Nothing may be added afterwards. */
   finish(): EncodedOps {
-    return new EncodedOps(this.#writer.view(), this.#starts)
+    return new EncodedOps(this.#writer.view(), this.#starts, this.#writer.room)
   }
 }
 

@@ -65,10 +65,11 @@ export class FrameWriter {
   private crc: number
   /** Where in the file the first byte will lie. */
   readonly start: number
-  constructor(start: number, crc: number, capacity = 4096) {
+  /** So many bytes to begin with, or room to write into. */
+  constructor(start: number, crc: number, room: number | Uint8Array = 4096) {
     this.start = start
     this.crc = crc
-    this.buffer = Buffer.allocUnsafe(capacity)
+    this.buffer = typeof room === 'number' ? Buffer.allocUnsafe(room) : Buffer.from(room.buffer, room.byteOffset, room.length)
   }
 
   /** The crc that the next frame continues. */

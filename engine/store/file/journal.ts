@@ -8,6 +8,7 @@
  *      be on disk, so trying again proves nothing. The journal takes no more commits; opening again reads, writes and syncs the end.
  *   3. commits that waited behind it were built on it: `absent`.
  */
+import { giveRoom } from '../../codec/room.js'
 import { isSealError, SealError } from '../../errors.js'
 import { type Bounds, checkBatch } from '../batch.js'
 import type { Batch } from '../store.js'
@@ -256,6 +257,7 @@ export class Journal {
     if (this.active.length - (this.manifest.journal.at(-1)?.length ?? 0) > this.options.segmentLength) await this.roll()
     const group = encodeGroup(this.active.length, this.chain, this.manifest.storeId, commits.map(({ batch }) => batch), this.sealing)
     await this.writeDurably(group)
+    if (group.room !== undefined) giveRoom(group.room)
     this.clean = false
     commits.forEach(({ batch, after }, i) => this.apply(batch, after, group.places[i] as BatchPlaces))
   }

@@ -2,6 +2,7 @@
  * Batches as frames: one group is what one write carries.
  */
 import { encodeUtf8 } from '../../codec/bytes.js'
+import { takeRoom } from '../../codec/room.js'
 import type { Bounds } from '../batch.js'
 import type { Batch } from '../store.js'
 import { COMMIT, encodePair, encodeFileHeader, FILE_HEADER_LENGTH, FRAME, FRAME_OVERHEAD, FrameWriter } from './frame.js'
@@ -26,13 +27,20 @@ export interface EncodedGroup {
   readonly end: number
   readonly chain: number
   readonly places: readonly BatchPlaces[]
+  /** What `bytes` lie in, if it can be given back once they are written. */
+  readonly room?: Uint8Array | undefined
 }
 
+/** A shorter group is written into memory of its own. */
+const LARGE_GROUP = 1 << 16
+
 export function encodeGroup(at: number, chain: number, storeId: Uint8Array, batches: readonly Batch[], sealing: Sealing | undefined): EncodedGroup {
-  const writer = new FrameWriter(at, chain, 64 + batches.reduce((sum, batch) => sum + roomFor(batch), 0))
+  const length = 64 + batches.reduce((sum, batch) => sum + roomFor(batch), 0)
+  const room = length < LARGE_GROUP ? undefined : takeRoom(length)
+  const writer = new FrameWriter(at, chain, room ?? length)
   writer.addGroup(storeId)
   const places = batches.map((batch) => addBatch(writer, batch, sealing))
-  return { bytes: writer.bytes, end: writer.end, chain: writer.chain, places }
+  return { bytes: writer.bytes, end: writer.end, chain: writer.chain, places, room }
 }
 
 /** At least what its frames take, but for the sealing of secrets. */
