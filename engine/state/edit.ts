@@ -239,7 +239,8 @@ function orderOfFew(edits: EditBatch): number[] {
 /** False at the first key that comes before its predecessor. */
 function findSplits(edits: EditBatch, order: readonly number[] | undefined, splits: Uint16Array): boolean {
   for (let i = 1; i < edits.length; i++) {
-    const [before, at] = order === undefined ? [i - 1, i] : [order[i - 1] as number, order[i] as number]
+    const before = order === undefined ? i - 1 : order[i - 1] as number
+    const at = order === undefined ? i : order[i] as number
     const bit = distinct(edits.difference(before, at))
     if (edits.bit(at, bit) === 0) return false
     splits[i] = bit
