@@ -34,7 +34,6 @@ export class Writer {
   private buffer: Uint8Array
   private offset = 0
 
-  /** So many bytes to begin with, or room to write into. */
   constructor(room: number | Uint8Array = 128) {
     this.buffer = typeof room === 'number' ? new Uint8Array(room) : room
   }
@@ -42,11 +41,6 @@ export class Writer {
   /** Bytes written so far. */
   get length(): number {
     return this.offset
-  }
-
-  /** All that it has to write into. */
-  get room(): Uint8Array {
-    return this.buffer
   }
 
   u8(value: number): this {

@@ -206,15 +206,13 @@ export class DraftBuilder {
 
   /** For what is sealed of the changes: taken where ops are copied as they are made, so that nobody looks at it afterwards. */
   private roomFor(changes: readonly RowChange[], to: OpTaker): Uint8Array {
-    let length = 0
-    for (const change of changes) if (change.kind !== 'delete') length += change.row.body.length + BESIDE_BODY
+    const length = changes.reduce((sum, change) => (change.kind === 'delete' ? sum : sum + change.row.body.length + BESIDE_BODY), 0)
     return to.copies ? takeRoom(length) : new Uint8Array(length)
   }
 
   /** By the number of a change, what it puts. Sealed as they come, while they lie together in memory; in the order of their keys each would be waited for. */
   private sealAll(id: number, shape: TableShape, changes: readonly RowChange[], keys: KeyList, sealed: ByteList): (i: number) => Uint8Array {
-    const puts: number[] = []
-    for (let i = 0; i < changes.length; i++) if ((changes[i] as RowChange).kind !== 'delete') puts.push(i)
+    const puts = [...changes.keys()].filter((i) => changes[i]?.kind !== 'delete')
     const numbers = new Uint32Array(changes.length)
     const row = (n: number): { readonly rowKey: Uint8Array; readonly content: RowContent } => {
       const i = puts[n] as number
@@ -377,7 +375,6 @@ export class DraftBuilder {
 const NONE: readonly never[] = []
 
 type Put = Exclude<RowChange, { kind: 'delete' }>
-
 /** About what is sealed with a body, and what sealing adds. */
 const BESIDE_BODY = 128
 

@@ -75,13 +75,15 @@ export interface OpTaker {
 /** Takes ops one by one. Throws what writing them throws, and `too-large` for more than an entry may have. */
 export class OpWriter implements OpTaker {
   readonly copies = true
+  readonly #room: Uint8Array
   readonly #writer: Writer
   readonly #starts: number[] = []
 
   /** `expected`: about how many will come. */
   constructor(expected: number) {
     // Growing step by step would copy them several times.
-    this.#writer = new Writer(takeRoom(384 * expected))
+    this.#room = takeRoom(384 * expected)
+    this.#writer = new Writer(this.#room)
   }
 
   add(op: Op): void {
@@ -92,7 +94,7 @@ export class OpWriter implements OpTaker {
 
   /** Nothing may be added afterwards. */
   finish(): EncodedOps {
-    return new EncodedOps(this.#writer.view(), this.#starts, this.#writer.room)
+    return new EncodedOps(this.#writer.view(), this.#starts, this.#room)
   }
 }
 
