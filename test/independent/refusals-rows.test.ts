@@ -115,6 +115,8 @@ describe('rows', () => {
     both.refuses(ada, [put('update', 1, { plain: [1n] })], 'rule plain-count')
     both.refuses(ada, [put('update', 1, { plain: [null, 'a'] })], 'rule not-null')
     both.refuses(ada, [put('update', 1, { plain: [1n, 2n] })], 'rule plain-type')
+    const strict = object({ plain: PLAIN.map((column) => ({ ...column, notNull: true })) })
+    both.refuses(ada, [create(5, strict), put('insert', 1, { table: 5, plain: ['a', null], tokens: [] })], 'rule plain-type')
     for (const rowKey of [Uint8Array.of(0), Uint8Array.of(0x11, 2), Uint8Array.of(0x11, 2, 0, 0), keyOf(4).with(0, 0x21)]) both.refuses(ada, [put('insert', 4, { rowKey })], 'rule row-key')
     for (const rowKey of [both.token(2, 2), both.token(2).slice(1)]) both.refuses(ada, [put('insert', 1, { table: 2, rowKey, plain: [], tokens: [] })], 'rule row-key')
     both.refuses(ada, [put('update', 1, { sealed: both.sealed().with(0, 2) })], 'rule sealed-form')

@@ -55,8 +55,10 @@ function checkPolicies(work, ...args) {
 
 function checkPlain(shape, plain) {
   rule(plain.length === shape.plain.length, 'plain-count')
-  shape.plain.forEach(({ notNull }, i) => { rule(!notNull || plain[i] !== null, 'not-null') })
-  shape.plain.forEach(({ type }, i) => { rule(plain[i] === null || TYPES[type](plain[i]), 'plain-type') })
+  shape.plain.forEach(({ type, notNull }, i) => {
+    rule(!notNull || plain[i] !== null, 'not-null')
+    rule(plain[i] === null || TYPES[type](plain[i]), 'plain-type')
+  })
 }
 function isKey(shape, generation, table, rowKey) {
   if (shape.blinded) return rowKey.length === 16 && isPlaced(rowKey, generation)
