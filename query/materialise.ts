@@ -13,6 +13,7 @@ import { type ObjectId, type RowRange, type RowView, type UnopenedRow, type View
 import { Binding } from './binding.js'
 import { type Capture } from './capture.js'
 import { findObject, isTable, SchemaReader, SEQUENCE, type BrokenObject, type Schema, type SchemaObject } from './catalog.js'
+import { keepCounters } from './counters.js'
 import { TableImages, type Image, type QuarantineReason } from './images.js'
 import { keyIdentity } from './keys.js'
 import { ifHere } from './remote.js'
@@ -138,13 +139,15 @@ export class Mirror {
   load(tables: Iterable<ObjectId>, schema: Schema = this.#schema): ObjectId[] {
     const missing = [...tables].filter((id) => !this.#loaded.has(id) && schema.get(id)?.data !== undefined)
     if (missing.length === 0) return []
-    const fill = (): void => {
-      for (const id of missing) this.#fill(schema.get(id) as SchemaObject)
-      this.#refreshSequence(this.#view)
-    }
+    const fill = (): void => { for (const id of missing) this.#fill(schema.get(id) as SchemaObject) }
     try {
-      if (this.db.inTransaction) this.#capture.pause(fill)
-      else this.#transact(fill)
+      if (this.db.inTransaction) this.#within(fill)
+      else {
+        this.#transact(() => {
+          fill()
+          this.#refreshSequence(this.#view)
+        })
+      }
     } catch (error) {
       this.unload(missing)
       throw error
@@ -193,7 +196,7 @@ export class Mirror {
     for (const name of part.names) partial.ranges.add(name)
     if (part.made) this.loads++
     try {
-      if (inTransaction) this.#capture.pause(fill)
+      if (inTransaction) this.#within(fill)
       else this.#transact(fill)
     } catch (error) {
       this.unloadPart(part)
@@ -422,6 +425,11 @@ export class Mirror {
     this.#loaded.set(object.id, loaded)
     loaded.images.clear()
     loaded.images.load(this.#images(this.binding(object), loaded, view.rows(object.id)))
+  }
+
+  /** Fill in rows while a transaction is open, of which that is no part. */
+  #within(fill: () => void): void {
+    this.#capture.pause(() => keepCounters(this.db, fill))
   }
 
   #transact(work: () => void): void {

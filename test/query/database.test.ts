@@ -131,6 +131,20 @@ describe('definitions', () => {
     await expectSameEverywhere(open[0] as Opened)
   })
 
+  test('AUTOINCREMENT gives no id twice, also where a transaction reads tables that were not in memory yet', async () => {
+    const database = await fresh('CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, v); CREATE TABLE u (id INTEGER PRIMARY KEY AUTOINCREMENT, v); INSERT INTO t (v) VALUES (1), (2); INSERT INTO u (v) VALUES (1)')
+    const again = await reopen(database, 'again')
+    open[0] = again
+    const { db } = again
+    await db.transaction(async (tx) => {
+      await tx.exec('INSERT INTO t (v) VALUES (3); DELETE FROM t WHERE v = 3')
+      expect((await tx.query('SELECT id FROM u')).rows).toEqual([{ id: 1 }])
+      expect((await tx.query('INSERT INTO t (v) VALUES (4) RETURNING id')).rows).toEqual([{ id: 4 }])
+      expect((await tx.query('SELECT name, seq FROM sqlite_sequence ORDER BY name')).rows).toEqual([{ name: 't', seq: 4 }, { name: 'u', seq: 1 }])
+    })
+    await expectSameEverywhere(open[0] as Opened)
+  })
+
   test('what has no meaning here is refused by name', async () => {
     const { db } = await fresh(TASK)
     for (const text of ["ATTACH 'x' AS y", 'CREATE VIRTUAL TABLE f USING fts3(a)', "VACUUM INTO 'x'", 'PRAGMA writable_schema = ON', 'PRAGMA journal_mode = OFF', 'CREATE TABLE g (a, b AS (a) PLAINTEXT)']) {
