@@ -1,7 +1,7 @@
 /**
  * Whose signatures are looked at together before a group is judged. The more there are, the less each costs; but where one is bad, all that were looked at
- * with it cost more. So whoever has sent a bad one is looked at apart from then on, and spoils nothing but its own. Where a thread of its own does it, looking goes ahead of judging by two batches: what
- * queues up meanwhile is the next.
+ * with it cost more. So whoever has sent a bad one is looked at apart from then on, and spoils nothing but its own. Where a thread of its own does it, looking goes
+ * ahead of judging by two batches, whole ones while enough has been looked at: a thread that took whatever there is would be done sooner, and take twice as long.
  */
 import type { Aside } from './ledger.js'
 
@@ -29,6 +29,8 @@ const MAX_BATCH_BYTES = 4 * 1024 * 1024
 /** Fewer are not looked at ahead: more may come. */
 const FEWEST_AHEAD = 16
 const BATCHES_AHEAD = 2
+/** While judging has so many before it that were looked at, a batch is begun whole only: judging these takes longer than looking at that. */
+const ENOUGH_AHEAD = 64
 
 export class Looking {
   readonly #look: Look
@@ -37,6 +39,8 @@ export class Looking {
   /** In the order of their coming. */
   #waiting: Looked[] = []
   #underWay = 0
+  /** Records that were looked at, or are being, and that nobody has asked for yet; about, since some are asked for twice. */
+  #unasked = 0
 
   /** `isAhead`: somebody else does the looking, so that it may begin before it is asked for. */
   constructor(look: Look, isAhead: () => boolean = () => false) {
@@ -51,12 +55,13 @@ export class Looking {
 
   /** Begin with what has come in, if somebody else does it. */
   ahead(): void {
-    while (this.#underWay < BATCHES_AHEAD && this.#waiting.length >= FEWEST_AHEAD && this.#isAhead()) this.#batch()
+    while (this.#underWay < BATCHES_AHEAD && this.#waiting.length >= (this.#unasked < ENOUGH_AHEAD ? FEWEST_AHEAD : MAX_BATCH) && this.#isAhead()) this.#batch()
   }
 
   /** To be awaited before its turn, unless it is done: looks, too, at what came before it and with it. */
   before(looked: Looked): Promise<void> | undefined {
     while (looked.look === 'waiting' && this.#waiting.length > 0) this.#batch()
+    if (this.#unasked > 0 && --this.#unasked === ENOUGH_AHEAD - 1) this.ahead()
     return typeof looked.look === 'string' ? undefined : looked.look
   }
 
@@ -69,10 +74,12 @@ export class Looking {
   /** Nothing that is waiting will be judged. */
   drop(): void {
     this.#waiting = []
+    this.#unasked = 0
   }
 
   #batch(): void {
     const batch = this.#waiting.splice(0, this.#length())
+    this.#unasked += batch.length
     if (batch.length === 1) {
       for (const lone of batch) lone.look = 'done'
       return

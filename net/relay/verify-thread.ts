@@ -19,6 +19,8 @@ const LONGEST_HANDED = 8192
 const MOST_HANDED = 8
 /** Milliseconds from one start to the next. */
 const RESTART_AFTER = 60_000
+/** Milliseconds without a word while it has batches before it: then it counts as dead, and nobody waits any longer. */
+const PATIENCE = 10_000
 
 export interface VerifyThreadOptions {
   readonly crypto: Pick<Signatures, 'verifyEd25519Batch'>
@@ -28,6 +30,8 @@ export interface VerifyThreadOptions {
   readonly onFailed: (error: Error) => void
   /** Where the worker's code lies; tests put others there. */
   readonly url?: URL | undefined
+  /** Milliseconds; default 10,000. */
+  readonly patience?: number | undefined
 }
 
 interface Handed { readonly items: readonly SignedRecord[]; readonly resolve: (good: readonly boolean[]) => void }
@@ -40,6 +44,7 @@ export class VerifyThread {
   #startedAt = -Infinity
   #next = 0
   #closed = false
+  #patience: ReturnType<typeof setTimeout> | undefined
 
   constructor(options: VerifyThreadOptions) {
     this.#options = options
@@ -59,6 +64,7 @@ export class VerifyThread {
     const handed = new Promise<readonly boolean[]>((resolve) => this.#handed.set(number, { items: fit, resolve }))
     const packed = packSignatures(fit)
     this.#worker?.postMessage({ number, packed } satisfies Batch, [packed])
+    this.#patience ??= this.#wait()
     if (fit.length === items.length) return handed
     return handed.then((good) => {
       const each = good.values()
@@ -107,6 +113,15 @@ export class VerifyThread {
     }
     this.#handed.get(told.number)?.resolve(Array.from(told.good, (one) => one === 1))
     this.#handed.delete(told.number)
+    clearTimeout(this.#patience)
+    this.#patience = this.#handed.size === 0 ? undefined : this.#wait()
+  }
+
+  /** For its next word. */
+  #wait(): ReturnType<typeof setTimeout> | undefined {
+    const { patience = PATIENCE } = this.#options
+    const worker = this.#worker
+    return worker && setTimeout(() => this.#failed(worker, new Error(`The thread that verifies signatures has not answered for ${patience} ms.`)), patience)
   }
 
   #failed(worker: Worker, error: Error): void {
@@ -119,6 +134,8 @@ export class VerifyThread {
     const worker = this.#worker
     this.#worker = undefined
     this.#ready = false
+    clearTimeout(this.#patience)
+    this.#patience = undefined
     const handed = [...this.#handed.values()]
     this.#handed.clear()
     for (const { items, resolve } of handed) resolve(this.#here(items))

@@ -120,6 +120,22 @@ describe('looking ahead', () => {
     expect(late.map(({ aside }) => aside)).toEqual(late.map(({ record }) => record))
   })
 
+  it('begins whole batches only while enough has been looked at that is not judged yet', async () => {
+    const { it: looks, looks: seen, finish } = looking(true)
+    const first = come(looks, 70)
+    await finish()
+    come(looks, 100)
+    expect(seen).toHaveLength(1)
+    for (const one of first.slice(0, 6)) expect(looks.before(one)).toBeUndefined()
+    expect(seen).toHaveLength(1)
+    expect(looks.before(first[6] as Looked)).toBeUndefined() // 63 are left
+    expect(seen.map(({ length }) => length)).toEqual([70, 100])
+    come(looks, 127)
+    expect(seen).toHaveLength(2)
+    come(looks, 1)
+    expect(seen.map(({ length }) => length)).toEqual([70, 100, 128])
+  })
+
   it('drops what nobody will judge', async () => {
     const { it: looks, looks: seen, finish } = looking(true)
     come(looks, 16)

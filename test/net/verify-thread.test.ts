@@ -37,9 +37,9 @@ const GOOD = Array.from({ length: 60 }, (_, i) => signed(i % 2, utf8(`message ${
 const forged = { record: concatBytes(utf8('other'), signed(2, utf8('one')).record.subarray(3)), publicKey: (signers[2] as (typeof signers)[number]).publicKey }
 
 interface Started { readonly thread: VerifyThread; readonly failures: string[]; clock: number }
-function started(url?: URL): Started {
+function started(url?: URL, patience?: number): Started {
   const failures: string[] = []
-  const made: Started = { failures, clock: 1_000_000, thread: new VerifyThread({ crypto, now: () => made.clock, onFailed: ({ message }) => failures.push(message), url }) }
+  const made: Started = { failures, clock: 1_000_000, thread: new VerifyThread({ crypto, now: () => made.clock, onFailed: ({ message }) => failures.push(message), url, patience }) }
   threads.push(made.thread)
   return made
 }
@@ -102,6 +102,13 @@ describe('the thread', () => {
     it.clock += 1
     await ready(it)
     expect(it.failures).toHaveLength(1)
+  })
+
+  it('that does not answer counts as dead, and what it has is done here', async () => {
+    const it = started(worker('mute', ''), 50)
+    await ready(it)
+    expect(await Promise.all([it.thread.good(GOOD), it.thread.good([...GOOD, forged])])).toEqual([GOOD.map(() => true), [...GOOD.map(() => true), false]])
+    expect([it.thread.verifying, it.failures]).toEqual([false, [expect.stringMatching(/not answered for 50 ms/)]])
   })
 
   it.each([
