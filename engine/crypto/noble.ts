@@ -10,7 +10,8 @@ import { argon2id } from '@noble/hashes/argon2.js'
 import { ristretto255, x25519 } from '@noble/curves/ed25519.js'
 import { mulAddUnsafe, pippenger } from '@noble/curves/abstract/curve.js'
 import { SealError } from '../errors.js'
-import { checkArgon2, checkLength } from './checks.js'
+import { agreementBy } from './agreement.js'
+import { checkArgon2 } from './checks.js'
 import { checkHkdfLength } from './hmac.js'
 import { nobleCiphers, nobleHash, nobleSignatures } from './noble-core.js'
 import type { Agreement, CryptoProvider, Derivation, Group, GroupPoint, Scalar } from './provider.js'
@@ -27,22 +28,7 @@ export const nobleDerivation: Derivation = {
   },
 }
 
-export const nobleAgreement: Agreement = {
-  x25519PublicKey: (secret) => {
-    checkLength(secret, 32, 'X25519 secret')
-    return x25519.getPublicKey(secret)
-  },
-  x25519: (secret, publicKey) => {
-    checkLength(secret, 32, 'X25519 secret')
-    checkLength(publicKey, 32, 'X25519 public key')
-    try {
-      return x25519.getSharedSecret(secret, publicKey)
-    } catch (cause) {
-      // noble throws for one reason once the lengths are right: the shared secret is all zero.
-      throw new SealError('bad-key', 'Expected a contributory X25519 public key, found one of small order.', {}, { cause })
-    }
-  },
-}
+export const nobleAgreement: Agreement = agreementBy((secret) => x25519.getPublicKey(secret), (secret, publicKey) => x25519.getSharedSecret(secret, publicKey))
 
 type Point = InstanceType<typeof ristretto255.Point>
 const Point = ristretto255.Point

@@ -8,7 +8,7 @@
 import {
   createCipheriv, createDecipheriv, createPrivateKey, createPublicKey, diffieHellman, hash, type KeyObject, sign, verify,
 } from 'node:crypto'
-import { SealError } from '../errors.js'
+import { agreementBy } from './agreement.js'
 import { checkLength, openFailed } from './checks.js'
 import { verifyExactly } from './ed25519-exact.js'
 import { plausibleSignature, SEED_LENGTH } from './ed25519-rule.js'
@@ -106,24 +106,10 @@ const nodeChacha: Pick<Ciphers, 'chachaSeal' | 'chachaOpen' | 'hchacha20'> = {
   hchacha20: nobleCiphers.hchacha20,
 }
 
-const nodeAgreement: Agreement = {
-  x25519PublicKey: (secret) => {
-    checkLength(secret, 32, 'X25519 secret')
-    return rawPublicKey(privateKeyOf(X25519_PKCS8, secret))
-  },
-  x25519: (secret, publicKey) => {
-    checkLength(secret, 32, 'X25519 secret')
-    checkLength(publicKey, 32, 'X25519 public key')
-    const theirs = publicKeyOf(X25519_SPKI, publicKey)
-    const ours = privateKeyOf(X25519_PKCS8, secret)
-    try {
-      return toBytes(diffieHellman({ privateKey: ours, publicKey: theirs }))
-    } catch (cause) {
-      // OpenSSL derives nothing from a small-order key: RFC 7748 §6.1's all-zero check.
-      throw new SealError('bad-key', 'Expected a contributory X25519 public key, found one of small order.', {}, { cause })
-    }
-  },
-}
+const nodeAgreement: Agreement = agreementBy(
+  (secret) => rawPublicKey(privateKeyOf(X25519_PKCS8, secret)),
+  (secret, publicKey) => toBytes(diffieHellman({ privateKey: privateKeyOf(X25519_PKCS8, secret), publicKey: publicKeyOf(X25519_SPKI, publicKey) })),
+)
 
 export const nodeProvider: CryptoProvider = {
   name: 'node',

@@ -6,12 +6,13 @@
  */
 import { SealError } from '../errors.js'
 import { equalBytes } from '../codec/bytes.js'
+import { agreementBy } from './agreement.js'
 import { checkArgon2, checkLength, openFailed } from './checks.js'
 import { verifyExactly } from './ed25519-exact.js'
 import { plausibleSignature, SEED_LENGTH } from './ed25519-rule.js'
 import { hkdfWith, hmacWith } from './hmac.js'
 import { nobleHash } from './noble-core.js'
-import type { Agreement, Ciphers, CryptoProvider, Derivation, Group, GroupPoint, Scalar, Signatures } from './provider.js'
+import type { Ciphers, CryptoProvider, Derivation, Group, GroupPoint, Scalar, Signatures } from './provider.js'
 import { encodeScalar } from './scalar.js'
 import type { Sodium } from './sodium.js'
 import { xchachaFrom } from './xchacha.js'
@@ -24,7 +25,7 @@ export function sodiumProvider(sodium: Sodium): CryptoProvider {
     ...derivation(sodium),
     ...signatures(sodium),
     ...ciphers(sodium),
-    ...agreement(sodium),
+    ...agreementBy((secret) => sodium.crypto_scalarmult_base(secret), (secret, publicKey) => sodium.crypto_scalarmult(secret, publicKey)),
     group: group(sodium),
   }
 }
@@ -83,24 +84,6 @@ function ciphers(sodium: Sodium): Ciphers {
       return sodium.crypto_core_hchacha20(nonce, key, null)
     },
   })
-}
-
-function agreement(sodium: Sodium): Agreement {
-  return {
-    x25519PublicKey: (secret) => {
-      checkLength(secret, 32, 'X25519 secret')
-      return sodium.crypto_scalarmult_base(secret)
-    },
-    x25519: (secret, publicKey) => {
-      checkLength(secret, 32, 'X25519 secret')
-      checkLength(publicKey, 32, 'X25519 public key')
-      try {
-        return sodium.crypto_scalarmult(secret, publicKey)
-      } catch (cause) {
-        throw new SealError('bad-key', 'Expected a contributory X25519 public key, found one of small order.', {}, { cause })
-      }
-    },
-  }
 }
 
 const asBytes = (point: GroupPoint): Uint8Array => point as unknown as Uint8Array

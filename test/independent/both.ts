@@ -27,6 +27,11 @@ export class Both {
     this.compare(this.machine, this.world.records[0] as Uint8Array, this.world.verdicts[0] as Verdict, this.world.head.stateRoot)
   }
 
+  /** An owner, a writer, an admin and a reader. */
+  people(): { readonly ada: Person; readonly bob: Person; readonly dora: Person; readonly eve: Person } {
+    return { ada: this.world.ada, bob: this.join('bob', 'writer'), dora: this.join('dora', 'admin'), eve: this.join('eve', 'reader') }
+  }
+
   private compare(machine: Machine, record: Uint8Array, verdict: Verdict, stateRoot: Uint8Array): void {
     this.reached.add(nameOf(verdict))
     expect([machine.take(Buffer.from(record)), machine.head().stateRoot.toString('hex')]).toEqual([verdict, Buffer.from(stateRoot).toString('hex')])

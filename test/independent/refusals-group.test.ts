@@ -32,10 +32,7 @@ const flip = (bytes: Uint8Array, at = 0): Uint8Array => bytes.map((byte, i) => (
 
 beforeAll(() => {
   both = new Both(31, reached)
-  ada = both.world.ada
-  bob = both.join('bob', 'writer')
-  dora = both.join('dora', 'admin')
-  eve = both.join('eve', 'reader')
+  ;({ ada, bob, dora, eve } = both.people())
 })
 
 describe('headers', () => {

@@ -29,10 +29,7 @@ const put = (op: 'insert' | 'update', key: number, more: Partial<Extract<Op, { o
 
 beforeAll(() => {
   both = new Both(21, reached)
-  ada = both.world.ada
-  bob = both.join('bob', 'writer')
-  dora = both.join('dora', 'admin')
-  eve = both.join('eve', 'reader')
+  ;({ ada, bob, dora, eve } = both.people())
   const policies = [{ command: 'update' as const, roles: [], using: { kind: 'constant' as const, value: 0n } }, { command: 'insert' as const, roles: [], check: { kind: 'constant' as const, value: null } }]
   both.applies(ada, [create(1, rich), create(2, object({ key: 'blinded' })), create(3, object({ policies })), create(4, view)])
   both.applies(ada, [put('insert', 1), put('insert', 2), { op: 'insert', table: 2, rowKey: both.token(1), plain: [], tokens: [], sealed: both.sealed() }])
