@@ -5,7 +5,7 @@
 import { type SqlValue } from '../engine/codec/value.js'
 import { type RowRange } from '../engine/space/types.js'
 import { type Constants } from './evaluate.js'
-import { alongPath, type Bound, type Choice, pathsOf, ROWID, type Path, type Target } from './plan-range.js'
+import { type Bound, cheapest, pathsOf, ROWID, type Path, type Target } from './plan-range.js'
 import { canonicalValue } from './keys.js'
 import { type PolicyColumn } from './policies.js'
 import { type Reference, type RelationForm } from './relation-form.js'
@@ -66,12 +66,7 @@ function rangesOfValues(relation: RelationForm, equal: readonly { readonly colum
     if (value === null) return []
     bounds.set(id, { collation, points: [canonicalValue(known.convert(value, affinity), collation)] })
   }
-  let best: Choice | undefined
-  for (const path of pathsOf(relation)) {
-    const choice = alongPath(path, bounds)
-    if (choice !== undefined && (best === undefined || choice.cost < best.cost)) best = choice
-  }
-  return best?.ranges
+  return cheapest(relation, bounds)?.ranges
 }
 
 function columnsOf(relation: RelationForm, names: readonly string[]): readonly PolicyColumn[] | undefined {

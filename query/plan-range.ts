@@ -49,10 +49,12 @@ export function impliedRanges(relation: RelationForm, terms: readonly Term[], kn
     for (const { column, bound } of boundsOf(e, target, known)) bounds.set(column, narrow(bounds.get(column), bound))
   }
   for (const bound of bounds.values()) if (bound.points?.length === 0) return { ranges: [], cost: 0 }
-  for (const path of pathsOf(relation)) {
-    const choice = alongPath(path, bounds)
-    if (choice !== undefined) choices.push(choice)
-  }
+  return cheapest(relation, bounds, choices)
+}
+
+/** Of what the table's paths make of these bounds, and of `others`; of equal ones the first. */
+export function cheapest(relation: RelationForm, bounds: ReadonlyMap<ColumnId, Bound>, others: readonly Choice[] = []): Choice | undefined {
+  const choices = [...others, ...pathsOf(relation).flatMap((path) => alongPath(path, bounds) ?? [])]
   return choices.reduce<Choice | undefined>((best, each) => (best === undefined || each.cost < best.cost ? each : best), undefined)
 }
 
@@ -197,7 +199,7 @@ function distinct(values: readonly SqlValue[]): readonly SqlValue[] {
 }
 
 /** Rules (e) and (f). */
-export function alongPath(path: Path, bounds: ReadonlyMap<ColumnId, Bound>): Choice | undefined {
+function alongPath(path: Path, bounds: ReadonlyMap<ColumnId, Bound>): Choice | undefined {
   let tuples: readonly (readonly SqlValue[])[] = [[]]
   let fixed = 0
   for (; fixed < path.columns.length; fixed++) {

@@ -218,29 +218,13 @@ export class Session {
     const { remote } = this.space
     const trials = this.#trials
     if (remote === undefined || trials === undefined) return run()
-    this.#wanted = new Map()
     try {
-      for (;;) {
-        let outcome: { readonly value: T } | { readonly error: unknown }
-        try {
-          outcome = { value: run() }
-        } catch (error) {
-          outcome = { error }
-        }
-        const { missing } = trials
-        const stopped = 'error' in outcome && isSealError(outcome.error, 'out-of-scope')
-        if (missing === undefined || (!stopped && (await this.#isNothing(remote, missing)))) {
-          if (missing !== undefined) trials.keep()
-          if ('error' in outcome) throw outcome.error
-          return outcome.value
-        }
-        trials.undo()
-        this.#wanted = merged(this.#wanted, missing)
-        await this.fetch(prepared, parameters)
-      }
+      return await trials.perform(run, (missing) => this.#isNothing(remote, missing), (lacking) => {
+        this.#wanted = lacking
+        return this.fetch(prepared, parameters)
+      })
     } finally {
       this.#wanted = new Map()
-      if (trials.missing !== undefined) trials.undo()
     }
   }
 
@@ -740,15 +724,6 @@ export class Session {
     this.mirror.close()
     this.db.close()
   }
-}
-
-function merged(a: ReadonlyMap<ObjectId, Ranges>, b: ReadonlyMap<ObjectId, Ranges>): ReadonlyMap<ObjectId, Ranges> {
-  const all = new Map(a)
-  for (const [id, ranges] of b) {
-    const before = all.get(id) ?? []
-    all.set(id, before === 'all' || ranges === 'all' ? 'all' : [...before, ...ranges])
-  }
-  return all
 }
 
 function isExplainVerified({ ast }: Prepared): boolean {
