@@ -36,6 +36,8 @@ const BARS: readonly Bar[] = [
   { figure: 'single INSERT, no fsync', atLeast: 5_000 },
   { figure: 'open, first point query', atMost: 100 },
   { figure: 'open, first full scan', atMost: 1_500 },
+  { figure: 'memory of a replica', atMost: 1024 },
+  { figure: 'live query, table unchanged', atMost: 5 },
   { figure: 'catch up', atLeast: 10_000 },
   { figure: 'remove a member of 100', atMost: 500 },
   { figure: 'engine alone, 10k rows in an entry', atLeast: 60_000 },

@@ -9,7 +9,7 @@ import { bundleOptions } from '../build.entries.js'
 import { OUT } from './report.js'
 
 /** What benches start as processes and threads of their own. */
-const BESIDE = { 'relay-child': 'bench/relay-child.ts', 'verify-worker': 'net/relay/verify-worker.ts' }
+const BESIDE = { 'relay-child': 'bench/relay-child.ts', 'memory-child': 'bench/memory-child.ts', 'verify-worker': 'net/relay/verify-worker.ts' }
 const [entry = 'bench/journeys.ts', ...options] = process.argv.slice(2)
 const name = basename(entry, '.ts')
 await build({ ...bundleOptions('node', { [name]: entry, ...BESIDE }), outdir: OUT, outExtension: { '.js': '.mjs' } })

@@ -9,6 +9,8 @@ import { type Figure, judge, printFigures } from './bars.js'
 import { quickest } from './clock.js'
 import { catchingUp } from './journey/catching-up.js'
 import { engineAlone, growth } from './journey/growth.js'
+import { living } from './journey/living.js'
+import { memory } from './journey/memory.js'
 import { opening } from './journey/opening.js'
 import { fillSpace, fillSqlJs } from './journey/people.js'
 import { reads } from './journey/reads.js'
@@ -24,6 +26,8 @@ const JOURNEYS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   reads: warmReads,
   writes: () => writes(times),
   opening: () => opening(rows, times),
+  memory: () => memory(rows),
+  live: () => living(4 * times),
   'catching up': () => catchingUp(entries, times),
   removal: () => removal(100),
   engine: () => engineAlone(times),

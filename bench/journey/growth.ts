@@ -67,14 +67,18 @@ export async function engineAlone(times: number): Promise<Figure[]> {
 async function begin(): Promise<{ readonly space: SealedSpace; readonly table: number }> {
   const space = await createSpace({ store: memoryStore(), crypto: await loadProvider('node'), offline: true })
   await fillSpace(space, 0)
-  const { current } = space.engine
+  return { space, table: tasksOf(space) }
+}
+
+/** The table of tasks, while it is empty: the engine knows no names. */
+export function tasksOf({ engine: { current } }: SealedSpace): number {
   const tasks = current.catalog.find(({ kind, id }) => kind === 'table' && current.count(id) === 0)
   if (tasks === undefined) throw new Error('The table of tasks is not there.')
-  return { space, table: tasks.id }
+  return tasks.id
 }
 
 /** Rows as SQL would make them, with a sealed body of about 200 bytes. */
-function draftOf(table: number, first: number, count: number): Draft {
+export function draftOf(table: number, first: number, count: number): Draft {
   const body = new Uint8Array(200).fill(7)
   return { catalog: [], reads: [], rows: Array.from({ length: count }, (_, i) => ({ kind: 'insert', table, key: [BigInt(first + i)], row: { plain: [], blind: [], body } })) }
 }
