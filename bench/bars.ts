@@ -40,6 +40,8 @@ const BARS: readonly Bar[] = [
   { figure: 'live query, table unchanged', atMost: 5 },
   { figure: 'catch up', atLeast: 10_000 },
   { figure: 'remove a member of 100', atMost: 500 },
+  { figure: 'verified put', atLeast: 5 },
+  { figure: 'verified get', atLeast: 20 },
   { figure: 'engine alone, 10k rows in an entry', atLeast: 60_000 },
 ]
 

@@ -1,7 +1,8 @@
 /**
  * `npm run bench:journeys`: whole journeys, as an application makes them, and as ratios to peers that run in turns with them. `--quick` with a
- * tenth of the rows, `--million` to let a space grow so far, `--only word` for the journeys whose name has it. Writes bench/out/journeys.json and a chart. The relay's: bench/relay.ts.
+ * tenth of the rows, `--million` to let a space grow so far, `--only word` for the journeys whose name has it; `--hyperbee DIRECTORY` to be held against it. Writes bench/out/journeys.json and a chart. The relay's: bench/relay.ts.
  */
+import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import initSqlJs from 'sql.js'
 import { createSpace, loadProvider, memoryStore } from 'sealdb'
@@ -9,6 +10,7 @@ import { type Figure, judge, printFigures } from './bars.js'
 import { quickest } from './clock.js'
 import { catchingUp } from './journey/catching-up.js'
 import { engineAlone, growth } from './journey/growth.js'
+import { hyperbee } from './journey/hyperbee.js'
 import { living } from './journey/living.js'
 import { memory } from './journey/memory.js'
 import { opening } from './journey/opening.js'
@@ -19,7 +21,7 @@ import { writes } from './journey/writes.js'
 import { OUT, writeJson, writeOut } from './report.js'
 import { barChart } from './svg.js'
 
-const { values: options } = parseArgs({ options: { quick: { type: 'boolean' }, million: { type: 'boolean' }, only: { type: 'string' } } })
+const { values: options } = parseArgs({ options: { quick: { type: 'boolean' }, million: { type: 'boolean' }, only: { type: 'string' }, hyperbee: { type: 'string' } } })
 const [rows, entries, times] = options.quick === true ? [10_000, 1_000, 2] : [100_000, 10_000, 3]
 
 const JOURNEYS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
@@ -31,6 +33,7 @@ const JOURNEYS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   'catching up': () => catchingUp(entries, times),
   removal: () => removal(100),
   engine: () => engineAlone(times),
+  hyperbee: () => againstHyperbee(options.hyperbee),
   growth: () => growth([1_000, 10_000, 100_000, 1_000_000].slice(0, options.quick === true ? 2 : options.million === true ? 4 : 3)),
 }
 
@@ -52,6 +55,12 @@ async function yardstick(): Promise<Figure> {
   const signer = (await loadProvider('node')).signer(new Uint8Array(32))
   const { cpu } = await quickest(5, () => { for (let i = 0; i < 1_000; i++) signer.sign(new Uint8Array(200)) })
   return { name: 'yardstick: one signature', value: cpu, unit: 'µs of CPU', note: '58 when nobody else is about' }
+}
+
+async function againstHyperbee(directory: string | undefined): Promise<readonly Figure[]> {
+  if (directory !== undefined) return hyperbee(resolve(directory), 4 * times)
+  process.stderr.write('left out: say where hyperbee is installed (--hyperbee DIRECTORY; bench/journey/hyperbee.ts)\n')
+  return []
 }
 
 async function warmReads(): Promise<readonly Figure[]> {

@@ -104,7 +104,7 @@ function operations(hash: Sha256, count: number): Operations {
   }
 }
 
-function makeRows(count: number): readonly Row[] {
+export function makeRows(count: number): readonly Row[] {
   const rows = Array.from({ length: count }, (_, i) => {
     const key = new Uint8Array(KEY_LENGTH)
     key.set([0x40, 7, 0x20])
