@@ -1,29 +1,11 @@
-/** Ops on the relay and the version a second time, from engine/PROTOCOL.md §6.4, §9.2 and §9.3 alone. */
-import { openCheckpoint } from './checkpoint.mjs'
+/** Ops on the relay and the version a second time, from engine/PROTOCOL.md §6.4 and §9.3 alone. */
 import { Log } from './entries.mjs'
-import { bytes, decode, fixed, list, struct, text, u8 } from './fields.mjs'
+import { openEvidence } from './evidence.mjs'
+import { fixed, list } from './fields.mjs'
 import { at } from './records.mjs'
-import { checkConsistency } from './verifier.mjs'
 import { conflict, proved, rule } from './work.mjs'
 
 const hash = fixed(32)
-const form = struct({ version: u8, spaceId: hash, relayName: text, relayKey: hash, smaller: bytes, larger: bytes, root: hash, proof: list(hash) })
-const refuse = (why) => { throw new Error(why) }
-
-/** §9.2: who contradicted themselves, and the two heads. */
-export function openEvidence(encoded) {
-  const { version, spaceId, relayName, relayKey, smaller: first, larger: second, root, proof } = decode(form, encoded)
-  if (version !== 1) refuse('another version')
-  const [smaller, larger] = [first, second].map((note) => openCheckpoint(note, spaceId, relayKey, [], relayName))
-  if (smaller.size === larger.size) {
-    if (proof.length > 0 || !root.equals(larger.logRoot)) refuse('more than is said')
-    if (smaller.logRoot.equals(larger.logRoot) && smaller.stateRoot.equals(larger.stateRoot)) refuse('no contradiction')
-  } else {
-    if (smaller.size === 0 || smaller.size > larger.size || root.equals(smaller.logRoot)) refuse('no contradiction')
-    checkConsistency({ size1: smaller.size, size2: larger.size, root1: root, root2: larger.logRoot, proof })
-  }
-  return { spaceId, relayName, relayKey, smaller, larger }
-}
 
 function rootOfBranch({ common, peaks, leaves }) {
   const log = new Log()

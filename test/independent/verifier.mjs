@@ -251,6 +251,17 @@ class State {
   }
 }
 
+/** What a program makes of the values of keys; the proof has those, and no more. */
+export function checkGets(root, proof, program) {
+  const state = new State(decode(proof, root))
+  const result = program((key) => {
+    const leaf = state.get(key)
+    return leaf && state.value(leaf)
+  })
+  state.checkNothingUnused()
+  return result
+}
+
 /** The answers to an encoded list of reads; `undefined` for what is not there. */
 export function checkReads(root, queries, proof) {
   const state = new State(decode(proof, root))

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
-import { noble, verifyReceipt } from '../../engine/verify.js'
+import { noble } from '../../engine/verify.js'
 import { discloseRows, prove } from '../../query/receipts.js'
+import { verifyReceipt } from '../independent/receipts-both.js'
 import { codeOf, newDatabase } from './database-support.js'
 
 test('rows that a query finds, proved by column name', async () => {

@@ -1,4 +1,4 @@
-/** Receipts that members, relays and whoever has their keys could make: all of each is signed and proved but the one thing that is not so (PROTOCOL.md §9, Receipts). */
+/** Receipts that members, relays and whoever has their keys could make: all of each is signed and proved but the one thing that is not so (PROTOCOL.md §9.7). */
 import { beforeEach, describe, expect, it } from 'vitest'
 import { encodeUtf8 } from '../../engine/codec/bytes.js'
 import { discloseSubkey } from '../../engine/crypto/aead.js'
@@ -16,7 +16,8 @@ import { EditBatch } from '../../engine/state/edits.js'
 import { deviceKey, memberKey, objectKey, pointerKey, protocolKey, rowPrefix, rowStateKey, ROW_PREFIX_LENGTH } from '../../engine/state/keys.js'
 import { decodeDevice, decodeMember, encodeDevice, encodeMember } from '../../engine/state/roster.js'
 import type { StateView } from '../../engine/state/view.js'
-import { verifyReceipt, type ReceiptTrust } from '../../engine/verify.js'
+import type { ReceiptTrust } from '../../engine/verify.js'
+import { verifyReceipt } from '../independent/receipts-both.js'
 import { codeOf } from '../outcomes.js'
 import { crypto, hashOf, insert, policy, table, World, type Person } from './support.js'
 
