@@ -8,7 +8,7 @@
 /** What the caller can do: fix the call · accept the refusal · try again · find out what happened · distrust the sender · report a bug. */
 export type ErrorFamily = 'usage' | 'refused' | 'retry' | 'unknown' | 'hostile' | 'bug'
 
-/** Every code there is, with its family. Codes are never reused for another meaning. */
+/** Every code there is, with its family; with the fact `outcome: 'unknown'`, that is `unknown`. Codes are never reused for another meaning. */
 export const ERROR_CODES = {
   // codec: bytes that are not what they claim
   'bad-encoding': 'hostile', // truncated, non-canonical, trailing bytes, wrong tag
@@ -30,7 +30,7 @@ export const ERROR_CODES = {
   'store-locked': 'refused', // open already, here or in another process
   'store-corrupt': 'refused', // stored bytes are damaged: facts name file and offset. Never guessed around
   'store-sealed': 'refused', // the passphrase or key for the stored secrets is missing or wrong
-  'store-failed': 'retry', // disk full, I/O error: fact `outcome` says absent or unknown
+  'store-failed': 'retry', // disk full, I/O error: fact `outcome` says absent, or unknown: opening the store again shows what is there
   'store-closed': 'usage',
   // SQL
   'sql-syntax': 'usage', // the text is not SQL: facts line, column, offset, found, expected. Literals are named by class only
@@ -83,7 +83,7 @@ export class SealError extends Error {
   constructor(code: ErrorCode, message: string, facts: ErrorFacts = {}, options?: { readonly cause?: unknown }) {
     super(message, options)
     this.code = code
-    this.family = ERROR_CODES[code]
+    this.family = facts['outcome'] === 'unknown' ? 'unknown' : ERROR_CODES[code]
     this.facts = facts
   }
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test, vi } from 'vitest'
 import { isSealError, type SealedSpace } from 'sealdb'
+import { ERROR_CODES } from '../engine/errors.js'
 import { memoryRelayStore, startRelay } from '../net/server.js'
 
 const home = mkdtempSync(join(tmpdir(), 'sealdb-readme-'))
@@ -40,4 +41,15 @@ test('the start in README.md', async () => {
   await bob.close()
   await space.close()
   await relay.close()
+})
+
+test('says of every family of errors and every alert what to do', () => {
+  const readme = readFileSync('README.md', 'utf8')
+  const rows = (heading: string): string[] => {
+    const [table = ''] = readme.slice(readme.indexOf(`| ${heading} |`)).split('\n\n')
+    return [...table.matchAll(/^\| `([\w-]+)` \|/gm)].map(([, name]) => name ?? '')
+  }
+  expect(rows('family').sort()).toEqual([...new Set<string>([...Object.values(ERROR_CODES), 'unknown'])].sort())
+  const [, codes = ''] = /interface Alert \{\n +readonly code: ([^\n]+)/.exec(readFileSync('engine/space/port.ts', 'utf8')) ?? []
+  expect(rows('alert').sort()).toEqual([...codes.matchAll(/'([\w-]+)'/g)].map(([, code]) => code).sort())
 })

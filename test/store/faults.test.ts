@@ -191,7 +191,7 @@ describe.each([
     const store = await fileStoreIn(disk, OPTIONS).open()
     await store.commit({ at: 0, append: [record(0)] })
     disk.plan = { step: disk.steps + 1, fault: 'gate' }
-    await expect(store.commit({ at: 1, append: [record(1)] })).rejects.toMatchObject({ code: 'store-failed', facts: { outcome: 'unknown', reopen: true } })
+    await expect(store.commit({ at: 1, append: [record(1)] })).rejects.toMatchObject({ code: 'store-failed', family: 'unknown', facts: { outcome: 'unknown', reopen: true } })
     for (const call of [() => store.commit({ at: 1, append: [record(1)] }), () => store.compact()]) {
       await expect(call()).rejects.toMatchObject({ code: 'store-failed', facts: { outcome: 'absent', reopen: true } })
     }
