@@ -345,13 +345,18 @@ function isTold({ columns, defaults }: TableForm, { terms }: UniqueForm): boolea
 }
 
 /** When an UPDATE can come into another row's place: undefined is always (an expression may have moved, or the row come under a partial index). */
-function movedIn({ terms, where }: UniqueForm): string | undefined {
+export function movedIn({ terms, where }: Pick<UniqueForm, 'terms' | 'where'>): string | undefined {
   if (where !== undefined || !terms.every(({ column }) => column)) return undefined
   return terms.map(({ sql }) => `NEW.${sql} IS NOT OLD.${sql}`).join(' OR ')
 }
 
 /** The key of the row that has NEW's place in a unique index. */
-function probe(id: number, form: TableForm, { terms, where }: UniqueForm): string {
+function probe(id: number, form: TableForm, unique: UniqueForm): string {
+  return `SELECT sealdb_touch(${[id, ...identityNames(form)].join(', ')}) ${inTheWay(form, unique)}`
+}
+
+/** FROM and WHERE of that row. */
+export function inTheWay(form: TableForm, { terms, where }: Pick<UniqueForm, 'terms' | 'where'>): string {
   // An expression is written over bare columns: a subquery whose columns are NEW's gives them their values, affinity and collation.
   const fresh = `(SELECT ${form.allColumns.map((column) => `NEW.${quoteName(column)} AS ${quoteName(column)}`).join(', ')})`
   const value = (column: string): string => {
@@ -360,5 +365,5 @@ function probe(id: number, form: TableForm, { terms, where }: UniqueForm): strin
   }
   const equal = terms.map(({ sql, column, collation }) => (column ? `${sql} = ${value(sql)} COLLATE ${collation}` : `${sql} = (SELECT ${sql} FROM ${fresh})`))
   const conditions = [...equal, ...(where === undefined ? [] : [`(${where})`])]
-  return `SELECT sealdb_touch(${[id, ...identityNames(form)].join(', ')}) FROM main.${quoteName(form.name)} WHERE ${conditions.join(' AND ')}`
+  return `FROM main.${quoteName(form.name)} WHERE ${conditions.join(' AND ')}`
 }

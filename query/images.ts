@@ -9,7 +9,7 @@
  */
 import { type SqlValue } from '../engine/codec/value.js'
 import { invariant, isSealError } from '../engine/errors.js'
-import { canonicalKey, keyIdentity, rowKey } from './keys.js'
+import { keyIdentity, rowKey } from './keys.js'
 import { CONSTRAINT_CHECK, CONSTRAINT_DATATYPE, CONSTRAINT_NOTNULL, CONSTRAINT_PRIMARYKEY, CONSTRAINT_ROWID, CONSTRAINT_UNIQUE, type Sqlite, type Statement } from './sqlite.js'
 import { isAffinityNormal } from './sqlite/affinity.js'
 import { type TableForm } from './sqlite/form.js'
@@ -136,9 +136,10 @@ export class TableImages {
     if (refusal !== 'unique') return this.#hold(row, refusal, undefined)
     const own = keyIdentity(row.key)
     for (;;) {
-      const other = this.#collider(row)
+      const { key: other, rowid } = this.#collider(row)
       const identity = keyIdentity(other)
       if (identity === own) return
+      if (rowid !== undefined && this.#hasRowid(row.key) && rowid === row.key.at(-1) && !this.#hasRowid(other) && this.#movesAside(rowid)) continue
       const version = this.#versionOf(other)
       if (older({ key: other, version }, row) < 0) return this.#hold(row, 'unique', identity)
       waiting.push(this.#evict(other, version))
@@ -172,14 +173,22 @@ export class TableImages {
   }
 
   /** Inserts, or says which row is in the way: an upsert that changes nothing returns it, whatever kind of unique index it is. */
-  #collider({ key, row }: Row): readonly SqlValue[] {
+  #collider({ key, row }: Row): { readonly key: readonly SqlValue[]; readonly rowid: SqlValue | undefined } {
     const collide = this.#statement('collide', key)
     this.#bindRow(collide, key, row)
     const found = collide.step() ? collide.row() : undefined
     while (collide.step());
     collide.reset()
     invariant(found !== undefined, 'an upsert returns the row that it inserted or met')
-    return this.form.nullKey ? rowKey(found.slice(0, -1), this.#collations, found.at(-1)) : canonicalKey(found, this.#collations)
+    const rowid = this.form.nullKey ? found.at(-1) : undefined
+    return { key: rowKey(rowid === undefined ? found : found.slice(0, -1), this.#collations, rowid), rowid }
+  }
+
+  /** A row that is known by its key has its rowid by chance: it takes another where one is known by that. */
+  #movesAside(rowid: SqlValue): boolean {
+    const [table, name] = [`main.${quoteName(this.form.name)}`, String(this.form.rowid)]
+    this.#db.run(`UPDATE OR IGNORE ${table} SET ${name} = (SELECT CASE WHEN max(${name}) < ${2n ** 63n - 1n} THEN max(${name}) + 1 ELSE random() END FROM ${table}) WHERE ${name} = ?`, [rowid])
+    return this.#db.changes > 0
   }
 
   #evict(key: readonly SqlValue[], version: number): Row {

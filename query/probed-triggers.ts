@@ -11,7 +11,7 @@ import { NO_SPAN, type ColumnRef, type CreateTrigger, type Node, type Parameter,
 import { foldName, sameName } from './sql/names.js'
 import { parseStatement } from './sql/parse.js'
 import { printExpr } from './sql/print.js'
-import { transform } from './sql/visit.js'
+import { findAll, transform } from './sql/visit.js'
 import { type Sqlite } from './sqlite.js'
 
 export interface Fired {
@@ -26,6 +26,7 @@ interface Place { readonly row: 'old' | 'new'; readonly column: PolicyColumn | u
 
 export function firedBy(trigger: CreateTrigger, relation: RelationForm): Fired {
   const places: Place[] = []
+  const isPlain = (place: Place | undefined): boolean => place?.column?.collation === 'BINARY' && !(relation.keyIsRowid && place.column.id === relation.key[0])
   const told = <N extends Node>(node: N): N => transform(node, (each) => (each.kind === 'column' ? placed(each, relation, places) : each))
   const condition = trigger.when === null ? undefined : told(trigger.when)
   // Its subqueries are read, too.
@@ -35,8 +36,11 @@ export function firedBy(trigger: CreateTrigger, relation: RelationForm): Fired {
     after: trigger.time === 'after',
     * steps(db, old, fresh) {
       const values = places.map(({ row, column }): SqlValue => (row === 'old' ? old : fresh)?.(column) ?? null)
+      const plain = constants(db, values)
       const known: Constants = {
-        ...constants(db, values),
+        ...plain,
+        // Within an expression a column is compared by its collation, and a rowid as an INTEGER, which a parameter would not be: then it is no constant.
+        value: (e) => (e.kind === 'parameter' || findAll(e, 'parameter').every(({ number }) => isPlain(places[number - 1])) ? plain.value(e) : undefined),
         columnOf: (number) => {
           const place = places[number - 1]
           return place && { affinity: place.column?.affinity ?? 'integer', collation: place.column?.collation ?? 'BINARY' }

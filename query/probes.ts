@@ -11,13 +11,12 @@ import { sameValue } from './capture.js'
 import { constants, type Constants } from './evaluate.js'
 import { childrenOf, parentColumns, parentOf, rivals, type Lookup, type ValueOf } from './lookups.js'
 import { type PlanSchema, rangesOf, type Ranges } from './plan.js'
+import { canBeProbed, EVENTS } from './probe-triggers.js'
 import { firedBy, type Fired } from './probed-triggers.js'
 import { type Reference, type RelationForm } from './relation-form.js'
 import { sameName } from './sql/names.js'
 import { type Sqlite } from './sqlite.js'
 import { type Arguments } from './sqlite/functions.js'
-import { type TableForm } from './sqlite/form.js'
-import { quoteName } from './sqlite/names.js'
 
 export interface ProbesContext {
   /** The schema that statements see now: one object for as long as it is the same. */
@@ -27,15 +26,6 @@ export interface ProbesContext {
   /** SQLite holds all rows of that range. */
   isHere(table: ObjectId, range: RowRange): boolean
 }
-
-export type Event = 'insert' | 'update' | 'delete'
-const EVENTS: readonly Event[] = ['insert', 'update', 'delete']
-
-/** SQLite's functions take so many arguments: the columns twice, and what is told beside them. */
-const MAX_PROBED_COLUMNS = 46
-
-/** A table that can be reported row by row; others have to be here whole before anything is written. */
-export const canBeProbed = ({ columns }: RelationForm): boolean => columns.length <= MAX_PROBED_COLUMNS
 
 /** What there is to look at for each table, by one schema. */
 interface Tables {
@@ -86,15 +76,18 @@ export class Probes {
     const watched = tables.get(table)
     if (watched === undefined) return
     const { relation } = watched
-    const event = EVENTS[args.safeInteger(1) ?? -1] as Event
+    const code = args.safeInteger(1) ?? -1
+    const event = EVENTS[code]
     const after = args.safeInteger(2) === 1
     const values: SqlValue[] = []
     for (let i = 3; i < args.count; i++) values.push(args.value(i))
     const row = (from: number): ValueOf => (column) => values[column === undefined ? from : from + 1 + relation.columns.indexOf(column)] ?? null
+    const known = constants(this.#db, [])
+    if (event === undefined) return this.#refers(watched, row(0), known)
     const old = event === 'insert' ? undefined : row(0)
     const fresh = event === 'delete' ? undefined : row(event === 'insert' ? 0 : 1 + relation.columns.length)
-    const known = constants(this.#db, [])
     if (fresh !== undefined) this.#arrives(watched, old, fresh, after, known)
+    if (event !== 'update') this.#refers(watched, row(0), known)
     this.#isReferred(watched, old, fresh, known)
     for (const each of watched.fired) {
       if (each.event !== event || (event !== 'delete' && each.after !== after)) continue
@@ -104,8 +97,8 @@ export class Probes {
     }
   }
 
-  /** Rows that it may collide with, and those that it refers to. */
-  #arrives({ relation, parents }: Watched, old: ValueOf | undefined, fresh: ValueOf, after: boolean, known: Constants): void {
+  /** Rows that it may collide with. */
+  #arrives({ relation }: Watched, old: ValueOf | undefined, fresh: ValueOf, after: boolean, known: Constants): void {
     const { keyIsRowid } = relation
     const rowid = keyIsRowid ? fresh(undefined) : undefined
     // Before an INSERT that names none, it is −1; then SQLite takes the one above the greatest there is.
@@ -114,14 +107,12 @@ export class Probes {
     const keyMoved = moved === undefined || (keyIsRowid ? old?.(undefined) !== rowid : relation.key.some(moved))
     if (left) this.#need(relation.id, undefined)
     else this.#need(relation.id, rivals(relation, fresh, known, keyMoved, moved))
+  }
+
+  /** Rows that it refers to: a child that comes without its parent is counted, and one that goes and had none is counted off. */
+  #refers({ relation, parents }: Watched, row: ValueOf, known: Constants): void {
     if (!this.#db.foreignKeys) return
-    for (const { reference, parent } of parents) {
-      const stays = old !== undefined && reference.from.every((name) => {
-        const column = relation.columns.find((each) => sameName(each.name, name))
-        return column !== undefined && sameValue(old(column), fresh(column))
-      })
-      if (!stays) this.#need(parent.id, parentOf(parent, reference, relation, fresh, known))
-    }
+    for (const { reference, parent } of parents) this.#need(parent.id, parentOf(parent, reference, relation, row, known))
   }
 
   /** Rows that refer to it, as it was and as it will be: SQLite counts those that lose their parent, and those that find one. */
@@ -160,15 +151,4 @@ export class Probes {
     const children = [...plan.tables()].flatMap((child) => child.references.filter(({ parent }) => sameName(parent, relation.name)).map((reference) => ({ reference, child })))
     return { relation, parents, children, fired: [...plan.triggers(relation.name)].map((trigger) => firedBy(trigger, relation)) }
   }
-}
-
-/** Triggers that report rows of a table, by name. */
-export function probeTriggers(id: ObjectId, form: TableForm): readonly { readonly name: string; readonly event: string; readonly body: string }[] {
-  if (form.allColumns.length > MAX_PROBED_COLUMNS) return []
-  const row = (name: string): string[] => [form.rowid === undefined ? 'NULL' : `${name}.${form.rowid}`, ...form.allColumns.map((column) => `${name}.${quoteName(column)}`)]
-  return EVENTS.flatMap((event, code) => [...(event === 'delete' ? ['BEFORE'] : ['BEFORE', 'AFTER'])].map((time, after) => ({
-    name: `probe_${time}_${event}`.toLowerCase(),
-    event: `${time} ${event.toUpperCase()}`,
-    body: `SELECT sealdb_probe(${[id, code, after, ...(event === 'insert' ? [] : row('OLD')), ...(event === 'delete' ? [] : row('NEW'))].join(', ')})`,
-  })))
 }

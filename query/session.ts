@@ -28,7 +28,7 @@ import type { Probing } from './probing.js'
 import type { ProbesContext } from './probes.js'
 import { bind, forget, parameterOf, PreparedTexts, valuesOf, type ObjectRow, type Outcome, type Prepared } from './prepared.js'
 import { type Reach, Roots } from './reach.js'
-import { isUniqueInSpace, relationForm } from './relation-form.js'
+import { isUniqueInSpace, relationForm, type RelationForm } from './relation-form.js'
 import type * as Rare from './rare.js'
 import type { Relations } from './relations.js'
 import { fetchRows } from './remote.js'
@@ -105,7 +105,7 @@ export class Session {
     this.space = space
     this.#loadInParts = loadInParts
     this.db = db
-    this.#capture = new Capture(db, undefined, probing?.triggers)
+    this.#capture = new Capture(db, undefined, probing && ((id, form) => probing.triggers(id, form, this.#relation(id))))
     this.#functions = new Functions(db, { space, view: () => this.view, form: (table) => this.#form(table), isWhole: (table) => this.mirror.isLoaded(table) })
     this.mirror = new Mirror(db, this.#capture, space.current)
     this.#probing = probing
@@ -420,10 +420,7 @@ export class Session {
         return session().schema
       },
       plan: () => planSchemaOf(this.mirror, this.schema, { probing: this.#probing }),
-      relation: (table) => {
-        const object = this.schema.get(table)
-        return object !== undefined && isTable(object) ? relationForm(object, this.mirror.binding(object).form) : undefined
-      },
+      relation: (table) => this.#relation(table),
       isHere: (table, range) => this.mirror.holds(table, range),
     }
   }
@@ -536,6 +533,11 @@ export class Session {
   /** An id that an INSERT leaves out is one of the device's own. */
   #drawsIds(table: ObjectId): boolean {
     return this.#several && !hasAutoincrement(this.schema.get(table)?.sql ?? '')
+  }
+
+  #relation(table: ObjectId): RelationForm | undefined {
+    const object = this.schema.get(table)
+    return object !== undefined && isTable(object) ? relationForm(object, this.mirror.binding(object).form) : undefined
   }
 
   #form(table: ObjectId): TableForm | undefined {

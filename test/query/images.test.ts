@@ -56,6 +56,19 @@ test('hidden rowids, generated columns, WITHOUT ROWID', () => {
   expect([...images.quarantined()].map(({ reason }) => reason)).toEqual(['key'])
 })
 
+test('a row that is known by its key takes another rowid where one comes that is known by that', () => {
+  const { images, put } = imagesOf('CREATE TABLE t(id TEXT PRIMARY KEY, u UNIQUE)')
+  const nameless = (version: number, rowid: bigint, u: SqlValue): Image => ({ key: [null, rowid], row: [null, u], version })
+  put(image(1, 'a', 1n), image(1, 'b', 2n))
+  put(nameless(2, 1n, 3n), nameless(2, 2n ** 63n - 1n, 4n))
+  put(image(3, 'c', 5n))
+  const [[taken] = []] = db.all("SELECT rowid FROM t WHERE id = 'c'")
+  put(nameless(4, taken as bigint, 6n), nameless(4, -(2n ** 63n), 7n), nameless(4, 2n, 1n))
+  expect(held(images)).toEqual([[null, 'unique', 4]]) // 1 is a’s
+  expect(db.all('SELECT id, u FROM t ORDER BY u')).toEqual([['a', 1n], ['b', 2n], [null, 3n], [null, 4n], ['c', 5n], [null, 6n], [null, 7n]])
+  images.close()
+})
+
 test.each([
   ['affinity', 'CREATE TABLE t(id INTEGER PRIMARY KEY, v INTEGER)', image(1, 1n, '5')],
   ['affinity', 'CREATE TABLE t(id INTEGER PRIMARY KEY, v)', image(1, 1, 5n)],
