@@ -7,16 +7,20 @@
  *
  * TEMP triggers run before the schema's own, so RAISE(IGNORE) in a developer's trigger can't skip them, and they run inside of triggers and cascades.
  * `recursive_triggers` may be OFF: it only keeps a trigger from starting itself, and these start nothing.
+ *
+ * A trigger, whatever it does, makes a savepoint of every INSERT and a third of its price. Where all rows come by INSERTs of one row, whoever runs these can tell
+ * the rowid instead (`insertsTold`), until something else inserts there (`watchInserts`).
  */
 import { type SqlValue } from '../engine/codec/value.js'
 import { equalBytes } from '../engine/codec/bytes.js'
 import { SealError } from '../engine/errors.js'
 import { MAX_TOUCHED_ROWS } from '../engine/limits.js'
+import { identityNames, insertTrigger, TRIGGERS, triggersFor, triggerSql } from './capture-triggers.js'
 import { canonicalKey, keyIdentity } from './keys.js'
 import { RowCursor } from './row-cursor.js'
 import { CONSTRAINT_NOTNULL, resultName, type Sqlite, type Statement } from './sqlite.js'
 import { type Arguments } from './sqlite/functions.js'
-import { describeTable, type TableForm, type UniqueForm } from './sqlite/form.js'
+import { describeTable, type TableForm } from './sqlite/form.js'
 import { quoteName } from './sqlite/names.js'
 
 /** A row changed: exact values of the stored columns (`TableForm.columns`) before and after. Never both undefined, never equal. */
@@ -39,6 +43,8 @@ export interface CapturedTable {
   readonly name: string
   /** Changes whenever the table or one of its unique indexes does; what is watched under the same one stays as it is. Absent: always anew. */
   readonly version?: object
+  /** Each row that is inserted will be told by `inserted`, where the table is one of which a rowid says it all. */
+  readonly insertsTold?: boolean
 }
 
 interface Installed {
@@ -48,6 +54,8 @@ interface Installed {
   /** Key identity → a key by which SQLite finds the row; undefined if the identity is that key, one INTEGER. */
   readonly touched: Map<string | number, readonly SqlValue[] | undefined>
   readonly others: readonly string[]
+  /** There is no trigger for rows that are inserted. */
+  told: boolean
   read: Statement | undefined
   /** By an integer. */
   cursor: RowCursor | undefined
@@ -67,6 +75,8 @@ export class Capture {
   readonly #tables = new Map<number, Installed>()
   /** Keys of tables that are not watched at the moment. */
   readonly #noted = new Map<number, Installed['touched']>()
+  /** Tables whose inserts were to be watched once. */
+  readonly #watched = new Set<number>()
   readonly #limit: number
   readonly #others: (id: number, form: TableForm) => readonly OtherTrigger[]
   /** Undoes what was noted since a trial began, and how much was counted. */
@@ -95,18 +105,44 @@ export class Capture {
     const wanted = new Map(tables.map((table) => [table.id, table]))
     for (const [id, table] of [...this.#tables]) {
       const version = wanted.get(id)?.version
-      if (version !== undefined && version === table.version) continue
+      if (version !== undefined && version === table.version) {
+        if (wanted.get(id)?.insertsTold !== true) this.watchInserts(id)
+        continue
+      }
       this.#noted.set(id, table.touched)
       this.#remove(table)
     }
-    for (const { id, name, version } of tables) {
+    for (const { id, name, version, insertsTold } of tables) {
       if (this.#tables.has(id)) continue
       const form = describeTable(this.#db, name)
       const others = this.#others(id, form)
-      for (const sql of triggersFor(id, form)) this.#db.exec(sql)
+      const told = insertsTold === true && !this.#watched.has(id) && others.length === 0 && form.keyIsRowid && form.uniques.length === 0
+      for (const sql of triggersFor(id, form, told)) this.#db.exec(sql)
       for (const { name: other, event, body } of others) this.#db.exec(triggerSql(id, form, other, event, [body]))
-      this.#tables.set(id, { id, version, form, others: others.map(({ name: other }) => other), touched: this.#noted.get(id) ?? new Map(), read: undefined, cursor: undefined, readNull: undefined })
+      this.#tables.set(id, { id, version, form, others: others.map(({ name: other }) => other), told, touched: this.#noted.get(id) ?? new Map(), read: undefined, cursor: undefined, readNull: undefined })
     }
+  }
+
+  /** Statements will insert rows that nobody tells: a trigger does from now on. */
+  watchInserts(id: number): void {
+    const table = this.#tables.get(id)
+    this.#watched.add(id)
+    if (table?.told !== true) return
+    this.#db.exec(insertTrigger(id, table.form))
+    table.told = false
+  }
+
+  /** A statement is about to insert a row that it tells. Throws `too-large`, before it is too late. */
+  expectInsert(): void {
+    if (this.#count >= this.#limit) throw this.#tooMany()
+  }
+
+  /** It has inserted this row, or none and this is another. Nothing to do where a trigger has said so. */
+  inserted(id: number, rowid: number | bigint): void {
+    const table = this.#tables.get(id)
+    if (!this.#active || table?.told !== true) return
+    this.#count++
+    this.#note(table, rowid)
   }
 
   #remove(table: Installed): void {
@@ -245,22 +281,31 @@ export class Capture {
 
   #touch(args: Arguments): void {
     // Counted by calls, not by rows: one row touched without end is a tangle, too.
-    if (++this.#count > this.#limit) throw new SealError('too-large', `A transaction touches at most ${this.#limit} rows.`, { limit: this.#limit })
-    const { touched, form } = this.#installed(args.safeInteger(0) ?? -1)
+    if (++this.#count > this.#limit) throw this.#tooMany()
+    const table = this.#installed(args.safeInteger(0) ?? -1)
     // For every row written: one integer, the most common key, takes the short way.
     const integer = args.count === 2 ? args.safeInteger(1) : undefined
     if (integer !== undefined) {
-      if (!touched.has(integer)) {
-        touched.set(integer, undefined)
-        this.#trial?.added.push(() => touched.delete(integer))
-      }
+      this.#note(table, integer)
       return
     }
     const key: SqlValue[] = []
     for (let i = 1; i < args.count; i++) key.push(args.value(i))
     // The rowid comes last, and is part of the key only where the rest does not suffice.
-    if (form.nullKey && !key.slice(0, -1).includes(null)) key.pop()
-    const identity = keyIdentity(canonicalKey(key, form.keyCollations))
+    if (table.form.nullKey && !key.slice(0, -1).includes(null)) key.pop()
+    this.#noteKey(table, keyIdentity(canonicalKey(key, table.form.keyCollations)), key)
+  }
+
+  #tooMany(): SealError {
+    return new SealError('too-large', `A transaction touches at most ${this.#limit} rows.`, { limit: this.#limit })
+  }
+
+  #note(table: Installed, rowid: number | bigint): void {
+    if (typeof rowid === 'bigint') this.#noteKey(table, keyIdentity([rowid]), [rowid])
+    else this.#noteKey(table, rowid, undefined)
+  }
+
+  #noteKey({ touched }: Installed, identity: string | number, key: readonly SqlValue[] | undefined): void {
     if (touched.has(identity)) return
     touched.set(identity, key)
     this.#trial?.added.push(() => touched.delete(identity))
@@ -299,71 +344,4 @@ function readRow({ name, columns, keyNames, keyIsRowid }: TableForm): string {
   // IS finds NULL, too: an old-style declared key may hold one.
   const where = keyNames.map((key) => `${key} ${keyIsRowid ? '=' : 'IS'} ?`).join(' AND ')
   return `SELECT ${columns.map((column) => quoteName(column.name)).join(', ')} FROM main.${quoteName(name)} WHERE ${where}`
-}
-
-/** What a trigger reports of a row: the key, and the rowid if that may be needed. */
-function identityNames({ keyNames, nullKey: mayBeNull, rowid }: TableForm): readonly string[] {
-  return mayBeNull && rowid !== undefined ? [...keyNames, rowid] : keyNames
-}
-
-const TRIGGERS = ['insert', 'update', 'delete', 'before_insert', 'before_update'] as const
-
-function triggersFor(id: number, form: TableForm): string[] {
-  const on = `main.${quoteName(form.name)}`
-  const names = identityNames(form)
-  const touch = (row: string): string => `SELECT sealdb_touch(${[id, ...names.map((key) => `${row}.${key}`)].join(', ')})`
-  const moved = names.map((key) => `NEW.${key} IS NOT OLD.${key}`).join(' OR ')
-  const trigger = (name: (typeof TRIGGERS)[number], event: string, body: readonly string[]): string => triggerSql(id, form, name, event, body)
-  const probes = form.uniques.map((unique) => ({ sql: probe(id, form, unique), moved: movedIn(unique) }))
-  if (form.defaults.size > 0 && form.uniques.some((unique) => !isTold(form, unique))) {
-    // What REPLACE puts in place of a NULL is not in NEW, nor in what is computed from it: then any row may go.
-    const filled = [...form.defaults.keys()].map((column) => `NEW.${column} IS NULL`).join(' OR ')
-    probes.push({ sql: `SELECT sealdb_touch(${[id, ...names].join(', ')}) FROM ${on} WHERE (${filled})`, moved: undefined })
-  }
-  if (form.rowid !== undefined && !form.keyIsRowid) {
-    // A declared key beside a rowid: whoever writes the rowid itself may replace another row by it.
-    probes.push({ sql: `SELECT sealdb_touch(${[id, ...names].join(', ')}) FROM ${on} WHERE ${form.rowid} = NEW.${form.rowid}`, moved: `NEW.${form.rowid} IS NOT OLD.${form.rowid}` })
-  }
-  return [
-    trigger('insert', 'AFTER INSERT', [touch('NEW')]),
-    trigger('update', 'AFTER UPDATE', [touch('OLD'), `${touch('NEW')} WHERE ${moved}`]),
-    trigger('delete', 'AFTER DELETE', [touch('OLD')]),
-    ...(probes.length === 0 ? [] : [
-      trigger('before_insert', 'BEFORE INSERT', probes.map(({ sql }) => sql)),
-      trigger('before_update', 'BEFORE UPDATE', probes.map(({ sql, moved: when }) => (when === undefined ? sql : `${sql} AND (${when})`))),
-    ]),
-  ]
-}
-
-function triggerSql(id: number, { name: table }: TableForm, name: string, event: string, body: readonly string[]): string {
-  return `CREATE TEMP TRIGGER sealdb_capture_${id}_${name} ${event} ON main.${quoteName(table)} BEGIN ${body.join('; ')}; END`
-}
-
-/** The index's place of a row is told by NEW and literal defaults alone: plain columns, none of them generated. */
-function isTold({ columns, defaults }: TableForm, { terms }: UniqueForm): boolean {
-  return terms.every(({ sql, column }) => column && columns.some(({ name }) => quoteName(name) === sql) && !(defaults.has(sql) && defaults.get(sql) === undefined))
-}
-
-/** When an UPDATE can come into another row's place: undefined is always (an expression may have moved, or the row come under a partial index). */
-export function movedIn({ terms, where }: Pick<UniqueForm, 'terms' | 'where'>): string | undefined {
-  if (where !== undefined || !terms.every(({ column }) => column)) return undefined
-  return terms.map(({ sql }) => `NEW.${sql} IS NOT OLD.${sql}`).join(' OR ')
-}
-
-/** The key of the row that has NEW's place in a unique index. */
-function probe(id: number, form: TableForm, unique: UniqueForm): string {
-  return `SELECT sealdb_touch(${[id, ...identityNames(form)].join(', ')}) ${inTheWay(form, unique)}`
-}
-
-/** FROM and WHERE of that row. */
-export function inTheWay(form: TableForm, { terms, where }: Pick<UniqueForm, 'terms' | 'where'>): string {
-  // An expression is written over bare columns: a subquery whose columns are NEW's gives them their values, affinity and collation.
-  const fresh = `(SELECT ${form.allColumns.map((column) => `NEW.${quoteName(column)} AS ${quoteName(column)}`).join(', ')})`
-  const value = (column: string): string => {
-    const literal = form.defaults.get(column)
-    return literal === undefined ? `NEW.${column}` : `coalesce(NEW.${column}, ${literal})`
-  }
-  const equal = terms.map(({ sql, column, collation }) => (column ? `${sql} = ${value(sql)} COLLATE ${collation}` : `${sql} = (SELECT ${sql} FROM ${fresh})`))
-  const conditions = [...equal, ...(where === undefined ? [] : [`(${where})`])]
-  return `FROM main.${quoteName(form.name)} WHERE ${conditions.join(' AND ')}`
 }

@@ -1,11 +1,12 @@
 /** A compiled text and what it needs to run, kept by text; and its parameters. Belongs to one session. */
 import { expectObject, expectText } from '../engine/arguments.js'
 import { isSealError, SealError } from '../engine/errors.js'
-import { type Head } from '../engine/space/types.js'
+import { type Head, type ObjectId } from '../engine/space/types.js'
 import { compile, type Compiled } from './compile.js'
 import { type Reach } from './reach.js'
 import { type Write } from './rerun.js'
 import { isSpecial, readOnly, type Rewritten } from './rewrite.js'
+import { type Insert } from './sql/ast.js'
 import { findAll } from './sql/visit.js'
 import { type Statement } from './sqlite.js'
 import { bindNamed, bindPositional, toSqlValue, type Parameters, type ResultValue, type SqlValue } from './values.js'
@@ -26,6 +27,8 @@ export type Prepared = Omit<Compiled, 'sql'> & {
   epoch: number
   reach: Reach | undefined
   names: readonly string[] | undefined
+  /** What it does is to insert one row: into the table of that id, of the schema that it was made ready for. */
+  insertsInto: ObjectId | undefined
 }
 
 export interface Outcome<Row> {
@@ -53,7 +56,7 @@ export class PreparedTexts {
     // It would change the present, or its transaction. (Of rows, `rewrite` says so.)
     if (at !== undefined && ['schema', 'policy', 'control'].includes(compiled.kind)) throw readOnly('a past state')
     const prepared: Prepared = {
-      ...compiled, at, special: at !== undefined || compiled.kind === 'policy' || isSpecial(text), rewritten: undefined, statement: undefined, generation: -1, epoch: -1, reach: undefined, names: undefined,
+      ...compiled, at, special: at !== undefined || compiled.kind === 'policy' || isSpecial(text), rewritten: undefined, statement: undefined, generation: -1, epoch: -1, reach: undefined, names: undefined, insertsInto: undefined,
     }
     if (this.#texts.size >= MAX_PREPARED) {
       const [oldest] = this.#texts.keys()
@@ -77,6 +80,12 @@ export function forget(prepared: Prepared): void {
   prepared.statement = undefined
   prepared.reach = undefined
   prepared.generation = -1
+}
+
+/** One row at most, and nothing is told of it: VALUES of one row, or DEFAULT VALUES. */
+export function insertsOneRow({ source, returning }: Insert): boolean {
+  const [core, ...more] = source?.cores ?? []
+  return returning.length === 0 && more.length === 0 && (core === undefined || (core.kind === 'values' && core.rows.length === 1))
 }
 
 /** Throws `read-only` for what is not SELECT or EXPLAIN. */

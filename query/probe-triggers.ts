@@ -2,7 +2,8 @@
  * The TEMP triggers by which rows are reported as a statement writes them (`probes.ts`), where rows are elsewhere: `sealdb_probe(table, event, after, rowid and columns of OLD, of NEW)`.
  */
 import { type ObjectId } from '../engine/space/types.js'
-import { inTheWay, movedIn, type OtherTrigger } from './capture.js'
+import { type OtherTrigger } from './capture.js'
+import { inTheWay, movedIn } from './capture-triggers.js'
 import { type PolicyColumn } from './policies.js'
 import { type RelationForm } from './relation-form.js'
 import { sameName } from './sql/names.js'

@@ -26,7 +26,7 @@ import { rangesOf, type Ranges } from './plan.js'
 import { planSchemaOf } from './plan-schema.js'
 import type { Probing } from './probing.js'
 import type { ProbesContext } from './probes.js'
-import { bind, forget, parameterOf, PreparedTexts, valuesOf, type ObjectRow, type Outcome, type Prepared } from './prepared.js'
+import { bind, forget, insertsOneRow, parameterOf, PreparedTexts, valuesOf, type ObjectRow, type Outcome, type Prepared } from './prepared.js'
 import { type Reach, Roots } from './reach.js'
 import { isUniqueInSpace, relationForm, type RelationForm } from './relation-form.js'
 import type * as Rare from './rare.js'
@@ -44,6 +44,8 @@ import { draftOf } from './write.js'
 
 /** Rows or values that one query may ask for before the whole table is the better answer. */
 const MAX_POINTS = 32
+
+const ANY_TRIGGER = "SELECT 1 FROM (SELECT type, name FROM main.sqlite_schema UNION ALL SELECT type, name FROM temp.sqlite_schema) WHERE type = 'trigger' AND name NOT GLOB 'sealdb_capture_*'"
 
 const NOTHING: Reach = { reads: new Set(), writes: new Set(), all: false }
 
@@ -454,6 +456,7 @@ export class Session {
 
   #step<Row>(prepared: Prepared, parameters: Parameters | undefined, read: (statement: Statement) => Row): Outcome<Row> {
     const statement = prepared.statement ?? this.#prepareStatement(prepared)
+    if (prepared.insertsInto !== undefined) this.#capture.expectInsert()
     this.#functions.begin()
     this.statementsRun++
     bind(prepared, statement, parameters)
@@ -464,11 +467,14 @@ export class Session {
       statement.reset()
     }
     const isWrite = prepared.kind === 'write'
+    const changes = isWrite ? this.db.changes : 0
+    const lastInsertRowid = isWrite ? toNumber(this.db.lastInsertRowid) : 0
+    if (prepared.insertsInto !== undefined && changes > 0) this.#capture.inserted(prepared.insertsInto, lastInsertRowid)
     const outcome = {
       columns: statement.columns,
       rows,
-      changes: isWrite ? this.db.changes : 0,
-      lastInsertRowid: isWrite ? toNumber(this.db.lastInsertRowid) : 0,
+      changes,
+      lastInsertRowid,
       head: (this.#open?.view ?? this.mirror.view).head,
     }
     // Settings act when they are prepared, and change what other statements touch.
@@ -490,8 +496,19 @@ export class Session {
       this.#load(reach.all ? this.schema.keys() : this.#tablesOf(reach))
       for (const table of this.#open?.reads !== undefined ? [...reach.reads, ...reach.writes] : []) this.#open?.reads?.add(table)
     }
+    this.#readyToInsert(prepared)
     prepared.generation = mirror.generation
     prepared.epoch = mirror.epoch
+  }
+
+  /** The row that an INSERT brings is told to capture when it has run; if there may be several, triggers tell them. */
+  #readyToInsert(prepared: Prepared): void {
+    const { ast } = prepared
+    if (ast.kind !== 'insert') return
+    const table = findTable(this.schema, ast.target.name.text)?.id
+    prepared.insertsInto = insertsOneRow(ast) ? table : undefined
+    // Where foreign keys are on, SQLite checks more of an INSERT that a trigger watches.
+    if (table !== undefined && (prepared.insertsInto === undefined || this.db.foreignKeys)) this.#capture.watchInserts(table)
   }
 
   /** What was made for another schema is made again. */
@@ -703,8 +720,10 @@ export class Session {
     const { loads } = this.mirror
     if (but === undefined && this.#watched?.schema === schema && this.#watched.loads === loads) return
     this.#watched = but === undefined ? { schema, loads } : undefined
+    // A trigger may insert whatever it likes into any table.
+    const insertsTold = this.space.remote === undefined && this.db.get(ANY_TRIGGER) === undefined
     this.#capture.install([...schema.values()].flatMap((object) =>
-      (object.data !== undefined && object.id !== but && !object.name.startsWith('sqlite_') && (this.mirror.isLoaded(object.id) || (this.space.remote !== undefined && this.mirror.isPartial(object.id))) ? [{ id: object.id, name: object.name, version: object.data }] : [])))
+      (object.data !== undefined && object.id !== but && !object.name.startsWith('sqlite_') && (this.mirror.isLoaded(object.id) || (this.space.remote !== undefined && this.mirror.isPartial(object.id))) ? [{ id: object.id, name: object.name, version: object.data, insertsTold }] : [])))
   }
 
   #rewatch(open: Open): void {
