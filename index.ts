@@ -30,7 +30,7 @@ import type { Space, SpaceOptions } from './engine/space/space.js'
 import type { ThinOptions } from './engine/space/thin/open.js'
 import type { RemoteCounters } from './engine/space/thin/remote.js'
 import type { DeviceView, Head, InvitationView, MemberId, MemberView, Role, SettleState } from './engine/space/types.js'
-import type { Store, StoreLocation } from './engine/store/store.js'
+import type { Store, StoreLocation, StoreOpening } from './engine/store/store.js'
 import type { AuditOptions } from './net/audit.js'
 import type * as Client from './net/client.js'
 import { Connection } from './net/connection.js'
@@ -54,7 +54,7 @@ export type { ByteRange, FileInfo, Files, OpenFile, PutFileOptions } from './eng
 export type { ThinOptions } from './engine/space/thin/open.js'
 export type { RemoteCounters } from './engine/space/thin/remote.js'
 export type { DeviceView, Head, InvitationView, MemberView, Role, SettleState } from './engine/space/types.js'
-export type { StoreLocation } from './engine/store/store.js'
+export type { StoreLocation, StoreOpening } from './engine/store/store.js'
 export type { AuditOptions } from './net/audit.js'
 export type { Heard, Presence, PresentDevice } from './net/present.js'
 export type { SyncState } from './net/sync.js'
@@ -123,7 +123,7 @@ export async function createSpace(options: CreateOptions): Promise<SealedSpace> 
 }
 
 /**
- * Open the space that a store holds. What is stored is checked on the way. Throws `bad-argument` if it holds none, `store-locked` if it is open
+ * Open the space that a store holds. What is stored is checked on the way. Throws `bad-argument` if it holds none (and makes no store), `store-locked` if it is open
  * elsewhere, `store-sealed` without its passphrase, `store-corrupt` for damage.
  *
  * @example
@@ -132,7 +132,7 @@ export async function createSpace(options: CreateOptions): Promise<SealedSpace> 
 export async function openSpace(options: OpenOptions): Promise<SealedSpace> {
   const parts = await partsOf(options)
   const thin = thinOf(options)
-  return onStore(options.store, async (store) => SealedSpace.assemble(thin ? (await later(() => import('./engine/space/thin/open.js'))).openThinSpace(store, parts.space, thin) : await openEngineSpace(store, parts.space), options, parts))
+  return onStore(options.store, async (store) => SealedSpace.assemble(thin ? (await later(() => import('./engine/space/thin/open.js'))).openThinSpace(store, parts.space, thin) : await openEngineSpace(store, parts.space), options, parts), { existing: true })
 }
 
 /**
@@ -166,8 +166,8 @@ function thinOf({ thin }: OpenOptions): ThinOptions | undefined {
 }
 
 /** The store is open for as long as the space is: what fails on the way gives it back. */
-async function onStore(location: StoreLocation, work: (store: Store) => Promise<SealedSpace>): Promise<SealedSpace> {
-  const store = await location.open()
+async function onStore(location: StoreLocation, work: (store: Store) => Promise<SealedSpace>, opening?: StoreOpening): Promise<SealedSpace> {
+  const store = await location.open(opening)
   return closeOnFailure(store, () => work(store))
 }
 

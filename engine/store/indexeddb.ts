@@ -29,7 +29,7 @@ export type IndexedDbStoreOptions = SealingChoice
  * const space = await createSpace({ store: indexedDbStore('team'), relay, profile })
  */
 export function indexedDbStore(name: string, options: IndexedDbStoreOptions = {}): StoreLocation {
-  return { open: () => openIndexedDb(name, options) }
+  return { open: ({ existing = false } = {}) => openIndexedDb(name, options, existing) }
 }
 
 interface Commit {
@@ -44,13 +44,13 @@ const GROUP_COUNT = 256
 /** Records are read so many at a time. */
 const READ_COUNT = 4096
 
-async function openIndexedDb(name: string, options: IndexedDbStoreOptions): Promise<Store> {
+async function openIndexedDb(name: string, options: IndexedDbStoreOptions, existing: boolean): Promise<Store> {
   const unlock = toSealingOptions(options)
   const random = options.random ?? randomBytes
   const release = await takeWebLock(name)
   let database: IDBDatabase | undefined
   try {
-    database = await openDatabase(name)
+    database = await openDatabase(name, existing)
     const owner = random(16)
     const { state, stored } = await takeOver(database, owner, random(16))
     let sealing = unlockSealing(state.storeId, state.seal, unlock)

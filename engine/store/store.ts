@@ -82,7 +82,10 @@ export interface Store extends AsyncDisposable {
   close(): Promise<void>
 }
 
-/** Where a store lives, as an application names it. `open` throws `store-locked` while it is open already, here or in another process. */
+/** `existing`: one that is not there is not made. */
+export interface StoreOpening { readonly existing?: boolean }
+
+/** Where a store lives, as an application names it. `open` throws `store-locked` while it is open already, here or in another process, and `bad-argument` for one that should exist. */
 export interface StoreLocation {
-  open(): Promise<Store>
+  open(opening?: StoreOpening): Promise<Store>
 }

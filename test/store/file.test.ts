@@ -4,6 +4,7 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { defaultProvider } from '#default-provider'
 import { afterAll, describe, expect, it } from 'vitest'
+import { openSpace } from '../../index.js'
 import { fileStore, fileStoreIn } from '../../engine/store/file/file.js'
 import { createSealing, openSealing } from '../../engine/store/sealing.js'
 import { bytes, record, testStore } from './conformance.js'
@@ -46,6 +47,20 @@ describe('file store: reading', () => {
 })
 
 describe('file store: its place', () => {
+  it('is not made, nor touched, by who opens a space that is not there', async () => {
+    const path = await place()
+    await expect(openSpace({ store: fileStore(join(path, 'mistyped/team')) })).rejects.toMatchObject({ code: 'bad-argument', message: expect.stringContaining('no store in') as string })
+    await expect(fileStore(path).open({ existing: true })).rejects.toMatchObject({ code: 'bad-argument' })
+    expect(await readdir(path)).toEqual([])
+    const store = fileStore(join(path, 'team'))
+    await (await store.open()).close()
+    await (await store.open({ existing: true })).close()
+    await expect(openSpace({ store })).rejects.toMatchObject({ code: 'bad-argument', message: expect.stringContaining('holds no space') as string })
+    await rm(join(path, 'team/manifest')) // one that lost it is no store that is not there
+    await writeFile(join(path, 'team/snapshot'), '')
+    await expect(store.open({ existing: true })).rejects.toMatchObject({ code: 'store-corrupt' })
+  })
+
   it('is the directory that its path meant at first, wherever the process goes', async () => {
     const [path, before] = [await place(), process.cwd()]
     try {

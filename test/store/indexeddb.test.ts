@@ -29,6 +29,14 @@ afterEach(() => {
 testStore('indexeddb', async () => indexedDbStore(place()))
 
 describe('store: indexeddb', () => {
+  it('is not made where it should exist', async () => {
+    const name = place()
+    await expect(indexedDbStore(name).open({ existing: true })).rejects.toMatchObject({ code: 'bad-argument' })
+    expect((await indexedDB.databases()).map((each) => each.name)).not.toContain(name)
+    await (await indexedDbStore(name).open()).close()
+    await (await indexedDbStore(name).open({ existing: true })).close()
+  })
+
   it('holds a Web Lock where there are any', async () => {
     vi.stubGlobal('navigator', { locks: fakeLocks() })
     const at = indexedDbStore(place())

@@ -14,7 +14,7 @@
  */
 import { expectText } from '../../arguments.js'
 import { SealError } from '../../errors.js'
-import type { Store, StoreLocation } from '../store.js'
+import type { Store, StoreLocation, StoreOpening } from '../store.js'
 import { whileOpen } from '../chunks.js'
 import { fileChunks } from './chunks.js'
 import { compact } from './compaction.js'
@@ -50,8 +50,8 @@ export interface FileStore extends Store {
 
 /** A directory, to be opened. */
 export interface FileStoreLocation extends StoreLocation {
-  /** Throws `store-locked`, `store-corrupt`, `store-sealed`, `store-failed`, `unsupported-version`. */
-  open(): Promise<FileStore>
+  /** Throws `store-locked`, `store-corrupt`, `store-sealed`, `store-failed`, `unsupported-version`; `bad-argument` for one that should exist. */
+  open(opening?: StoreOpening): Promise<FileStore>
 }
 
 /**
@@ -67,7 +67,7 @@ export function fileStore(path: string, options: FileStoreOptions = {}): FileSto
 
 /** On any directory: for tests. */
 export function fileStoreIn(directory: Directory, options: FileStoreOptions = {}): FileStoreLocation {
-  return { open: () => openFileStore(directory, options) }
+  return { open: ({ existing = false } = {}) => openFileStore(directory, options, existing) }
 }
 
 /** Directories that are open in this process: two openings at once here need not race for the lock file. */
@@ -79,12 +79,13 @@ const CHUNKS = 'files'
 const DEFAULT_SEGMENT_LENGTH = 64 << 20
 const DEFAULT_READ_AT_OPENING = 1 << 20
 
-async function openFileStore(directory: Directory, options: FileStoreOptions): Promise<FileStore> {
+async function openFileStore(directory: Directory, options: FileStoreOptions, existing: boolean): Promise<FileStore> {
   if (openHere.has(directory.path)) throw new SealError('store-locked', `The store ${directory.path} is open already, in this process.`, { pid: process.pid })
   openHere.add(directory.path)
   const random = options.random ?? randomBytes
   let lock: Lock | undefined
   try {
+    if (existing) await expectStore(directory)
     await directory.make()
     lock = await takeLock(directory, random(8))
     const { journal, torn } = await openJournal(directory, options, random)
@@ -94,6 +95,15 @@ async function openFileStore(directory: Directory, options: FileStoreOptions): P
     openHere.delete(directory.path)
     throw error instanceof SealError ? error : notOpened(directory.path, error)
   }
+}
+
+/** Some of its files, if not all: what is missing is found out later. */
+async function expectStore(directory: Directory): Promise<void> {
+  const names = await directory.list().catch((error: unknown) => {
+    if (errorCode(error) === 'ENOENT') return []
+    throw error
+  })
+  if (!names.some((name) => name === MANIFEST || name === SNAPSHOT || numberOf(name) > 0)) throw new SealError('bad-argument', `There is no store in ${directory.path}.`)
 }
 
 const WHY: Readonly<Record<string, string>> = {

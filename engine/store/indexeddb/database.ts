@@ -24,10 +24,15 @@ export interface State {
 const SCHEMA_VERSION = 2
 const STATE_KEY = 'state'
 
-export function openDatabase(name: string): Promise<IDBDatabase> {
+/** `existing`: throws `bad-argument` if there is none, and makes none. */
+export function openDatabase(name: string, existing: boolean): Promise<IDBDatabase> {
   return new Promise((resolve, reject) => {
     const opening = indexedDB.open(name, SCHEMA_VERSION)
-    opening.onupgradeneeded = () => {
+    opening.onupgradeneeded = ({ oldVersion }) => {
+      if (existing && oldVersion === 0) {
+        reject(new SealError('bad-argument', `There is no store named ${name}.`))
+        return opening.transaction?.abort()
+      }
       const held = opening.result.objectStoreNames
       for (const store of ['log', 'values', 'chunks', 'state', 'files'] satisfies StoreName[]) if (!held.contains(store)) opening.result.createObjectStore(store)
     }
