@@ -27,7 +27,7 @@ export interface Command {
 /** What a program has around it. */
 export interface Surroundings extends Streams {
   readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean; setRawMode?(raw: boolean): unknown }
-  /** Aborted when the program is asked to end (SIGINT, SIGTERM). Whoever takes it is waited for; only commands that run until they are told to end do. */
+  /** Aborted when the program is asked to end (SIGINT, SIGTERM). Whoever takes it is waited for: commands that run until they are told to end, or that have something to undo. */
   readonly stop: AbortSignal
 }
 

@@ -19,7 +19,7 @@ const around = {
   stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
-  // For what runs until it is told to end. The rest ends at once, in the middle of a query, too, which no handler could interrupt: a store takes that at any time.
+  // For what runs until it is told to end, or has something to undo. The rest ends at once, in the middle of a query, too, which no handler could interrupt: a store takes that at any time.
   get stop() {
     listen()
     return stop.signal

@@ -358,3 +358,23 @@ test('out to a SQLite file and in from one', async () => {
   writeFileSync(join(directory, 'no.sqlite'), 'not a database, but long enough to have a header of one hundred bytes, which this text now surely has, at last')
   expect((await run(['import', '--store', b, join(directory, 'no.sqlite')])).err).toContain('not a database')
 })
+
+test('who ends an import of a SQLite file has nothing of it, and can begin again', async () => {
+  const directory = temporary()
+  const [a, b, file] = [join(directory, 'a'), join(directory, 'b'), join(directory, 'team.db')]
+  await fine(['create', '--store', a])
+  await fine(['create', '--store', b])
+  await fine(['sql', '--store', a, Array.from({ length: 120 }, (_, i) => `CREATE TABLE t${i} (v)`).join(';')])
+  await fine(['export', '--store', a, '--format', 'sqlite', file])
+  const stop = new AbortController()
+  let asked = 0
+  // Ctrl-C between its first transaction and the second.
+  Object.defineProperty(stop.signal, 'throwIfAborted', { value: () => {
+    if (++asked === 2) stop.abort('SIGINT')
+    AbortSignal.prototype.throwIfAborted.call(stop.signal)
+  } })
+  expect(await run(['import', '--store', b, file], { stop: stop.signal })).toMatchObject({ code: 3, err: expect.stringContaining('dropped again') as string })
+  expect(asked).toBe(2)
+  expect(JSON.parse(await fine(['sql', '--store', b, '--json', 'SELECT count(*) AS n FROM sqlite_schema']))).toEqual([{ n: 0 }])
+  expect(JSON.parse(await fine(['import', '--store', b, '--json', file]))).toEqual({ tables: 120, rows: 0, refused: 0 })
+})

@@ -20,7 +20,7 @@ export const importCommand: Command = {
   summary: 'read an SQL script, a SQLite file, or JSON or CSV rows into a table',
   details: `The form is that of the file’s name unless --format says otherwise. JSON: an array of objects, whose names are columns. CSV: the first
 line names the columns; an empty field is NULL, "" is an empty text. What fails is rolled back; of JSON and CSV, 1,000 rows at a time.
-Of a SQLite file (.sqlite, .sqlite3, .db) everything comes, and what can’t be shared is named.`,
+Of a SQLite file (.sqlite, .sqlite3, .db) everything comes, and what can’t be shared is named; who presses Ctrl-C gets nothing of it.`,
   options: {
     ...STORE,
     format: { type: 'string', value: 'FORM', help: 'sql, sqlite, json or csv' },
@@ -40,13 +40,15 @@ Of a SQLite file (.sqlite, .sqlite3, .db) everything comes, and what can’t be 
   },
 }
 
-async function importDatabase(space: SealedSpace, { output }: Invocation, bytes: Uint8Array): Promise<number> {
+async function importDatabase(space: SealedSpace, { output, around: { stop } }: Invocation, bytes: Uint8Array): Promise<number> {
   const progress = output.progress('importing')
   try {
-    const { tables, rows, refused } = await space.import(bytes, { onProgress: ({ rows: done, total }) => progress.update(done, total) })
+    const { tables, rows, refused } = await space.import(bytes, { signal: stop, onProgress: ({ rows: done, total }) => progress.update(done, total) })
     for (const { type, name, reason } of refused) output.error(`left out: ${type} ${escapeControls(name)}: ${escapeControls(reason)}`)
     output.object({ tables: tables.length, rows, refused: refused.length })
     return 0
+  } catch (error) {
+    throw error === stop.reason ? new Error('Stopped before everything had come; what had is dropped again.') : error
   } finally {
     progress.done()
   }
