@@ -33,6 +33,9 @@ export interface QuarantinedRow {
 /** Ranges of one table that are worth loading one by one. */
 export const MAX_RANGES = 64
 
+/** The range of all rows, by name. */
+const WHOLE = sameText({ kind: 'all' })
+
 /** Ranges of a table that were filled together. */
 export interface Part {
   readonly table: ObjectId
@@ -71,7 +74,7 @@ export class Mirror {
   rowsOpened = 0
   /** Counts changes of which tables are loaded. */
   loads = 0
-  /** Counts moments from which a table that was loaded is so no more. */
+  /** Counts moments from which a table that was loaded, or here by a range of all its rows, is so no more. */
   epoch = 0
 
   /** Takes a claim on `view`. */
@@ -209,12 +212,13 @@ export class Mirror {
   unloadPart({ table, names, made }: Part): void {
     if (made) return this.#dropPartial(table)
     for (const name of names) this.#partial.get(table)?.ranges.delete(name)
+    if (names.includes(WHOLE)) this.epoch++
   }
 
   /** All rows of that range are here, as far as they open and fit. */
   holds(table: ObjectId, range: RowRange): boolean {
     const ranges = this.#partial.get(table)?.ranges
-    return this.#loaded.has(table) || ranges?.has(sameText(range)) === true || ranges?.has(sameText({ kind: 'all' })) === true
+    return this.#loaded.has(table) || ranges?.has(sameText(range)) === true || ranges?.has(WHOLE) === true
   }
 
   isPartial(table: ObjectId): boolean {
@@ -230,8 +234,12 @@ export class Mirror {
   }
 
   #dropPartial(table: ObjectId): void {
-    this.#partial.get(table)?.images.close()
-    if (this.#partial.delete(table)) this.loads++
+    const partial = this.#partial.get(table)
+    if (partial === undefined) return
+    partial.images.close()
+    this.#partial.delete(table)
+    this.loads++
+    if (partial.ranges.has(WHOLE)) this.epoch++
   }
 
   /** What was loaded is not to be trusted any more: fill it again when it is needed. */

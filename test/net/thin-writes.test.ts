@@ -163,6 +163,26 @@ describe('writes of a thin client', () => {
     expect(costs.filter(([, bytes]) => bytes > 40_000)).toEqual([])
   }, 120_000)
 
+  it('leave nothing behind: what a transaction has read whole is read anew', async () => {
+    const { ada, tim: reopened } = await pair('CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER); INSERT INTO t VALUES (1, 0), (2, 0), (3, 0)')
+    const tim = await reopened()
+    const rows = async (space: SealedSpace): Promise<unknown> => (await space.query('SELECT count(*) AS n, sum(v) AS v FROM t')).rows
+    for (const [end, v] of [['COMMIT', 1], ['ROLLBACK', 0], ['COMMIT', 1], ['COMMIT', 1]] as const) {
+      const [{ n, sum }] = (await ada.query<{ n: number; sum: number }>('SELECT count(*) AS n, sum(v) AS sum FROM t')).rows as [{ n: number; sum: number }]
+      await tim.exec('BEGIN; UPDATE t SET v = v + 1 WHERE id = 2')
+      expect(await rows(tim)).toEqual([{ n, v: sum + 1 }])
+      await tim.exec(end)
+      await same(tim, ada)
+      await ada.query('INSERT INTO t SELECT max(id) + 1, 10 FROM t')
+      await same(ada, tim)
+      const all = [{ n: n + 1, v: sum + v + 10 }]
+      expect([await rows(ada), await rows(tim)], end).toEqual([all, all])
+      await tim.query('UPDATE t SET v = v + 1')
+      await same(tim, ada)
+      expect(await rows(ada)).toEqual([{ n: n + 1, v: sum + v + 10 + n + 1 }])
+    }
+  })
+
   it('fetch a table whole where no row tells what it meets, and say so where it is too large', async () => {
     const { ada, tim: reopened } = await pair(`
       CREATE TABLE t (id INTEGER PRIMARY KEY, x TEXT); CREATE TABLE counted (id INTEGER PRIMARY KEY AUTOINCREMENT, x TEXT); CREATE TABLE log (x TEXT);
