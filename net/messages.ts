@@ -18,8 +18,12 @@ const flag: Field<boolean> = { check: (v): v is boolean => typeof v === 'boolean
 const text = (max: number): Field<string> => ({ check: (v): v is string => typeof v === 'string' && v.length <= max })
 const bytes = (max: number, min = 0): Field<Uint8Array> => ({ check: (v): v is Uint8Array => v instanceof Uint8Array && v.length >= min && v.length <= max })
 const list = (count: number, max: number): Field<readonly Uint8Array[]> => ({
-  check: (v): v is readonly Uint8Array[] => Array.isArray(v) && v.length <= count && v.every((item) => item instanceof Uint8Array && item.length <= max),
+  check: (v): v is readonly Uint8Array[] => Array.isArray(v) && v.length <= count && areBytes(v, max),
 })
+function areBytes(items: readonly unknown[], max: number): boolean {
+  for (const item of items) if (!(item instanceof Uint8Array) || item.length > max) return false
+  return true
+}
 const hash = bytes(32, 32)
 /** A genesis is one op of fixed size; whoever sends it has proved nothing yet. */
 const MAX_GENESIS_LENGTH = 64 * 1024

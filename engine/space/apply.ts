@@ -5,7 +5,7 @@
  * Checks run in the order in which they are written here; the order is part of the protocol.
  */
 import { equalBytes } from '../codec/bytes.js'
-import { encodeCanonical } from '../codec/canonical.js'
+import { encodeCanonical, type Writer } from '../codec/canonical.js'
 import { isSealError, SealError } from '../errors.js'
 import { appendLeaf, frontierRoot, type Frontier } from '../log/frontier.js'
 import { type ApplyEnv, type Author, Reject, type StateReader, type StateView } from '../state/context.js'
@@ -15,7 +15,7 @@ import { atLeast, decodePointer, encodePointer, type MemberRole, type Pointer } 
 import { decodeRecord, entryHash, PROTOCOL_VERSION, spaceIdOf, verifyEntry, type Decoded, type Entry } from './entry.js'
 import { Facts } from './facts.js'
 import { codecAt, everyKind, everyOp } from './ops/encoded.js'
-import { opCodec, type Op } from './ops/index.js'
+import { type AnyCodec, opCodec, type Op } from './ops/index.js'
 import { isRowOp } from './ops/row.js'
 import { encodeProtocol } from './ops/space.js'
 import { EntryRun } from './run.js'
@@ -109,13 +109,9 @@ function judge(env: ApplyEnv, state: SpaceState, facts: Facts, head: Head, recor
 
   const run = new EntryRun({ env, index: head.size, entry, author: signer.author, ops: entry.ops, facts }, state.tree)
   const refusal = refuse(env, state.tree, facts, head, entry, signer.author, pointer) ?? runOps(run, entry)
-  const moved = (rejected: boolean): { key: Uint8Array; value: Uint8Array } => ({
-    key: pointerKey(entry.device),
-    value: encodePointer({ hash, index: head.size, rejected }),
-  })
-  if (refusal === undefined) return { verdict: { kind: 'applied' }, tree: run.finish([ringEdit(env, head), moved(false)]), entry }
+  if (refusal === undefined) return { verdict: { kind: 'applied' }, tree: run.finish([ringEdit(env, head), pointerEdit(entry.device, hash, head, false)]), entry }
   run.discard()
-  return { verdict: { kind: 'rejected', ...refusal }, tree: state.tree.apply(EditBatch.of([ringEdit(env, head), moved(true)])) }
+  return { verdict: { kind: 'rejected', ...refusal }, tree: state.tree.apply(EditBatch.of([ringEdit(env, head), pointerEdit(entry.device, hash, head, true)])) }
 }
 
 interface Refusal { readonly code: RejectedCode; readonly op?: number; readonly detail?: string }
@@ -125,7 +121,7 @@ function refuse(env: ApplyEnv, tree: StateView, facts: Facts, head: Head, entry:
   if (!isKnownHead(env, tree, head, entry.base)) return { code: 'base' }
   if (pointer.rejected && pointer.index >= entry.base.size) return { code: 'chain' }
   if (entry.epoch !== currentEpoch(tree, facts, head)) return { code: 'epoch' }
-  if (!everyKind(entry.ops, ({ role }) => isEnough(author, role))) {
+  if (!everyKind(entry.ops, isOpenTo, author)) {
     for (let op = 0; op < entry.ops.length; op++) {
       const role = codecAt(entry.ops, op)?.role
       if (role !== undefined && !isEnough(author, role)) return { code: 'role', op, detail: role }
@@ -133,6 +129,10 @@ function refuse(env: ApplyEnv, tree: StateView, facts: Facts, head: Head, entry:
   }
   for (const read of entry.reads) if (!equalBytes(tree.subtreeRoot(read.prefix), read.root)) return { code: 'conflict', detail: 'reads' }
   return undefined
+}
+
+function isOpenTo({ role }: AnyCodec, author: Author): boolean {
+  return isEnough(author, role)
 }
 
 function isEnough(author: Author, role: MemberRole | undefined): boolean {
@@ -174,7 +174,7 @@ function admit(env: ApplyEnv, state: SpaceState, facts: Facts, head: Head, decod
     run.discard()
     return ignored('join', refusal?.detail ?? 'device')
   }
-  const more = [ringEdit(env, head), { key: pointerKey(device), value: encodePointer({ hash, index: head.size, rejected: false }) }]
+  const more = [ringEdit(env, head), pointerEdit(device, hash, head, false)]
   if (head.size === 0) more.push({ key: protocolKey(), value: encodeProtocol(PROTOCOL_VERSION) })
   return { verdict: { kind: 'applied' }, tree: run.finish(more), entry }
 }
@@ -196,12 +196,23 @@ function currentEpoch(tree: StateReader, facts: Facts, head: Head): number {
   return head.size === 0 ? 1 : facts.epoch(tree)
 }
 
-function ringEdit(env: ApplyEnv, head: Head): { readonly key: Uint8Array; readonly value: Uint8Array } {
+interface PutEdit { readonly key: Uint8Array; readonly value: Uint8Array }
+
+function ringEdit(env: ApplyEnv, head: Head): PutEdit {
   return { key: ringKey(head.size), value: ringValue(env, head) }
 }
 
+/** Where a device stands after an entry. */
+function pointerEdit(device: number, hash: Uint8Array, { size }: Head, rejected: boolean): PutEdit {
+  return { key: pointerKey(device), value: encodePointer({ hash, index: size, rejected }) }
+}
+
 function ringValue(env: ApplyEnv, head: Head): Uint8Array {
-  return encodeCanonical(head, (w, h) => void w.varint(h.size).fixed(headHash(env, h), 32))
+  return encodeCanonical({ size: head.size, hash: headHash(env, head) }, writeRing)
+}
+
+function writeRing(w: Writer, { size, hash }: { readonly size: number; readonly hash: Uint8Array }): void {
+  w.varint(size).fixed(hash, 32)
 }
 
 /** H(logRoot ‖ stateRoot). */

@@ -50,12 +50,14 @@ export async function verifyAside(crypto: Signatures, tree: Pick<StateReader, 'g
   }
   const { verifyEd25519Aside } = crypto
   if (verifyEd25519Aside === undefined) return together
-  return Promise.all(together.map(async (trust, i): Promise<SignatureTrust> => {
-    const claim = claims[i]
-    if (trust !== 'check' || claim === undefined) return trust
+  const alone: Promise<void>[] = []
+  for (const [i, claim] of claims.entries()) {
+    if (together[i] !== 'check' || claim === undefined) continue
     const { signature, message, publicKey } = signedOf(claim)
-    return (await verifyEd25519Aside(signature, message, publicKey)) ? { goodUnder: claim.publicKey } : 'check'
-  }))
+    alone.push(verifyEd25519Aside(signature, message, publicKey).then((isGood) => { if (isGood) together[i] = { goodUnder: publicKey } }))
+  }
+  if (alone.length > 0) await Promise.all(alone)
+  return together
 }
 
 /** Reads of a state of which a part is here: what is elsewhere counts as absent. For hints. */
@@ -75,16 +77,17 @@ export function asFarAsHere(tree: Pick<StateReader, 'get'>): Pick<StateReader, '
 /** What each record's signature is to be held against: the key of the device that it names. */
 function claimsOf(tree: Pick<StateReader, 'get'>, records: readonly Uint8Array[], except = 0): readonly Claim[] {
   const keys = new Map<number, Uint8Array | undefined>()
-  return records.map((record) => {
+  const claims: Claim[] = []
+  for (const record of records) {
     const device = peekRecord(record)?.device ?? 0
-    if (device === 0 || device === except) return undefined
-    if (!keys.has(device)) {
+    if (device !== 0 && device !== except && !keys.has(device)) {
       const bytes = tree.get(deviceKey(device))
       keys.set(device, bytes && decodeDevice(bytes).signing)
     }
     const publicKey = keys.get(device)
-    return publicKey && { record, publicKey }
-  })
+    claims.push(publicKey && { record, publicKey })
+  }
+  return claims
 }
 
 type Claim = SignedRecord | undefined
@@ -95,6 +98,8 @@ function isClaim(claim: Claim): claim is SignedRecord {
 
 /** `good`: of each claim. */
 function trustIn(claims: readonly Claim[], good: readonly boolean[]): readonly SignatureTrust[] {
-  const each = good.values()
-  return claims.map((claim) => (claim !== undefined && each.next().value === true ? { goodUnder: claim.publicKey } : 'check'))
+  const trust: SignatureTrust[] = []
+  let next = 0
+  for (const claim of claims) trust.push(claim !== undefined && good[next++] === true ? { goodUnder: claim.publicKey } : 'check')
+  return trust
 }

@@ -1,15 +1,23 @@
 /** How many live sealed values an owner has under an epoch: the value of `liveKey`. Absent means none; a zero is never stored. */
-import { decodeCanonical, encodeCanonical } from '../codec/canonical.js'
+import { decodeCanonical, encodeCanonical, type Reader, type Writer } from '../codec/canonical.js'
 import { invariant } from '../errors.js'
 import { type Overlay } from './overlay.js'
 import { liveKey } from '../state/keys.js'
 
 export function encodeCount(count: number): Uint8Array {
-  return encodeCanonical(count, (w, c) => void w.varint(c))
+  return encodeCanonical(count, writeCount)
 }
 
 export function decodeCount(bytes: Uint8Array): number {
-  return decodeCanonical(bytes, (r) => r.varint())
+  return decodeCanonical(bytes, readCount)
+}
+
+function writeCount(w: Writer, count: number): void {
+  w.varint(count)
+}
+
+function readCount(r: Reader): number {
+  return r.varint()
 }
 
 /** Changes of counts within an entry, summed up so that ten thousand rows make one edit. */

@@ -16,6 +16,7 @@ import { MAX_ENTRY_LENGTH, MAX_KEY_LENGTH, MAX_READS } from '../limits.js'
 import { leafHash } from '../log/merkle.js'
 import { MAX_ID } from '../state/keys.js'
 import { codecAt, EncodedOps, everyKind, type Ops, readOps, writeOps } from './ops/encoded.js'
+import type { AnyCodec } from './ops/index.js'
 import { type Head } from './types.js'
 
 export const PROTOCOL_VERSION = 1
@@ -149,7 +150,11 @@ function readEntry(r: Reader, record: Uint8Array): Entry {
 /** An entry without an author is one op that carries its signer's key; no other entry has such an op. */
 function checkAuthorship(r: Reader, device: number, ops: Ops): void {
   if (device === 0 ? ops.length !== 1 : ops.length === 0) throw r.bad('Expected an op')
-  if (!everyKind(ops, ({ selfSigned }) => (selfSigned === undefined) !== (device === 0))) throw r.bad('Expected an author unless an op signs for itself')
+  if (!everyKind(ops, signsItselfIf, device === 0)) throw r.bad('Expected an author unless an op signs for itself')
+}
+
+function signsItselfIf({ selfSigned }: AnyCodec, isAlone: boolean): boolean {
+  return (selfSigned !== undefined) === isAlone
 }
 
 /** The record of an entry. Throws `too-large` if no log takes it. */

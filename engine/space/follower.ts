@@ -12,7 +12,7 @@ import { type AdaptedState, viewOf } from '../state/adapt.js'
 import type { ApplyEnv } from '../state/context.js'
 import { StateTree } from '../state/tree.js'
 import type { StateView as TreeView, Version } from '../state/view.js'
-import { type Applied, applyWith, headOf, type SpaceState } from './apply.js'
+import { type Applied, applyWith, headOf, type SignatureRule, type SpaceState } from './apply.js'
 import { TOGETHER, verifyTogether } from './aside.js'
 import { type Entry, spaceIdOf } from './entry.js'
 import type { Head, Verdict } from './types.js'
@@ -38,6 +38,10 @@ export class Follower {
   /** Heads of the last entries, ascending by size: state roots are not in the log. */
   #recent: Head[] = []
   readonly #log: LogTree
+  /** Of the record that is being judged. */
+  #trust: SignatureTrust = 'check'
+  /** One for all records: see `everyOp`. */
+  readonly #rule: SignatureRule = (check, _, key) => this.#trust === 'trusted' || (typeof this.#trust === 'object' && equalBytes(this.#trust.goodUnder, key)) || check()
 
   private constructor(env: ApplyEnv, states: StateTree, state: HeldState, log: LogTree) {
     this.env = env
@@ -94,8 +98,8 @@ export class Follower {
 
   /** What would become of a record here. The state that comes back is the caller's to release, or to `adopt`. */
   judge(record: Uint8Array, signature: SignatureTrust = 'check'): Applied {
-    const goodUnder = typeof signature === 'string' ? undefined : signature.goodUnder
-    return applyWith(this.env, this.#state, record, (check, _, key) => signature === 'trusted' || (goodUnder !== undefined && equalBytes(goodUnder, key)) || check())
+    this.#trust = signature
+    return applyWith(this.env, this.#state, record, this.#rule)
   }
 
   /** Take the outcome of `judge`, made at this very state. */

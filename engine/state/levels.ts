@@ -8,14 +8,8 @@ import { type Arena, HASH_LENGTH, type HashMany, INNER, LEAF, type Ref } from '.
 export const hashLevels: HashMany = (nodes, lanes, root) => {
   const inner: Ref[] = []
   const leaves: Ref[] = []
-  const visit = (ref: Ref): void => {
-    const kind = nodes.kind(ref)
-    if (kind === INNER) inner.push(ref)
-    else if (kind === LEAF) leaves.push(ref)
-    else nodes.hashOne(ref)
-  }
   const starts: number[] = []
-  visit(root)
+  visit(nodes, root, inner, leaves)
   for (let i = 0, end = 0; i < inner.length; i++) {
     if (i === end) {
       starts.push(i)
@@ -23,11 +17,18 @@ export const hashLevels: HashMany = (nodes, lanes, root) => {
     }
     const left = nodes.left(inner[i] as Ref)
     const right = nodes.right(inner[i] as Ref)
-    if (!nodes.isHashed(left)) visit(left)
-    if (!nodes.isHashed(right)) visit(right)
+    if (!nodes.isHashed(left)) visit(nodes, left, inner, leaves)
+    if (!nodes.isHashed(right)) visit(nodes, right, inner, leaves)
   }
   inFours(nodes, lanes, leaves, 0, leaves.length, hashLeaves)
   for (let start = starts.pop(), end = inner.length; start !== undefined; end = start, start = starts.pop()) inFours(nodes, lanes, inner, start, end, hashInner)
+}
+
+function visit(nodes: Arena, ref: Ref, inner: Ref[], leaves: Ref[]): void {
+  const kind = nodes.kind(ref)
+  if (kind === INNER) inner.push(ref)
+  else if (kind === LEAF) leaves.push(ref)
+  else nodes.hashOne(ref)
 }
 
 /** Up to four leaves that have just been made of these values: the first of their bytes are still where they were read. */

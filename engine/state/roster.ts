@@ -119,11 +119,21 @@ export interface Pointer {
 }
 
 export function encodePointer(pointer: Pointer): Uint8Array {
-  return encodeCanonical(pointer, (w, p) => w.fixed(p.hash, 32).varint(p.index).bool(p.rejected))
+  return encodeCanonical(pointer, writePointer)
+}
+
+function writePointer(w: Writer, { hash, index, rejected }: Pointer): void {
+  w.fixed(hash, 32).varint(index).bool(rejected)
 }
 
 export function decodePointer(bytes: Uint8Array): Pointer {
-  return decodeCanonical(bytes, (r) => ({ hash: bytes.slice(r.skip(32), 32), index: r.varint(), rejected: r.bool() }))
+  const { index, rejected } = decodeCanonical(bytes, readBehindHash)
+  return { hash: bytes.slice(0, 32), index, rejected }
+}
+
+function readBehindHash(r: Reader): Omit<Pointer, 'hash'> {
+  r.skip(32)
+  return { index: r.varint(), rejected: r.bool() }
 }
 
 export function writeRole(writer: Writer, role: MemberRole): void {

@@ -116,13 +116,21 @@ export class Looking {
 
   /** Fails for whoever awaits one of them. */
   #lookAt(part: readonly Looked[]): Promise<void> {
-    const look = this.#look(part.map(({ record }) => record)).then((asides) => {
-      part.forEach((one, i) => {
-        one.aside = asides[i]
-        one.look = 'done'
-      })
-    })
+    const look = this.#look(recordsOf(part)).then((asides) => lookedAt(part, asides))
     for (const one of part) one.look = look
     return look
+  }
+}
+
+function recordsOf(part: readonly Looked[]): readonly Uint8Array[] {
+  const records: Uint8Array[] = []
+  for (const { record } of part) records.push(record)
+  return records
+}
+
+function lookedAt(part: readonly Looked[], asides: readonly Aside[]): void {
+  for (const [i, one] of part.entries()) {
+    one.aside = asides[i]
+    one.look = 'done'
   }
 }

@@ -10,7 +10,9 @@ const BESIDE = MESSAGE + LABEL.length
 
 /** Keys of 32 bytes, records of more than a signature. */
 export function packSignatures(items: readonly SignedRecord[]): ArrayBuffer {
-  const packed = new ArrayBuffer(items.reduce((sum, { record }) => sum + BESIDE + record.length, 0))
+  let length = 0
+  for (const { record } of items) length += BESIDE + record.length
+  const packed = new ArrayBuffer(length)
   const [bytes, view] = [new Uint8Array(packed), new DataView(packed)]
   let at = 0
   for (const { record, publicKey } of items) {

@@ -132,16 +132,7 @@ export class Room {
   async append(records: readonly Uint8Array[], sender: string, restored = false): Promise<readonly Placement[]> {
     if (this.#closed) throw new SealError('disconnected', 'The relay is closing this space; connect again.')
     if (records.length === 0) return []
-    return new Promise((resolve, reject) => {
-      const job: Job = { placements: [], left: records.length, resolve, reject }
-      for (const record of records) {
-        const waiting: Waiting = { record, sender, restored, job, look: 'waiting', aside: undefined }
-        this.#queue.push(waiting)
-        this.#looking.came(waiting)
-      }
-      this.#looking.ahead()
-      this.#wake()
-    })
+    return new Promise((resolve, reject) => this.#take(records, sender, restored, { placements: [], left: records.length, resolve, reject }))
   }
 
   /** A note for a former head of this space. */
@@ -183,6 +174,16 @@ export class Room {
     if (!this.#broken) await this.#images.finish(this.#steps)
     await this.files.close()
     await this.#log.close()
+  }
+
+  #take(records: readonly Uint8Array[], sender: string, restored: boolean, job: Job): void {
+    for (const record of records) {
+      const waiting: Waiting = { record, sender, restored, job, look: 'waiting', aside: undefined }
+      this.#queue.push(waiting)
+      this.#looking.came(waiting)
+    }
+    this.#looking.ahead()
+    this.#wake()
   }
 
   #wake(): void {
@@ -282,7 +283,8 @@ export class Room {
   /** Durable and followed: remember the head now and then, and tell whoever listens. */
   #grown(from: number, records: readonly Uint8Array[], prepared?: Announcement): void {
     if (records.length === 0) return
-    const bytes = records.reduce((sum, { length }) => sum + length, 0)
+    let bytes = 0
+    for (const { length } of records) bytes += length
     this.#sinceStep += bytes
     this.#images.grown(records.length, bytes)
     this.#head = this.ledger.head

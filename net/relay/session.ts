@@ -12,7 +12,7 @@ import { carry, type FileRequest } from './carrying.js'
 import type { Head } from '../../engine/space/types.js'
 import type { Access } from './ledger.js'
 import { chunkOf, Reading, snapshotOf } from './reading.js'
-import type { Room, RoomListener } from './room.js'
+import type { Placement, Room, RoomListener } from './room.js'
 import type { SessionHost } from './session-host.js'
 
 /** Close codes of this protocol (RFC 6455 §7.4.2: 4000–4999 are an application's own). */
@@ -252,13 +252,11 @@ export class Session implements RoomListener {
     if (this.#proved?.kind === 'invitation') this.#noticeJoin(room, records)
     const proved = this.#proved
     const placements = await room.append(records, proved ? `${proved.kind} ${proved.id}` : 'nobody', restored)
-    const refused = placements.find((placement) => placement.kind === 'refused')
-    const first = placements.find((placement) => placement.kind === 'stored')
-    const stored = placements.reduce((count, { kind }) => count + Number(kind === 'stored'), 0)
+    const { stored, index, refused } = outcomeOf(placements)
     this.#host.count('entries_in', stored)
     this.#host.count('entries_refused', placements.length - stored)
     if (this.#ended) return
-    this.#send({ kind: 'appended', request, index: first?.index ?? 0, stored, refused: refused?.reason.slice(0, 255) ?? '' })
+    this.#send({ kind: 'appended', request, index, stored, refused: refused.slice(0, 255) })
   }
 
   /**
@@ -374,4 +372,16 @@ export class Session implements RoomListener {
     if (!served) this.close(CLOSE.denied, 'no longer a member')
     return served
   }
+}
+
+/** How many were stored, where the first of them lies, and why the first that was not was refused. */
+function outcomeOf(placements: readonly Placement[]): { readonly stored: number; readonly index: number; readonly refused: string } {
+  let stored = 0
+  let index = 0
+  let refused: string | undefined
+  for (const placement of placements) {
+    if (placement.kind === 'refused') refused ??= placement.reason
+    else if (stored++ === 0) index = placement.index
+  }
+  return { stored, index, refused: refused ?? '' }
 }

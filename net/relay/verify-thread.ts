@@ -111,7 +111,7 @@ export class VerifyThread {
       this.#ready = true
       return
     }
-    this.#handed.get(told.number)?.resolve(Array.from(told.good, (one) => one === 1))
+    this.#handed.get(told.number)?.resolve(flagsOf(told.good))
     this.#handed.delete(told.number)
     clearTimeout(this.#patience)
     this.#patience = this.#handed.size === 0 ? undefined : this.#wait()
@@ -141,6 +141,12 @@ export class VerifyThread {
     for (const { items, resolve } of handed) resolve(this.#here(items))
     await worker?.terminate()
   }
+}
+
+function flagsOf(good: Uint8Array): readonly boolean[] {
+  const flags: boolean[] = []
+  for (const one of good) flags.push(one === 1)
+  return flags
 }
 
 function isFit({ record, publicKey }: SignedRecord): boolean {

@@ -131,17 +131,30 @@ export function codecAt(ops: Ops, index: number): AnyCodec | undefined {
   return op && opCodec(op)
 }
 
-/** Of many, each kind is asked about once. */
-export function everyKind(ops: Ops, test: (kind: AnyCodec) => boolean): boolean {
-  if (!(ops instanceof EncodedOps)) return ops.every((op) => test(opCodec(op)))
-  for (const kind of ops.kinds) if (!test(kind)) return false
+/** Of many, each kind is asked about once. `about`: handed to `test`. */
+export function everyKind<T>(ops: Ops, test: (kind: AnyCodec, about: T) => boolean, about: T): boolean {
+  if (ops instanceof EncodedOps) {
+    for (const kind of ops.kinds) if (!test(kind, about)) return false
+  } else {
+    for (const op of ops) if (!test(opCodec(op), about)) return false
+  }
   return true
 }
 
 export function everyOp(ops: Ops, test: (name: Op['op']) => boolean): boolean {
-  return everyKind(ops, ({ name }) => test(name))
+  return everyKind(ops, hasName, test)
 }
 
 export function someOp(ops: Ops, test: (name: Op['op']) => boolean): boolean {
-  return !everyKind(ops, ({ name }) => !test(name))
+  return !everyKind(ops, lacksName, test)
+}
+
+// Functions of their own, as all that an entry calls: V8 forgets what it has compiled of closures that live for one entry whenever it collects all garbage, and compiles it again.
+
+function hasName({ name }: AnyCodec, test: (name: Op['op']) => boolean): boolean {
+  return test(name)
+}
+
+function lacksName({ name }: AnyCodec, test: (name: Op['op']) => boolean): boolean {
+  return !test(name)
 }

@@ -230,7 +230,7 @@ function toStore(journal: Journal, lock: Lock, torn: TornTail | undefined, readA
     read: async (from, to) => {
       const { bounds, positions, segmentOf } = alive()
       checkRange(bounds, from, to)
-      return readRecords(Array.from({ length: to - from }, (_, i) => positions.get(from + i)), segmentOf).catch(readFailure)
+      return readRecords(positions.range(from, to), segmentOf).catch(readFailure)
     },
     writeSnapshot: async (meta, chunks) => {
       alive()

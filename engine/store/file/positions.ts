@@ -37,6 +37,13 @@ export class Positions {
     return { file: this.files[slot] as number, at: this.ats[slot] as number, length: this.lengths[slot] as number }
   }
 
+  /** Of the records `[from, to)`. */
+  range(from: number, to: number): Position[] {
+    const positions: Position[] = []
+    for (let index = from; index < to; index++) positions.push(this.get(index))
+    return positions
+  }
+
   append(file: number, at: number, length: number): void {
     invariant(at <= 0xffffffff, 'a file of the store is under 4 GiB')
     if (this.count === this.files.length) this.resize(0, this.count * 2)

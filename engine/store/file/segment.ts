@@ -100,11 +100,13 @@ async function readSpan(file: OpenFile, name: string, span: readonly Position[])
   const base = first.at - 4 // the predecessor's crc, which the chain continues
   const buffer = Buffer.allocUnsafe(last.at + last.length - base)
   if ((await file.read(buffer, base)) < buffer.length) throw corrupt(name, first.at, 'the end of the file')
-  return span.map(({ at, length }) => {
-    const begin = at - base
-    const good = frameLength(buffer, begin) === length && ((buffer[begin + 4] as number) & ~COMMIT) === FRAME.record &&
-      checkFrame(buffer, begin, length, buffer.readUInt32BE(begin - 4)) !== undefined
-    if (!good) throw corrupt(name, at, 'a wrong checksum')
-    return copyBytes(buffer, begin + HEADER_LENGTH, begin + length - 4)
-  })
+  return span.map((position) => recordAt(buffer, base, name, position))
+}
+
+function recordAt(buffer: Buffer, base: number, name: string, { at, length }: Position): Uint8Array {
+  const begin = at - base
+  const good = frameLength(buffer, begin) === length && ((buffer[begin + 4] as number) & ~COMMIT) === FRAME.record &&
+    checkFrame(buffer, begin, length, buffer.readUInt32BE(begin - 4)) !== undefined
+  if (!good) throw corrupt(name, at, 'a wrong checksum')
+  return copyBytes(buffer, begin + HEADER_LENGTH, begin + length - 4)
 }
