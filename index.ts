@@ -425,16 +425,44 @@ export class SealedSpace implements AsyncDisposable {
   /**
    * Attach the space to a relay, or move it there: owners only. Pins the key that the relay shows now. A move goes through the relay that the space is at, by
    * which everybody learns of it; resolves when it is in the log, and the connection goes over by itself. Throws `disconnected` if that relay can't be reached.
+   *
+   * `abandon`: without the former relay, which is gone, withholds, or has contradicted itself. The space goes on from what this device has verified; tell the others
+   * where (`followTo`). Who has verified entries that the former relay took and this device has not seen has to join anew: so let the device that has seen most do it.
    */
-  async attachRelay(url: string): Promise<void> {
+  async attachRelay(url: string, { abandon = false }: { readonly abandon?: boolean } = {}): Promise<void> {
     const { rpc, name, publicKey, known } = await (await client()).greet(this.#parts.dial, url, this.id)
     rpc.close()
     const { first } = this.engine.store
     if (!known && (first > 0 || this.engine.remote !== undefined)) throw new SealError('out-of-scope', `The relay at ${url} does not hold this space yet, and this device joined from a snapshot: it lacks the ${first} entries before it. A member who has them can move the space.`, { url, first })
     const isMove = this.engine.relay !== undefined
-    if (isMove && this.#state !== 'online') throw new SealError('disconnected', 'Moving a space goes through the relay that it is at, and that can’t be reached now. Others would not learn of it.', { url: this.engine.relay.url })
+    if (isMove && abandon) {
+      const { takeThere } = await later(() => import('./net/elsewhere.js'))
+      return this.#visit(async () => (await acts()).leaveRelay(this.engine, { url, name, publicKey }, () => takeThere(this.engine, this.#parts.dial, url)))
+    }
+    if (isMove && this.#state !== 'online') throw new SealError('disconnected', 'Moving a space goes through the relay that it is at, and that can’t be reached now. If it is gone for good, `abandon` leaves it; others have to be told then.', { url: this.engine.relay.url })
     await (await acts()).attachRelay(this.engine, { url, name, publicKey })
     if (!isMove && this.#options.offline !== true) this.connect()
+  }
+
+  /**
+   * The space is at another relay by now, and the one that this device knows does not say so, being gone: go on at `url`, if an owner's entry in the log there says
+   * that it is where the space is. Resolves when what is there is verified as far as that entry; the rest comes as ever. Throws `relay-refused` if it is not there
+   * (`unknown-space`, `not-moved`), `fork` if it left without entries that are verified here.
+   */
+  async followTo(url: string): Promise<void> {
+    const { followThere } = await later(() => import('./net/elsewhere.js'))
+    await this.#visit(() => followThere(this.engine, this.#parts.dial, url))
+  }
+
+  /** With no connection to the relay that the space is still at. */
+  async #visit(work: () => Promise<void>): Promise<void> {
+    const wasConnected = this.#sync !== undefined
+    await this.disconnect()
+    try {
+      await work()
+    } finally {
+      if (wasConnected && !this.engine.ending.aborted) this.connect()
+    }
   }
 
   /** Start synchronising, if the space has a relay. */

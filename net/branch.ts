@@ -70,7 +70,7 @@ async function* branches(space: SpaceSync, rpc: Rpc): AsyncGenerator<{ readonly 
   }
 }
 
-async function recordAt(rpc: Rpc, index: number): Promise<Uint8Array> {
+export async function recordAt(rpc: Rpc, index: number): Promise<Uint8Array> {
   const { records: [record] } = await pull(rpc, index, 1)
   if (record === undefined) throw new SealError('bad-frame', 'The relay gave no entry where it has one by its own head.', { expected: index })
   return record

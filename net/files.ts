@@ -6,6 +6,7 @@ import { encodeHex } from '../engine/codec/bytes.js'
 import { isSealError, SealError } from '../engine/errors.js'
 import type { LogProof } from '../engine/log/merkle.js'
 import type { Upload } from '../engine/space/file-shelf.js'
+import { patiently } from './patiently.js'
 import type { Rpc } from './rpc.js'
 
 /** What this device has of a file, for a relay that lacks it. */
@@ -29,8 +30,6 @@ const OTHERS_AFTER = 60_000
 const AHEAD = 8
 /** Pages of wanted files that one pass looks at: a million of them. */
 const MAX_PAGES = 1_024
-/** Wait before a chunk is sent or asked for again that came too fast, in milliseconds. */
-const SLOW_DOWN = 500
 
 export class FileTransfer {
   readonly #options: FileTransferOptions
@@ -48,7 +47,7 @@ export class FileTransfer {
   /** A sealed chunk, unverified. Throws `unavailable`: no relay is reached, or it has not got that. */
   async fetch(id: Uint8Array, number: number): Promise<{ readonly chunk: Uint8Array; readonly proof: LogProof }> {
     try {
-      const { chunk, proof } = await patiently(this.#rpc(), (rpc) => rpc.call({ kind: 'chunk', file: id, number }, 'chunkIs'))
+      const { chunk, proof } = await patiently(() => this.#rpc().call({ kind: 'chunk', file: id, number }, 'chunkIs'))
       return { chunk, proof }
     } catch (error) {
       if (isSealError(error, 'disconnected')) throw offline(error)
@@ -143,7 +142,7 @@ export class FileTransfer {
         if (refused !== undefined || this.#stopped) return
         try {
           const { chunk, proof } = await upload.chunk(number)
-          await patiently(this.#rpc(), (rpc) => rpc.call({ kind: 'bringChunk', file: id, number, proof, chunk }, 'chunkTaken'))
+          await patiently(() => this.#rpc().call({ kind: 'bringChunk', file: id, number, proof, chunk }, 'chunkTaken'))
         } catch (error) {
           if (!isSealError(error)) throw error
           refused ??= error
@@ -167,18 +166,6 @@ export class FileTransfer {
 
 /** One for each chunk, lowest first. */
 const hasBit = (bits: Uint8Array) => (number: number): boolean => ((bits[number >> 3] ?? 0) & (1 << (number & 7))) !== 0
-
-/** Again for as long as the relay asks to be slower. */
-async function patiently<T>(rpc: Rpc, call: (rpc: Rpc) => Promise<T>): Promise<T> {
-  for (;;) {
-    try {
-      return await call(rpc)
-    } catch (error) {
-      if (!isSealError(error, 'relay-refused') || error.facts.code !== 'rate') throw error
-      await new Promise((resolve) => setTimeout(resolve, SLOW_DOWN))
-    }
-  }
-}
 
 function offline(cause?: unknown): SealError {
   return new SealError('unavailable', 'This content is not on this device, and no relay is connected.', { reason: 'offline' }, { cause })

@@ -3,13 +3,13 @@
  * jitter. It believes nothing: what arrives goes through `space.receive`, and a pending entry is done only when it is seen in the log.
  */
 import { isSealError, SealError } from '../engine/errors.js'
-import { MAX_BATCH_RECORDS } from '../engine/limits.js'
 import { isSameRelay } from '../engine/space/ops/space.js'
 import type { Alert, SpaceSync } from '../engine/space/port.js'
 import { carriesAcceptance, goOver } from './branch.js'
-import { greet, pullStep, pullWitnessed, type Greeting, type Step, withinBytes } from './client.js'
+import { bring, getIn } from './bring.js'
+import { greet, pullStep, pullWitnessed, type Step } from './client.js'
 import type { Message, MessageOf } from './messages.js'
-import { Outbound, SEND_BYTES } from './outbound.js'
+import { Outbound } from './outbound.js'
 import { PresenceChannel } from './presence.js'
 import { askPage } from './reads.js'
 import type { Rpc } from './rpc.js'
@@ -147,7 +147,7 @@ export class Sync {
     this.#at = relay
     let ping: ReturnType<typeof setInterval> | undefined
     try {
-      const welcome = await this.#getIn(greeting)
+      const welcome = await getIn(this.#space, greeting, (what) => this.#tellRollback(what))
       rpc.onPush = (message) => this.#push(rpc, message)
       this.#space.remote?.connect({ page: (head, queries) => askPage(rpc, head, queries) }, true)
       const first = this.#catchUp(rpc, welcome)
@@ -178,20 +178,6 @@ export class Sync {
     if (this.#failure) throw this.#failure
   }
 
-  /** Prove this device's key; to a relay that lacks the space, or the entry that admits this device, bring them first. */
-  async #getIn({ rpc, name, nonce, known }: Greeting): Promise<MessageOf<'welcome'>> {
-    if (!known) await rpc.call({ kind: 'create', genesis: (await this.#held(0, 1))[0] as Uint8Array }, 'appended')
-    const auth = { kind: 'auth', ...this.#space.signChallenge(name, nonce) } as const
-    try {
-      return await rpc.call(auth, 'welcome')
-    } catch (error) {
-      if (!isSealError(error, 'relay-refused') || error.facts.code !== 'unknown-device') throw error
-      this.#tellRollback('The relay holds no entry that admits this device')
-      await this.#restore(rpc, 1)
-      return rpc.call(auth, 'welcome')
-    }
-  }
-
   async #catchUp(rpc: Rpc, welcome: MessageOf<'welcome'>): Promise<void> {
     if (welcome.size < this.#space.head.size) await this.#handBack(rpc, welcome)
     await this.#receiveAll(rpc, welcome.size)
@@ -207,32 +193,13 @@ export class Sync {
     }
     if (this.#space.remote) throw new SealError('rollback', `The relay shows ${size} entries; ${this.#space.head.size} were verified here. A replica has to hand back what is missing.`, { found: size, expected: this.#space.head.size })
     this.#tellRollback(`The relay holds ${size} entries of the ${this.#space.head.size} verified here`)
-    await this.#restore(rpc, size)
+    await bring(this.#space, rpc, size)
   }
 
   /** Only a relay that has signed for more than it has now has lost something; to a new one it is all new. */
   #tellRollback(found: string): void {
     if (this.#space.note === undefined) return
     this.#space.raise({ code: 'rollback', message: `${found}. The missing ones are being handed back.`, facts: { verified: this.#space.head.size } })
-  }
-
-  async #restore(rpc: Rpc, start: number): Promise<void> {
-    for (let from = start; from < this.#space.head.size;) {
-      const records = withinBytes(await this.#held(from, Math.min(this.#space.head.size, from + MAX_BATCH_RECORDS)), SEND_BYTES)
-      const answer = await rpc.call({ kind: 'restore', from, records }, 'appended')
-      if (answer.refused !== '') throw new SealError('relay-refused', `The relay refuses entries that were verified here: ${answer.refused}`, { code: answer.refused, from })
-      from += records.length
-    }
-  }
-
-  /** Throws `out-of-scope` for entries before the snapshot that this device joined from: somebody else has to bring them. */
-  async #held(from: number, to: number): Promise<readonly Uint8Array[]> {
-    try {
-      return await this.#space.records(from, to)
-    } catch (error) {
-      if (!isSealError(error, 'bad-argument')) throw error
-      throw new SealError('out-of-scope', 'The relay lacks entries from before this device joined. A member who holds them has to connect first.', { from }, { cause: error })
-    }
   }
 
   /** Receive what the relay has, in steps, each verified and durable before the next is asked for, up to `size` at least. */

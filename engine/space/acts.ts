@@ -8,11 +8,12 @@ import { buildInvite, buildNameReseals, buildRefresh, buildRole } from '../group
 import { buildForget, buildLeave, buildRemoval, buildRepairs, buildRotate, mustRotate } from '../group/build-epoch.js'
 import { formatLink } from '../group/link.js'
 import { type GroupReader, newestEpoch, readDevice, readMeta } from '../group/roster.js'
+import { relayKey } from '../state/keys.js'
 import { buildFileReseals } from './build-files.js'
 import { buildReseal } from './build-steps.js'
 import type { Branch, Resumed } from './change-branch.js'
-import type { RelayRecord } from './ops/space.js'
-import { ended, insist, settle, settleUnlessEmpty, workbenchOf } from './settle.js'
+import { decodeRelay, isSameRelay, type RelayRecord } from './ops/space.js'
+import { ended, insist, settle, settleUnlessEmpty, whileOpen, workbenchOf } from './settle.js'
 import type { Space } from './space.js'
 import type { DeviceId, MemberId, Role } from './types.js'
 
@@ -151,6 +152,18 @@ export { setProfile } from './open.js'
 /** Attach the space to a relay, or move it to another. Its key must have been seen: notes are checked against it from here on. Resolves when it is in the log. */
 export async function attachRelay(space: Space, relay: RelayRecord): Promise<void> {
   await settle(space, () => [{ op: 'relay', relay }])
+}
+
+/**
+ * Move the space to a relay without the one that it is at, owners only: on top of what is verified here. `bring` takes all of it there, and resolves when the move
+ * is verified. If that fails the move stays written here, and the next call goes on with it.
+ */
+export async function leaveRelay(space: Space, relay: RelayRecord, bring: () => Promise<void>): Promise<void> {
+  const named = space.currentState.get(relayKey())
+  const isWritten = named !== undefined && isSameRelay(decodeRelay(named), relay) && decodeRelay(named).url === relay.url
+  const committed = isWritten ? undefined : await space.commitOps(() => [{ op: 'relay', relay }], 'leaving')
+  await bring()
+  if (committed) ended(await whileOpen(space, committed.settled))
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 import { equalBytes } from '../codec/bytes.js'
 import { SealError, invariant, isSealError } from '../errors.js'
-import { protocolKey } from '../state/keys.js'
+import { protocolKey, relayKey } from '../state/keys.js'
 import { apply, type Applied } from './apply.js'
 import { verifyTogether } from './aside.js'
 import type { SpaceCore } from './core.js'
@@ -13,7 +13,7 @@ import { PROTOCOL_VERSION } from './entry.js'
 import type { RelayStatement } from './evidence.js'
 import type { Followed, HeldState, SignatureTrust } from './follower.js'
 import { someOp, type Ops } from './ops/encoded.js'
-import { isSameRelay, protocolVersion, type RelayRecord } from './ops/space.js'
+import { decodeRelay, isSameRelay, protocolVersion, type RelayRecord } from './ops/space.js'
 import { isFileEntry, type Landing, type OutboxChange, type Puts } from './outbox.js'
 import type { Pending } from './pending.js'
 import { encodeHead, NAMES } from './persist.js'
@@ -31,13 +31,14 @@ export class Advance {
     this.#devices = devices
   }
 
-  /** Records that begin at the verified head and lead to the one that the relay has signed. Throws `bad-checkpoint` if they don't; then nothing moves. */
-  follow(records: readonly Uint8Array[], statement: RelayStatement): Promise<void> {
+  /** Records that begin at the verified head and lead to the one that the relay has signed. Throws `bad-checkpoint` if they don't, or if it has no say in them; then nothing moves. */
+  follow(records: readonly Uint8Array[], statement: RelayStatement, relay: RelayRecord | undefined): Promise<void> {
     const { remote } = this.#core
-    return remote === undefined ? this.#follow(records, statement) : remote.reach(() => this.#follow(records, statement), 'locked')
+    const work = (): Promise<void> => this.#follow(records, statement, relay)
+    return remote === undefined ? work() : remote.reach(work, 'locked')
   }
 
-  async #follow(records: readonly Uint8Array[], statement: RelayStatement): Promise<void> {
+  async #follow(records: readonly Uint8Array[], statement: RelayStatement, relay: RelayRecord | undefined): Promise<void> {
     const { standing, follower, outbox, keyring, views } = this.#core
     if (standing.stopped === 'store') throw readOnly('store')
     const start = follower.hold()
@@ -46,7 +47,7 @@ export class Advance {
     let step: Step
     try {
       const verdicts = this.#judgeAll(records)
-      this.#refuseBeyondMove(verdicts)
+      this.#refuseOfOthers(verdicts, relay)
       const { logRoot, stateRoot } = follower.head
       if (!equalBytes(logRoot, statement.logRoot) || !equalBytes(stateRoot, statement.stateRoot)) {
         throw new SealError('bad-checkpoint', `The relay's checkpoint for size ${statement.size} is not the head that its entries lead to.`, { size: statement.size })
@@ -119,12 +120,14 @@ export class Advance {
     this.#tellDropped({ ...rebased, change, refusal: { kind: 'rejected', code: 'base' } })
   }
 
-  /** Whom the space has left has no say in what comes after that: their note is for the entry that moved it, at most. */
-  #refuseBeyondMove(verdicts: readonly Followed[]): void {
-    const { relay, head } = this.#core
+  /** The note is of the relay where the space is after all that, or of the one where it was before, for the entry that moved it at most. */
+  #refuseOfOthers(verdicts: readonly Followed[], signer: RelayRecord | undefined): void {
+    const { relay, head, follower } = this.#core
+    const after = follower.state.tree.get(relayKey())
+    if (isSameRelay(signer, after && decodeRelay(after))) return
     const moved = verdicts.findIndex(({ entry }) => entry !== undefined && movesAway(entry.ops, relay))
-    if (moved >= 0 && moved < verdicts.length - 1) {
-      throw new SealError('bad-checkpoint', 'The relay has signed for entries after the one that moved the space to another relay.', { size: head.size + verdicts.length, moved: head.size + moved })
+    if (moved < verdicts.length - 1 || !isSameRelay(signer, relay)) {
+      throw new SealError('bad-checkpoint', 'A relay has signed for entries of a time when the space was not attached to it.', { size: head.size + verdicts.length, moved: head.size + moved })
     }
   }
 

@@ -21,7 +21,7 @@ import { isRowOp } from './ops/row.js'
 import type { Puts } from './outbox.js'
 import type { Pending } from './pending.js'
 import { encodeHead, NAMES } from './persist.js'
-import { readOnly } from './standing.js'
+import { readOnly, type WriteHow } from './standing.js'
 import type { Committed, Draft, RejectedCode, Verdict, View } from './types.js'
 
 export class OwnEntries {
@@ -47,8 +47,8 @@ export class OwnEntries {
   }
 
   /** `withKeyring`: what was staged in the keyring becomes durable with the entry that publishes it. */
-  commitOps(build: (context: BuildContext) => readonly Op[], withKeyring: boolean): Promise<Committed> {
-    return this.#locked(() => this.#writeBuilt(build, withKeyring))
+  commitOps(build: (context: BuildContext) => readonly Op[], how: WriteHow): Promise<Committed> {
+    return this.#locked(() => this.#writeBuilt(build, how))
   }
 
   /** As `commitOps`, for what is sealed under the epoch's secret. */
@@ -67,8 +67,8 @@ export class OwnEntries {
     })
   }
 
-  async #writeBuilt(build: (context: BuildContext) => readonly Op[], withKeyring = false): Promise<Committed> {
-    return this.#write(await this.#core.within(() => build(this.#core.buildContext())), [], undefined, withKeyring)
+  async #writeBuilt(build: (context: BuildContext) => readonly Op[], how?: WriteHow): Promise<Committed> {
+    return this.#write(await this.#core.within(() => build(this.#core.buildContext())), [], undefined, how)
   }
 
   /** Somebody left, and the epoch has no secret yet: whoever writes first makes one, and then writes on the state that has it. */
@@ -88,9 +88,9 @@ export class OwnEntries {
     })
   }
 
-  async #write(ops: Ops, reads: readonly ReadClaim[], replay: Uint8Array | undefined, withKeyring = false): Promise<Committed> {
+  async #write(ops: Ops, reads: readonly ReadClaim[], replay: Uint8Array | undefined, how: WriteHow = 'as-needed'): Promise<Committed> {
     const { standing, env, views, outbox, keyring, relay } = this.#core
-    standing.mustWrite()
+    standing.mustWrite(how)
     // Ops on rows leave group, epochs, relay and protocol as they were: nothing of those need be looked at again.
     const rowsAlone = everyOp(ops, isRowOp)
     const before = views.current.held
@@ -108,7 +108,7 @@ export class OwnEntries {
     try {
       // Secrets of a new epoch are durable before the entry that starts it can leave the device.
       const opened = rowsAlone ? [] : this.#core.openNewEpoch(applied.state as HeldState)
-      const put: Puts = withKeyring ? [[NAMES.keyring, keyring.encode()]] : opened
+      const put: Puts = how === 'with-keyring' ? [[NAMES.keyring, keyring.encode()]] : opened
       if (relay === undefined) await this.#appendOwn(applied, record, pending, put, rowsAlone)
       else await this.#keepPending(applied, pending, put, before.log)
     } catch (error) {

@@ -5,9 +5,12 @@
 import { equalBytes } from '../codec/bytes.js'
 import { SealError, isSealError } from '../errors.js'
 import type { SpaceCore } from './core.js'
-import { openRelayNote, type RelayStatement, verifyEvidence } from './evidence.js'
+import { openRelayNote, type RelayStatement, type VerifiedFork, verifyEvidence } from './evidence.js'
 import { isLost, readLostBranches, type LostBranch } from './lost-branch.js'
 import type { Puts } from './outbox.js'
+import { decodeRecord } from './entry.js'
+import { someOp } from './ops/encoded.js'
+import { isSameRelay, type RelayRecord } from './ops/space.js'
 import { NAMES } from './persist.js'
 import type { Head } from './types.js'
 import { forkEvidence, type Contradiction, type Extension } from './watch.js'
@@ -25,9 +28,10 @@ export class RelayWatch {
     return this.#core.store.get(NAMES.note)
   }
 
+  /** What is held against the relay that the space is attached to. What is held against former ones stays in the store, and stops nothing. */
   get evidence(): readonly Uint8Array[] {
-    const { store } = this.#core
-    return store.names(NAMES.evidence).map((name) => store.get(name) as Uint8Array)
+    const { store, relay, env } = this.#core
+    return store.names(NAMES.evidence).map((name) => store.get(name) as Uint8Array).filter((evidence) => isAgainst(relay, verifyEvidence(env.crypto, evidence)))
   }
 
   /** Throws `bad-checkpoint`, `bad-signature`; `bad-argument` without a relay. */
@@ -35,6 +39,26 @@ export class RelayWatch {
     const { relay, env } = this.#core
     if (relay === undefined) throw new SealError('bad-argument', 'This space is attached to no relay.')
     return openRelayNote(env.crypto, env.spaceId, relay, note)
+  }
+
+  /** Of that relay, or of one that an entry among `records` names: whether the space is there after them is for who follows them to see. */
+  openUnder(note: Uint8Array, records: readonly Uint8Array[]): { readonly statement: RelayStatement; readonly relay: RelayRecord | undefined } {
+    const { relay, env } = this.#core
+    try {
+      return { statement: this.open(note), relay }
+    } catch (error) {
+      const named = isSealError(error) ? relayNamedBy(records) : undefined
+      if (named === undefined || isSameRelay(named, relay)) throw error
+      return { statement: openRelayNote(env.crypto, env.spaceId, named, note), relay: named }
+    }
+  }
+
+  /** The space may be at another relay now, against which nothing is held. */
+  noticeMove(): void {
+    const { standing } = this.#core
+    if (standing.stopped !== 'evidence' || this.evidence.length > 0) return
+    standing.settleEvidence()
+    this.#core.noticeStanding()
   }
 
   async observe(note: Uint8Array, consistency?: Extension): Promise<'same' | 'behind' | 'ahead' | 'fork' | 'unknown'> {
@@ -50,9 +74,8 @@ export class RelayWatch {
 
   async observeEvidence(evidence: Uint8Array): Promise<boolean> {
     const { env, relay, standing } = this.#core
-    const { spaceId, relayName, relayKey } = verifyEvidence(env.crypto, evidence)
-    // Against a relay that this space is not attached to, it stops nothing here.
-    if (!equalBytes(spaceId, env.spaceId) || relay === undefined || relay.name !== relayName || !equalBytes(relay.publicKey, relayKey)) return false
+    const fork = verifyEvidence(env.crypto, evidence)
+    if (!equalBytes(fork.spaceId, env.spaceId) || !isAgainst(relay, fork)) return false
     return standing.stopped === 'evidence' || standing.closed ? false : this.#freezeIf(evidence)
   }
 
@@ -137,9 +160,26 @@ export class RelayWatch {
   /** Evidence outlives the process. What does not verify is not evidence, whoever put it there. */
   #restoreEvidence(): void {
     for (const evidence of this.evidence) {
-      verifyEvidence(this.#core.env.crypto, evidence)
       this.#core.standing.stop('evidence')
       this.#alertFork(evidence)
     }
   }
+}
+
+function isAgainst(relay: RelayRecord | undefined, { relayName, relayKey }: VerifiedFork): boolean {
+  return relay?.name === relayName && equalBytes(relay.publicKey, relayKey)
+}
+
+/** By the last of them that names one. Unverified: only to know whose note it may be. */
+export function relayNamedBy(records: readonly Uint8Array[]): RelayRecord | undefined {
+  for (const record of records.toReversed()) {
+    try {
+      const decoded = decodeRecord(record)
+      if (decoded.kind !== 'entry' || !someOp(decoded.entry.ops, (op) => op === 'relay')) continue
+      for (const op of [...decoded.entry.ops].reverse()) if (op.op === 'relay') return op.relay
+    } catch (error) {
+      if (!isSealError(error)) throw error // not a record: it names nobody, and following it says what it is
+    }
+  }
+  return undefined
 }

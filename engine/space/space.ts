@@ -28,7 +28,7 @@ import { FileShelf } from './file-shelf.js'
 import { Follower, type HeldState } from './follower.js'
 import { signHandshake } from './handshake.js'
 import type { Op } from './ops/index.js'
-import type { RelayRecord } from './ops/space.js'
+import { isSameRelay, type RelayRecord } from './ops/space.js'
 import { OwnEntries } from './own-entries.js'
 import type { Alert, Me, SpaceEvents, SpaceSync, SpaceWriter } from './port.js'
 import { openPresence, type Presence, sealPresence } from './presence.js'
@@ -170,9 +170,9 @@ export class Space implements SpaceWriter, SpaceSync {
     return this.#own.retried(hash)
   }
 
-  /** Write ops of the group or of the space as a whole; built on the state they will be applied to. */
-  commitOps(build: (context: BuildContext) => readonly Op[], withKeyring: 'with-keyring' | 'as-needed' = 'as-needed'): Promise<Committed> {
-    return this.#own.commitOps(build, withKeyring === 'with-keyring')
+  /** Write ops of the group or of the space as a whole; built on the state they will be applied to. `leaving`: they move the space away from its relay, whatever is held against that. */
+  commitOps(build: (context: BuildContext) => readonly Op[], how: 'with-keyring' | 'as-needed' | 'leaving' = 'as-needed'): Promise<Committed> {
+    return this.#own.commitOps(build, how)
   }
 
   /** Write ops on files: as `commitOps`, on an epoch that has a secret. */
@@ -200,21 +200,24 @@ export class Space implements SpaceWriter, SpaceSync {
   receive(from: number, records: readonly Uint8Array[], note: Uint8Array, witness?: Uint8Array): Promise<void> {
     return this.#core.lock.run(async () => {
       const { standing } = this.#core
-      if (standing.stopped === 'evidence' || standing.closed) return
-      const statement = this.#watch.open(note)
+      if (standing.closed) return
       const known = this.head.size
       if (from > known) throw new SealError('bad-argument', `Expected records from ${known} on, got them from ${from}.`, { expected: known, found: from })
+      const fresh = records.slice(known - from)
+      const { statement, relay } = this.#watch.openUnder(note, fresh)
+      // Who has contradicted himself is not followed; to another relay the space may go.
+      if (standing.stopped === 'evidence' && isSameRelay(relay, this.relay)) return
       if (statement.size <= known) {
         await this.#watch.compareWithPast(statement)
         return
       }
-      const fresh = records.slice(known - from)
       if (statement.size !== known + fresh.length) {
         throw new SealError('bad-checkpoint', `Expected a checkpoint for size ${known + fresh.length}, got one for ${statement.size}.`, { expected: known + fresh.length, found: statement.size })
       }
       // Of the state before the first of them: when some are known by now, it is of no use.
       if (witness !== undefined && witness.length > 0 && from === known) this.#core.remote?.graft(witness)
-      await this.#advance.follow(fresh, statement)
+      await this.#advance.follow(fresh, statement, relay)
+      this.#watch.noticeMove()
     })
   }
 

@@ -3,6 +3,9 @@ import { SealError } from '../errors.js'
 
 export type StopReason = 'evidence' | 'removed' | 'store' | 'unsupported-version'
 
+/** `with-keyring`: what the entry changes of it is kept whatever that is. `leaving`: it moves the space away from its relay. */
+export type WriteHow = 'as-needed' | 'with-keyring' | 'leaving'
+
 export class Standing {
   #stopped: StopReason | undefined
   #closed = false
@@ -22,7 +25,7 @@ export class Standing {
     else this.#stopped ??= reason
   }
 
-  /** An admin has accepted what the evidence was about. */
+  /** An admin has accepted what the evidence was about, or the space has left whom it was against. */
   settleEvidence(): void {
     if (this.#stopped === 'evidence') this.#stopped = undefined
   }
@@ -31,9 +34,9 @@ export class Standing {
     this.#closed = true
   }
 
-  /** Throws `read-only`, or `bad-argument` for a space that was closed. */
-  mustWrite(): void {
-    if (this.#stopped !== undefined) throw readOnly(this.#stopped)
+  /** Throws `read-only`, or `bad-argument` for a space that was closed. Evidence against a relay does not hold anybody there. */
+  mustWrite(how: WriteHow): void {
+    if (this.#stopped !== undefined && !(this.#stopped === 'evidence' && how === 'leaving')) throw readOnly(this.#stopped)
     if (this.#closed) throw new SealError('bad-argument', 'This space was closed.')
   }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { COMMANDS } from '../../net/cli/commands/index.js'
 import { fileStore } from '../../engine/store/file/file.js'
+import { startRelay } from '../../net/server.js'
 import { relayUrl, run, runAtTerminal, temporary, type Ran } from './support.js'
 
 async function fine(argv: readonly string[], input?: string): Promise<string> {
@@ -377,4 +378,24 @@ test('who ends an import of a SQLite file has nothing of it, and can begin again
   expect(asked).toBe(2)
   expect(JSON.parse(await fine(['sql', '--store', b, '--json', 'SELECT count(*) AS n FROM sqlite_schema']))).toEqual([{ n: 0 }])
   expect(JSON.parse(await fine(['import', '--store', b, '--json', file]))).toEqual({ tables: 120, rows: 0, refused: 0 })
+})
+
+test('a relay that is gone is left, and the others told where', async () => {
+  const directory = temporary()
+  const [ada, bob] = [join(directory, 'ada'), join(directory, 'bob')]
+  const relay = await startRelay()
+  await fine(['create', '--store', ada, '--relay', relay.url, '--name', 'Ada'])
+  await fine(['join', '--store', bob, '--name', 'Bob'], await fine(['invite', '--store', ada]))
+  await fine(['sql', '--store', ada, 'CREATE TABLE t (v); INSERT INTO t VALUES (1)'])
+  await fine(['sql', '--store', bob, 'INSERT INTO t VALUES (2)'])
+  await fine(['sql', '--store', ada, 'SELECT * FROM t'])
+  await relay.close()
+  const url = await relayUrl()
+  expect(await run(['follow', '--store', bob, url])).toMatchObject({ code: 3, err: expect.stringContaining('does not hold this space') as string })
+  expect((await run(['attach', '--store', ada, url])).code).toBe(3)
+  expect((await run(['attach', '--store', bob, url, '--abandon'])).code).toBe(3)
+  expect((await run(['attach', '--store', ada, url, '--abandon'])).code).toBe(0)
+  expect(JSON.parse(await fine(['follow', '--store', bob, url, '--json']))).toMatchObject({ relay: url })
+  await fine(['sql', '--store', bob, 'INSERT INTO t VALUES (3)'])
+  expect(await fine(['sql', '--store', ada, '--format', 'csv', 'SELECT v FROM t ORDER BY v'])).toBe('v\r\n1\r\n2\r\n3\n')
 })

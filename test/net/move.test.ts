@@ -1,8 +1,12 @@
 /** A space that goes from one relay to another: nobody is alarmed, nobody writes where nobody reads, and the former relay has no say in what comes after. */
 import { afterEach, expect, test } from 'vitest'
 import { createSpace, joinSpace, memoryStore, type SealedSpace } from '../../index.js'
-import { enter } from '../../net/client.js'
+import { relayNamedBy } from '../../engine/space/relay-watch.js'
+import { bring, getIn } from '../../net/bring.js'
+import { enter, greet } from '../../net/client.js'
+import type { Rpc } from '../../net/rpc.js'
 import { startRelay, type RunningRelay } from '../../net/server.js'
+import type { Dial } from '../../net/transport.js'
 import { dial } from '../../net/ws-node.js'
 import { codeOfLater } from '../outcomes.js'
 import { until } from './support.js'
@@ -113,4 +117,133 @@ test('a relay that was left takes nothing more', async () => {
   rpc.close()
   expect([stored, refused]).toEqual([0, 'moved: the space is attached to another relay now'])
   expect(bob.alerts).toEqual([])
+})
+
+/** The relay is gone for good. */
+async function deserted(): Promise<{ readonly to: RunningRelay; readonly ada: Watched; readonly bob: Watched }> {
+  const { from, to, ada, bob } = await team()
+  await until(() => bob.space.head.size === ada.space.head.size, 'in step')
+  await from.close()
+  return { to, ada, bob }
+}
+
+test('an owner leaves a relay that is gone, with what was written meanwhile; others follow when they are told where', async () => {
+  const { to, ada, bob } = await deserted()
+  await ada.space.exec('INSERT INTO t VALUES (2)')
+  await bob.space.exec('INSERT INTO t VALUES (3)')
+  await expect(ada.space.attachRelay(to.url)).rejects.toMatchObject({ code: 'disconnected' })
+  await expect(bob.space.followTo(to.url)).rejects.toMatchObject({ code: 'relay-refused', facts: { code: 'unknown-space' } })
+  await ada.space.attachRelay(to.url, { abandon: true })
+  await isAt(to, ada)
+  expect(bob.space.engine.relay?.url).not.toBe(to.url)
+  await bob.space.followTo(to.url)
+  await isAt(to, ada, bob)
+  for (const each of [ada, bob]) await shows(each, [1, 2, 3])
+  const eve = watched(await joinSpace(await ada.space.invite({ role: 'writer' }), { store: memoryStore() }))
+  expect(await values(eve)).toEqual([1, 2, 3])
+  expect([ada, bob, eve].flatMap(({ alerts }) => alerts)).toEqual([])
+})
+
+test('after a polite move, too, who comes back when the former relay is gone is told where', async () => {
+  const { from, to, ada, bob } = await team()
+  await bob.space.disconnect()
+  await bob.space.exec('INSERT INTO t VALUES (9)')
+  const cy = watched(await joinSpace(await ada.space.invite({ role: 'writer' }), { store: memoryStore() }))
+  await cy.space.exec('INSERT INTO t VALUES (2)')
+  await cy.space.settled()
+  await ada.space.remove(cy.space.me.id) // a place up to which somebody may read, and no further
+  await ada.space.attachRelay(to.url)
+  await ada.space.exec('INSERT INTO t VALUES (3)')
+  await ada.space.settled()
+  await isAt(to, ada)
+  await from.close()
+  await bob.space.followTo(to.url)
+  bob.space.connect()
+  await isAt(to, ada, bob)
+  for (const each of [ada, bob]) await shows(each, [1, 2, 3, 9])
+  expect([ada, bob].flatMap(({ alerts }) => alerts)).toEqual([])
+})
+
+test('a thin client follows, too', async () => {
+  const { from, to, ada } = await team()
+  const eve = watched(await joinSpace(await ada.space.invite({ role: 'writer' }), { store: memoryStore(), thin: true }))
+  expect(await values(eve)).toEqual([1])
+  await from.close()
+  await ada.space.exec('INSERT INTO t VALUES (2)')
+  await ada.space.attachRelay(to.url, { abandon: true })
+  await eve.space.followTo(to.url)
+  await isAt(to, ada, eve)
+  await eve.space.exec('INSERT INTO t VALUES (3)')
+  for (const each of [ada, eve]) await shows(each, [1, 2, 3])
+  expect([ada, eve].flatMap(({ alerts }) => alerts)).toEqual([])
+})
+
+test('who has verified what the owner had not is told so, keeps what he has, and harms nobody', async () => {
+  const { from, to, ada, bob } = await team()
+  await ada.space.disconnect()
+  await bob.space.exec('INSERT INTO t VALUES (5)')
+  await bob.space.settled()
+  const seen = bob.space.head.size
+  await from.close()
+  ada.space.connect()
+  await ada.space.attachRelay(to.url, { abandon: true })
+  await isAt(to, ada)
+  await expect(bob.space.followTo(to.url)).rejects.toMatchObject({ code: 'fork', facts: { common: seen - 1, size: seen } })
+  expect([await values(bob), await values(ada), bob.space.engine.relay?.url]).toEqual([[1, 5], [1], from.url])
+  expect([...ada.alerts, ...bob.alerts]).toEqual([])
+})
+
+test('only an owner leaves a relay, and only to where an owner has taken the space do others go', async () => {
+  const { from, to, ada, bob } = await team('admin')
+  await from.close()
+  expect(await codeOfLater(bob.space.attachRelay(to.url, { abandon: true }))).toBe('rejected')
+  expect(bob.space.pending).toBe(0)
+  // A relay that merely holds the space, as any member might have brought it there.
+  const rpc = await greetingAt(to, ada)
+  expect(await codeOfLater(bob.space.followTo(to.url))).toBe('relay-refused')
+  rpc.close()
+  expect([ada.space.engine.relay?.url, bob.space.engine.relay?.url]).toEqual([from.url, from.url])
+  expect(await values(bob)).toEqual([1])
+})
+
+/** All that Ada has, at that relay. */
+async function greetingAt(to: RunningRelay, { space }: Watched): Promise<Rpc> {
+  const greeting = await greet(dial, to.url, space.id)
+  const { size } = await getIn(space.engine, greeting, () => undefined)
+  await bring(space.engine, greeting.rpc, size)
+  return greeting.rpc
+}
+
+test('cut off anywhere on the way, the owner goes on with the next call', async () => {
+  const [from, to] = [opened(await startRelay()), opened(await startRelay())]
+  let frames = Infinity
+  const cut: Dial = async (url, signal) => {
+    const connection = await dial(url, signal)
+    const send = connection.send.bind(connection)
+    connection.send = (frame) => {
+      if (frames-- > 0) send(frame)
+      else connection.close(1000, 'cut')
+    }
+    return connection
+  }
+  const ada = watched(await createSpace({ store: memoryStore(), relay: from.url, unsafe: { dial: cut } }))
+  await ada.space.exec('CREATE TABLE t (v); INSERT INTO t VALUES (1)')
+  await ada.space.settled()
+  await from.close()
+  await ada.space.disconnect()
+  await ada.space.exec('INSERT INTO t VALUES (2)')
+  const failures: string[] = []
+  for (let most = 0; failures.at(-1) !== 'no error'; most++) {
+    frames = most
+    failures.push(await codeOfLater(ada.space.attachRelay(to.url, { abandon: true })))
+  }
+  // Hello twice, the space, a key, entries, the entry that moves it, and the log again.
+  expect(failures).toEqual([...Array.from({ length: 7 }, () => 'disconnected'), 'no error'])
+  frames = Infinity
+  ada.space.connect()
+  await isAt(to, ada)
+  await shows(ada, [1, 2])
+  const records = await ada.space.engine.records(0, ada.space.head.size)
+  expect(records.map((record) => relayNamedBy([record])?.url).filter((url) => url !== undefined), 'moved once').toEqual([from.url, to.url])
+  expect(ada.alerts).toEqual([])
 })

@@ -22,12 +22,15 @@ export const attach: Command = {
   args: 'URL',
   summary: 'attach the space to a relay, or move it there',
   details: `The relay’s key, as it shows it now, is pinned: make sure that URL is the one you mean. Owners only. A relay that does not hold the space yet is given
-all of it. Other devices learn of the move from the old relay, so keep that running for a while; links made before still name it.`,
-  options: { ...ONLINE_STORE },
+all of it. Other devices learn of the move from the old relay, so keep that running for a while; links made before still name it.
+With --abandon the old relay is not asked: it is gone, or not to be trusted. The space goes on from what this device has verified, so use the one that has seen most.
+Tell the others where it is: sealdb follow URL.`,
+  options: { ...ONLINE_STORE, abandon: { type: 'boolean', help: 'without the relay that the space is at now' } },
   run: (invocation) => withSpace(invocation, async (space) => {
     const url = requiredArg(invocation, 0, 'the relay’s address, as ws://localhost:7700')
-    requireOnline(space)
-    await space.attachRelay(url)
+    const abandon = invocation.options['abandon'] === true
+    if (!abandon) requireOnline(space)
+    await space.attachRelay(url, { abandon })
     space.connect()
     // Others find there what this device brings.
     const isThere = await within(inStep(space, url), ONLINE_WITHIN)

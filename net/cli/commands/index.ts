@@ -16,6 +16,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   forget: async () => (await import('./forget.js')).forget,
   leave: async () => (await import('./leave.js')).leave,
   attach: async () => (await import('./attach.js')).attach,
+  follow: async () => (await import('./follow.js')).follow,
   log: async () => (await import('./log.js')).log,
   verify: async () => (await import('./verify.js')).verify,
   audit: async () => (await import('./audit.js')).audit,
