@@ -129,6 +129,7 @@ function readArguments(given: readonly string[]): { folder: string; sources: str
     const word = given[at] as string
     if (word === '--max' || word === '--tries') options[word.slice(2) as 'max' | 'tries'] = Number(given[++at])
     else if (word === '--limits') options.limits = true
+    else if (word === '--') continue
     else plain.push(word)
   }
   const isTest = (word: string): boolean => word.endsWith('.test.ts')
