@@ -6,8 +6,9 @@ import { EMPTY_BYTES, equalBytes } from '../engine/codec/bytes.js'
 import { encodeTuple } from '../engine/codec/tuple.js'
 import { isSealError, SealError } from '../engine/errors.js'
 import { type SqlValue } from '../engine/codec/value.js'
-import { type ColumnId, type RowImage, type RowView } from '../engine/space/types.js'
-import { decodeRow, encodeBody } from './body.js'
+import { type PackedRows } from '../engine/space/packed-rows.js'
+import { type ColumnId, type RowView } from '../engine/space/types.js'
+import { decodeRow, RowOfValues, type RowSource, writeBody } from './body.js'
 import { type SchemaObject, type TableData } from './catalog.js'
 import { canonicalKey, canonicalValue, keyIdentity, rowKey, type Collation } from './keys.js'
 import { sameValue } from './capture.js'
@@ -39,6 +40,9 @@ export class Binding {
   /** Ascending ids of what the body holds, and where each lies in a row; −1 is the rowid. */
   readonly #bodyIds: readonly ColumnId[]
   readonly #bodySlots: readonly number[]
+  /** The same without the rowid, which whoever is known by a declared key alone has none of to keep. */
+  readonly #keyedIds: readonly ColumnId[]
+  readonly #keyedSlots: readonly number[]
   readonly #initial: readonly SqlValue[]
   /** For each plaintext column of the shape its place in a row, −1 if it was dropped. */
   readonly #plainSlots: readonly number[]
@@ -61,6 +65,8 @@ export class Binding {
     if (keySlots.length === 0 || this.form.nullKey) body.unshift({ id: ROWID_COLUMN, slot: -1, visibility: 'sealed' })
     this.#bodyIds = body.map(({ id }) => id)
     this.#bodySlots = body.map(({ slot }) => slot)
+    this.#keyedIds = this.#bodyIds.filter((id) => id !== ROWID_COLUMN)
+    this.#keyedSlots = this.#bodySlots.filter((slot) => slot >= 0)
     this.#initial = body.map(({ slot }) => data.columns[slot]?.initial ?? null)
     this.#plainSlots = data.shape.plain.map(({ id }) => slotOf.get(id) ?? -1)
     this.#same = body.length === columns.length && body.every(({ slot }, i) => slot === i) && this.#plainSlots.every((slot) => slot < 0)
@@ -101,7 +107,7 @@ export class Binding {
     return this.#blind.every((index) => {
       const said = blind.find((each) => each.index === index.id)?.values
       if (said === undefined) return true
-      const found = blindValues(index, values)
+      const found = blindValues(index, new RowOfValues(values))
       return said.length === found.length && found.every((value, i) => sameValue(value, said[i]))
     })
   }
@@ -124,20 +130,13 @@ export class Binding {
   }
 
   /** `key` canonical. */
-  image({ key, values }: Row): RowImage {
-    const slots = this.#bodySlots
-    // Whoever is known by a declared key alone has no rowid to keep.
-    const skip = this.form.nullKey && key.length === this.form.keySlots.length ? 1 : 0
-    const sealed = new Array<SqlValue>(slots.length - skip)
-    for (let i = skip; i < slots.length; i++) {
-      const slot = slots[i] as number
-      sealed[i - skip] = slot < 0 ? (key[key.length - 1] as SqlValue) : (values[slot] as SqlValue)
-    }
-    return {
-      plain: this.#plainSlots.length === 0 ? NONE : this.#plainSlots.map((slot) => valueAt(values, slot)),
-      blind: this.#blind.length === 0 ? NONE : this.#blind.map((index) => blindValues(index, values)),
-      body: encodeBody(skip === 0 ? this.#bodyIds : this.#bodyIds.slice(1), sealed),
-    }
+  pack(rows: PackedRows, kind: 'insert' | 'update', key: readonly SqlValue[], row: RowSource): void {
+    const isKeyed = this.form.nullKey && key.length === this.form.keySlots.length
+    const plain = this.#plainSlots.length === 0 ? NONE : this.#plainSlots.map((slot) => valueAt(row, slot))
+    const blind = this.#blind.length === 0 ? NONE : this.#blind.map((index) => ({ index: index.id, values: blindValues(index, row) }))
+    const writer = rows.put(kind, this.id, key, this.data.shape.key, plain, blind)
+    writeBody(writer, isKeyed ? this.#keyedIds : this.#bodyIds, isKeyed ? this.#keyedSlots : this.#bodySlots, row, key[key.length - 1])
+    rows.end()
   }
 
   keyOf(values: readonly SqlValue[], rowid: SqlValue): SqlValue[] {
@@ -150,10 +149,10 @@ export class Binding {
   }
 }
 
-const valueAt = (values: readonly SqlValue[], slot: number): SqlValue => (slot < 0 ? null : (values[slot] as SqlValue))
+const valueAt = (row: RowSource, slot: number): SqlValue => (slot < 0 ? null : row.value(slot))
 
-function blindValues({ slots, collations }: BlindIndex, values: readonly SqlValue[]): SqlValue[] {
-  return slots.map((slot, i) => canonicalValue(valueAt(values, slot), collations[i] ?? 'BINARY'))
+function blindValues({ slots, collations }: BlindIndex, row: RowSource): SqlValue[] {
+  return slots.map((slot, i) => canonicalValue(valueAt(row, slot), collations[i] ?? 'BINARY'))
 }
 
 /** No row lies under a key that is too long for any. */

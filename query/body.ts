@@ -7,8 +7,7 @@
  * msgpackr was measured and not used: it can't keep INTEGER 5 apart from REAL 5.0, and the canonical codec has a strict decoder already. A column
  * that was added after the row was written is missing here: the reader gives its default. One that was dropped is still here: it is passed over.
  */
-import { copyPooled } from '../engine/codec/bytes.js'
-import { Reader, Writer } from '../engine/codec/canonical.js'
+import { Reader, type Writer } from '../engine/codec/canonical.js'
 import { readValue, writeValue, type SqlValue } from '../engine/codec/value.js'
 import { SealError } from '../engine/errors.js'
 import { MAX_COLUMNS, MAX_VALUE_LENGTH } from '../engine/limits.js'
@@ -22,22 +21,56 @@ export interface Body {
   readonly values: readonly SqlValue[]
 }
 
-/** `ids` ascend, one for each value. Throws `bad-value` (NaN, over 64 bits, unpaired surrogate), `too-large`, `bad-argument` (ids). */
-export function encodeBody(ids: readonly ColumnId[], values: readonly SqlValue[]): Uint8Array {
-  if (ids.length !== values.length || ids.length > MAX_COLUMNS) {
-    throw new SealError('bad-argument', `Expected as many values as column ids, at most ${MAX_COLUMNS}.`, { ids: ids.length, values: values.length })
+/** Where the values of a row come from, by their places: a statement that stands on it, or `RowOfValues`. */
+export interface RowSource {
+  value(slot: number): SqlValue
+  /** `writeValue` of it. */
+  writeTo(writer: Writer, slot: number): void
+  row(): readonly SqlValue[]
+}
+
+export class RowOfValues implements RowSource {
+  readonly #values: readonly SqlValue[]
+
+  constructor(values: readonly SqlValue[]) {
+    this.#values = values
   }
-  writer.reset().u8(VERSION).varint(ids.length)
+
+  value(slot: number): SqlValue {
+    return this.#values[slot] as SqlValue
+  }
+
+  writeTo(writer: Writer, slot: number): void {
+    writeValue(writer, this.value(slot))
+  }
+
+  row(): readonly SqlValue[] {
+    return this.#values
+  }
+}
+
+/**
+ * `ids` ascend; `slots` say where in the row their values are, −1 that it is `rowid`. Throws `bad-value` (NaN, over 64 bits, unpaired surrogate, TEXT that isn't
+ * UTF-8), `too-large`, `bad-argument` (ids).
+ */
+export function writeBody(writer: Writer, ids: readonly ColumnId[], slots: readonly number[], row: RowSource, rowid: SqlValue = null): void {
+  if (ids.length !== slots.length || ids.length > MAX_COLUMNS) {
+    throw new SealError('bad-argument', `Expected as many values as column ids, at most ${MAX_COLUMNS}.`, { ids: ids.length, values: slots.length })
+  }
+  const start = writer.length
+  writer.u8(VERSION).varint(ids.length)
   let next = 0
   for (let i = 0; i < ids.length; i++) {
     const id = ids[i] as ColumnId
     if (!(id >= next)) throw new SealError('bad-argument', 'Expected column ids in ascending order.', { id })
     writer.varint(id - next)
-    writeValue(writer, values[i] as SqlValue)
+    const slot = slots[i] as number
+    if (slot < 0) writeValue(writer, rowid)
+    else row.writeTo(writer, slot)
     next = id + 1
   }
-  if (writer.length > MAX_VALUE_LENGTH) throw new SealError('too-large', `A row has at most ${MAX_VALUE_LENGTH} bytes.`, { length: writer.length })
-  return copyPooled(writer.view())
+  const length = writer.length - start
+  if (length > MAX_VALUE_LENGTH) throw new SealError('too-large', `A row has at most ${MAX_VALUE_LENGTH} bytes.`, { length })
 }
 
 /** Strict. Blobs are views into `bytes`. Throws `bad-encoding` or `too-large`, nothing else. */
@@ -73,8 +106,6 @@ export function decodeRow(bytes: Uint8Array, wanted: readonly ColumnId[], defaul
   reader.end()
   return row
 }
-
-const writer = new Writer(4096)
 
 function open(bytes: Uint8Array): Reader {
   if (bytes.length > MAX_VALUE_LENGTH) throw new SealError('too-large', `A row has at most ${MAX_VALUE_LENGTH} bytes.`, { length: bytes.length })

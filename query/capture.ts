@@ -15,6 +15,7 @@ import { type SqlValue } from '../engine/codec/value.js'
 import { equalBytes } from '../engine/codec/bytes.js'
 import { SealError } from '../engine/errors.js'
 import { MAX_TOUCHED_ROWS } from '../engine/limits.js'
+import { type RowSource } from './body.js'
 import { identityNames, insertTrigger, TRIGGERS, triggersFor, triggerSql } from './capture-triggers.js'
 import { canonicalKey, keyIdentity } from './keys.js'
 import { RowCursor } from './row-cursor.js'
@@ -29,7 +30,8 @@ export interface RowDelta {
   /** Canonical; see keys.ts. */
   readonly key: readonly SqlValue[]
   readonly before: readonly SqlValue[] | undefined
-  readonly after: readonly SqlValue[] | undefined
+  /** To be read before the next change is taken. */
+  readonly after: RowSource | undefined
 }
 
 /** The rows at the transaction's beginning, as the engine verified them. `key` is canonical. */
@@ -211,24 +213,25 @@ export class Capture {
           const after = this.#rowNow(table, identity, touchedKey, noted === undefined)
           const key = noted === undefined ? touchedKey : canonicalKey(touchedKey, form.keyCollations)
           const before = base.row(table.id, key)
-          if (!sameRow(before, after)) take({ table: table.id, key, before, after })
+          if (!isAsBefore(before, after)) take({ table: table.id, key, before, after })
         }
       } finally {
         table.cursor?.reset()
+        table.read?.reset()
+        table.readNull?.reset()
       }
     }
   }
 
-  #rowNow(table: Installed, identity: string | number, key: readonly SqlValue[], integer: boolean): readonly SqlValue[] | undefined {
+  #rowNow(table: Installed, identity: string | number, key: readonly SqlValue[], integer: boolean): Statement | undefined {
     const { form } = table
     const slot = integer ? RowCursor.slotOf(form) : undefined
     if (slot !== undefined) return (table.cursor ??= new RowCursor(this.#db, form, slot)).get(Number(identity))
     const byRowid = form.nullKey && key.includes(null)
-    const found = byRowid
-      ? (table.readNull ??= this.#db.prepare(`${readRow(form)} AND ${String(form.rowid)} = ?`)).get(key)
-      : (table.read ??= this.#db.prepare(readRow(form))).get(key)
-    if (found !== undefined && !byRowid && key.includes(null)) throw nullKey(form)
-    return found
+    const statement = byRowid ? (table.readNull ??= this.#db.prepare(`${readRow(form)} AND ${String(form.rowid)} = ?`)) : (table.read ??= this.#db.prepare(readRow(form)))
+    if (!statement.bind(key).step()) return undefined
+    if (!byRowid && key.includes(null)) throw nullKey(form)
+    return statement
   }
 
   /** The keys touched so far, to go back to with `restore` when a savepoint is rolled back: what was touched since is as it was then. */
@@ -272,6 +275,13 @@ export class Capture {
   touchedKeys(): { readonly table: number; readonly key: readonly SqlValue[] }[] {
     return [...this.#tables.values()].flatMap(({ id, form, touched }) =>
       [...touched].map(([identity, noted]) => ({ table: id, key: noted === undefined ? [BigInt(identity)] : canonicalKey(noted, form.keyCollations) })))
+  }
+
+  /** At most so many rows have changed so far. */
+  get touchedCount(): number {
+    let count = 0
+    for (const { touched } of this.#tables.values()) count += touched.size
+    return count
   }
 
   /** Tables touched so far, for declared reads and live queries. */
@@ -338,6 +348,10 @@ export function sameRow(a: readonly SqlValue[] | undefined, b: readonly SqlValue
   if (a.length !== b.length) return false
   for (let i = 0; i < a.length; i++) if (!sameValue(a[i], b[i])) return false
   return true
+}
+
+function isAsBefore(before: readonly SqlValue[] | undefined, after: RowSource | undefined): boolean {
+  return before === undefined || after === undefined ? before === after : sameRow(before, after.row())
 }
 
 function readRow({ name, columns, keyNames, keyIsRowid }: TableForm): string {

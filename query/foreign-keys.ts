@@ -22,12 +22,14 @@ interface ForeignKey {
   readonly to: readonly string[]
 }
 
+interface Delta { readonly table: ObjectId; readonly before: readonly SqlValue[] | undefined; readonly after: readonly SqlValue[] | undefined }
+
 /** Is shown each change of a transaction, keeps those of tables with foreign keys, and says what they must have read. */
 export class ForeignKeyReads {
   readonly #mirror: Mirror
   readonly #before: Schema
   readonly #schema: Schema
-  readonly #deltas: RowDelta[] = []
+  readonly #deltas: Delta[] = []
   #keys: readonly ForeignKey[] | undefined
   readonly #concerned = new Map<ObjectId, boolean>()
 
@@ -38,7 +40,8 @@ export class ForeignKeyReads {
   }
 
   note(delta: RowDelta): void {
-    if (this.#isConcerned(delta.table)) this.#deltas.push(delta)
+    const { table, before, after } = delta
+    if (this.#isConcerned(table)) this.#deltas.push({ table, before, after: after?.row() })
   }
 
   /** While all that was noted is in SQLite, whose transaction is open. Tables that were not there before need no declaring: nobody else knows them. */
@@ -91,7 +94,7 @@ class Reads {
   }
 }
 
-function declareParents(mirror: Mirror, { child, parent, from, to }: ForeignKey, deltas: readonly RowDelta[], reads: Reads): void {
+function declareParents(mirror: Mirror, { child, parent, from, to }: ForeignKey, deltas: readonly Delta[], reads: Reads): void {
   const slots = slotsOf(mirror, child, from)
   const { form } = mirror.binding(parent)
   let find: Statement | undefined
@@ -113,7 +116,7 @@ function declareParents(mirror: Mirror, { child, parent, from, to }: ForeignKey,
 }
 
 /** A row that was referenced, or might have been, is gone or has another key: no new child may have come. */
-function declareChildren(mirror: Mirror, { child, parent, to }: ForeignKey, deltas: readonly RowDelta[], reads: Reads): void {
+function declareChildren(mirror: Mirror, { child, parent, to }: ForeignKey, deltas: readonly Delta[], reads: Reads): void {
   const slots = slotsOf(mirror, parent, to)
   const gone = deltas.some(({ table, before, after }) => table === parent.id && before !== undefined && !(after !== undefined && slots.every((slot) => sameValue(before[slot], after[slot]))))
   if (gone) reads.table(child.id)

@@ -304,12 +304,9 @@ export class Mirror {
   }
 
   /** These keys may be there from now on. */
-  noteKeys(deltas: readonly { readonly table: ObjectId; readonly key: readonly SqlValue[] }[]): void {
-    for (const { table, key } of deltas) {
-      const loaded = this.#loaded.get(table)
-      const [first] = key
-      if (loaded !== undefined && typeof first === 'bigint' && first > loaded.greatest) loaded.greatest = first
-    }
+  noteKey(table: ObjectId, first: bigint): void {
+    const loaded = this.#loaded.get(table)
+    if (loaded !== undefined && first > loaded.greatest) loaded.greatest = first
   }
 
   quarantined(): QuarantinedRow[] {

@@ -1,5 +1,4 @@
 /** Rows by an INTEGER PRIMARY KEY. Those that are asked for one after the other, as a bulk INSERT leaves them, are read in one run of the statement. */
-import { type SqlValue } from '../engine/codec/value.js'
 import { type Sqlite, type Statement } from './sqlite.js'
 import { type TableForm } from './sqlite/form.js'
 import { quoteName } from './sqlite/names.js'
@@ -9,8 +8,8 @@ export class RowCursor {
   readonly #slot: number
   /** What comes after the last key that was asked for. */
   #next: number | undefined
-  /** The first row that is not before it, unless that was given out. */
-  #row: readonly SqlValue[] | undefined
+  /** Of the first row that is not before it, unless that was given out: then of that. Undefined at the end. */
+  #found: number | undefined
   #given = false
 
   constructor(db: Sqlite, { name, columns }: TableForm, slot: number) {
@@ -24,23 +23,23 @@ export class RowCursor {
     return keyIsRowid ? keySlots[0] : undefined
   }
 
-  get(key: number): readonly SqlValue[] | undefined {
+  /** The statement, standing on the row until the next is asked for. */
+  get(key: number): Statement | undefined {
     if (key !== this.#next) {
       this.#statement.bind([BigInt(key)])
       this.#step()
     } else if (this.#given) this.#step()
     this.#next = key + 1
-    const row = this.#row
-    if (row === undefined || Number(row[this.#slot]) !== key) return undefined
+    if (this.#found !== key) return undefined
     this.#given = true
-    return row
+    return this.#statement
   }
 
   /** Before the rows change, and when there are no more to be read for now. */
   reset(): void {
     this.#statement.reset()
     this.#next = undefined
-    this.#row = undefined
+    this.#found = undefined
   }
 
   finalize(): void {
@@ -49,6 +48,6 @@ export class RowCursor {
 
   #step(): void {
     this.#given = false
-    this.#row = this.#statement.step() ? this.#statement.row() : undefined
+    this.#found = this.#statement.step() ? this.#statement.double(this.#slot) : undefined
   }
 }

@@ -14,13 +14,13 @@ export const INT64_MAX = 2n ** 63n - 1n
 
 /** Strings up to this many UTF-16 units are written as ASCII by hand: below it the call into TextEncoder costs more. */
 export const SHORT_TEXT = 48
-/** The same of reading and TextDecoder. A text put together piece by piece makes as many texts on the way. */
-const SHORT_READ = 8
+const SHORT_READ = 8 // the same of reading: a text put together piece by piece makes as many texts on the way
 /** Up to this many units, any text has less than 2¹⁴ bytes: a length of two. Longer ones are worth an array. */
 const IN_PLACE_TEXT = 4_096
 const encoder = new TextEncoder()
 /** |v| below this has a zigzag value of at most 48 bits, which plain numbers hold. */
 const SMALL_INT = 2n ** 47n
+const SMALL_NUMBER = 2 ** 47
 
 /**
  * Appends to a buffer that grows. `finish` copies, so one Writer may be reset and reused on a hot path.
@@ -49,7 +49,6 @@ export class Writer {
     this.buffer[this.offset++] = value
     return this
   }
-
   bool(value: boolean): this {
     return this.u8(value ? 1 : 0)
   }
@@ -58,8 +57,7 @@ export class Writer {
   varint(value: number): this {
     if (!Number.isInteger(value) || value < 0 || value > MAX_COUNT) throw outOfRange('an integer in [0, 2^48)', value)
     this.reserve(7)
-    let rest = value
-    // Bit operators see 32 bits only, so what is above goes by division.
+    let rest = value // bit operators see 32 bits only, so what is above goes by division
     while (rest > 0x7fffffff) {
       this.buffer[this.offset++] = (rest % 128) | 0x80
       rest = Math.floor(rest / 128)
@@ -75,10 +73,7 @@ export class Writer {
   /** A signed 64-bit integer: zigzag (0, −1, 1, −2, …), then as a varint of up to ten bytes. */
   int64(value: bigint): this {
     if (typeof value !== 'bigint' || value < INT64_MIN || value > INT64_MAX) throw outOfRange('a signed 64-bit integer (bigint)', value)
-    if (value > -SMALL_INT && value < SMALL_INT) {
-      const small = Number(value)
-      return this.varint(small >= 0 ? 2 * small : -2 * small - 1)
-    }
+    if (value > -SMALL_INT && value < SMALL_INT) return this.integer(Number(value))
     this.reserve(10)
     let rest = value >= 0n ? 2n * value : -2n * value - 1n
     while (rest > 127n) {
@@ -89,6 +84,11 @@ export class Writer {
     return this
   }
 
+  /** `int64` of a safe integer. */
+  integer(value: number): this {
+    return value > -SMALL_NUMBER && value < SMALL_NUMBER ? this.varint(value >= 0 ? 2 * value : -2 * value - 1) : this.int64(BigInt(value))
+  }
+
   /** Bytes without a length; the schema says how many. */
   fixed(value: Uint8Array, length: number): this {
     if (value.length !== length) throw new SealError('bad-value', `Expected ${length} bytes, got ${value.length}.`, { expected: length, found: value.length })
@@ -96,18 +96,20 @@ export class Writer {
   }
 
   /** Bytes as they are, with no length: for a part that is already canonical and delimits itself. */
-  raw(value: Uint8Array): this {
-    this.reserve(value.length)
-    this.buffer.set(value, this.offset)
-    this.offset += value.length
+  raw(value: Uint8Array, start = 0, end = value.length): this {
+    const length = end - start
+    this.reserve(length)
+    // A view costs more than a few bytes.
+    if (length <= SHORT_TEXT) for (let i = 0; i < length; i++) this.buffer[this.offset + i] = value[start + i] as number
+    else this.buffer.set(length === value.length ? value : value.subarray(start, end), this.offset)
+    this.offset += length
     return this
   }
 
-  /** Length, then bytes. */
-  bytes(value: Uint8Array, max: number = MAX_ENCODING_LENGTH): this {
-    if (value.length > max) throw tooLarge('bytes', value.length, max, this.offset)
-    this.varint(value.length)
-    return this.raw(value)
+  /** Length, then bytes: all, or those from `start` to `end`. */
+  bytes(value: Uint8Array, max: number = MAX_ENCODING_LENGTH, start = 0, end = value.length): this {
+    if (end - start > max) throw tooLarge('bytes', end - start, max, this.offset)
+    return this.varint(end - start).raw(value, start, end)
   }
 
   /** Length in bytes, then UTF-8. An unpaired surrogate is `bad-value`. `max` counts bytes. */
@@ -122,8 +124,7 @@ export class Writer {
   /** 0, or 1 and the value. */
   optional<T>(value: T | undefined | null, write: (writer: this, value: T) => void): this {
     if (value === undefined || value === null) return this.u8(0)
-    this.u8(1)
-    write(this, value)
+    write(this.u8(1), value)
     return this
   }
 
@@ -140,9 +141,9 @@ export class Writer {
     return this.buffer.slice(0, this.offset)
   }
 
-  /** What was written, without copying: valid until the next call that writes or resets. For hashing. */
-  view(): Uint8Array {
-    return this.buffer.subarray(0, this.offset)
+  /** What was written, or a part of it, without copying: valid until the next call that writes or resets. For hashing. */
+  view(start = 0, end = this.offset): Uint8Array {
+    return this.buffer.subarray(start, end)
   }
 
   /** Forget what was written, keep the buffer. */
@@ -297,9 +298,8 @@ export class Reader {
     if (length > this.limit - this.cursor) throw this.truncated(length)
     const ascii = length <= SHORT_READ ? this.shortAscii(length) : undefined
     if (ascii !== undefined) return ascii
-    const bytes = this.fixed(length)
     try {
-      return decodeUtf8(bytes)
+      return decodeUtf8(this.fixed(length))
     } catch (cause) {
       throw new SealError('bad-encoding', `Expected valid UTF-8, before offset ${this.cursor}.`, { offset: this.cursor, length }, { cause })
     }
@@ -365,6 +365,10 @@ export class Reader {
   }
 }
 
+/** The last writer, to be used again: a fresh buffer costs more than most of what is written. */
+let idle: Writer | undefined
+const MAX_IDLE = 4_096
+
 /** Write one structure. */
 export function encodeCanonical<T>(value: T, write: (writer: Writer, value: T) => void): Uint8Array {
   // One within another gets a writer of its own.
@@ -377,10 +381,6 @@ export function encodeCanonical<T>(value: T, write: (writer: Writer, value: T) =
     idle = writer.length <= MAX_IDLE ? writer : new Writer()
   }
 }
-
-/** The last writer, to be used again: a fresh buffer costs more than most of what is written. */
-let idle: Writer | undefined
-const MAX_IDLE = 4_096
 
 /** Read one structure that fills `input` exactly. */
 export function decodeCanonical<T>(input: Uint8Array, read: (reader: Reader) => T): T {

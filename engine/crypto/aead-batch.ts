@@ -16,7 +16,7 @@ export interface ToSeal { readonly nonce: Uint8Array; readonly aad: Uint8Array; 
 export interface ToOpen { readonly aad: Uint8Array; readonly sealed: Uint8Array }
 
 /**
- * `sealValue` of each, in about their order. What `value(i)` returns needs to last until it is called again; what `take` gets is there until it returns, and neither
+ * `sealValue` of each, in their order. What `value(i)` returns needs to last until it is called again, whatever is taken meanwhile; what `take` gets is there until it returns, and neither
  * of them may seal.
  */
 export function sealValues(crypto: Sealing, dataKey: Uint8Array, epoch: number, count: number, value: (i: number) => ToSeal, take: (i: number, sealed: Uint8Array) => void): void {
@@ -28,19 +28,24 @@ export function sealValues(crypto: Sealing, dataKey: Uint8Array, epoch: number, 
   }
   checkLength(dataKey, 32, 'key')
   checkEpoch(epoch)
+  let long: ToSeal | undefined
   byFours(
     count,
     (i, lane) => {
-      const { nonce, aad, plaintext } = value(i)
+      const next = value(i)
+      const { nonce, aad, plaintext } = next
       checkLength(nonce, NONCE_LENGTH, 'nonce')
-      const fits = aad.length <= lanes.longestAad && plaintext.length <= lanes.longestText
-      if (fits) lanes.placeText(lane, epoch, nonce, aad, plaintext)
-      else alone(i, { nonce, aad, plaintext })
-      return fits
+      if (aad.length <= lanes.longestAad && plaintext.length <= lanes.longestText) {
+        lanes.placeText(lane, epoch, nonce, aad, plaintext)
+        return 'lane'
+      }
+      long = next
+      return 'alone'
     },
     () => { lanes.seal(dataKey) },
     (i, lane) => { take(i, lanes.sealed(lane)) },
     () => { lanes.clear() },
+    (i) => { alone(i, long) },
   )
 }
 
@@ -69,7 +74,7 @@ export function openValues(crypto: Sealing, dataKey: Uint8Array, epoch: number, 
       const fits = length >= 0 && length <= lanes.longestText && aad.length <= lanes.longestAad && sealed[0] === SEALED_VERSION && sealedEpoch(sealed) === epoch
       if (fits) lanes.placeSealed(lane, aad, sealed)
       else alone(i, { aad, sealed })
-      return fits
+      return fits ? 'lane' : 'done'
     },
     () => { good = lanes.open(dataKey) },
     (i, lane) => { if ((good >> lane) & 1) opened[i] = lanes.takeText(lane) },
@@ -94,7 +99,7 @@ export function blindTokens(crypto: Derivation, blindKey: Uint8Array, count: num
       const fits = message.length <= lanes.longest
       if (fits) lanes.place(lane, message)
       else tokens[i] = blindToken(crypto, blindKey, message)
-      return fits
+      return fits ? 'lane' : 'done'
     },
     () => { lanes.hash(blindKey) },
     (i, lane) => { tokens[i] = lanes.take(lane, BLIND_TOKEN_LENGTH) },
@@ -103,14 +108,22 @@ export function blindTokens(crypto: Derivation, blindKey: Uint8Array, count: num
   return tokens
 }
 
-/** `place(i, lane)` says whether i takes the lane; `run` for each four of those that do, then `take` each and `clear`. */
-function byFours(count: number, place: (i: number, lane: number) => boolean, run: () => void, take: (i: number, lane: number) => void, clear: () => void): void {
+/** That it has the lane; that it needs none; that it is to be `alone` when those before it have been taken. */
+type Placed = 'lane' | 'done' | 'alone'
+
+/** `run` for each four of those that have a lane, then `take` each and `clear`. */
+function byFours(
+  count: number, place: (i: number, lane: number) => Placed, run: () => void, take: (i: number, lane: number) => void, clear: () => void, alone?: (i: number) => void,
+): void {
   const inLane = [0, 0, 0, 0]
   for (let i = 0; i < count;) {
     let lanes = 0
+    let placed: Placed = 'done'
     try {
       while (i < count && lanes < LANES) {
-        if (place(i, lanes)) inLane[lanes++] = i
+        placed = place(i, lanes)
+        if (placed === 'alone') break
+        if (placed === 'lane') inLane[lanes++] = i
         i++
       }
       if (lanes > 0) run()
@@ -118,5 +131,6 @@ function byFours(count: number, place: (i: number, lane: number) => boolean, run
     } finally {
       if (lanes > 0) clear()
     }
+    if (placed === 'alone') alone?.(i++)
   }
 }

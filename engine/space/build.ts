@@ -2,8 +2,7 @@
  * From a draft to a signed record: the author's half of PROTOCOL.md §6 and §8. Randomness and time come in from outside; nothing here decides
  * anything: whether the record is any good, `apply` says.
  */
-import { concatBytes } from '../codec/bytes.js'
-import { giveRoom, takeRoom } from '../codec/room.js'
+import { concatBytes, EMPTY_BYTES } from '../codec/bytes.js'
 import { encodeTuplePrefix } from '../codec/tuple.js'
 import { type SqlValue } from '../codec/value.js'
 import { type Signer } from '../crypto/provider.js'
@@ -16,15 +15,15 @@ import { atLeast, type MemberRole } from '../state/roster.js'
 import { olderGeneration } from './blinded.js'
 import { decodeObject, decodeObjectOf, type ObjectRecord } from './catalog.js'
 import { signEntry, type ReadClaim } from './entry.js'
-import { ByteList } from './byte-list.js'
 import { KeyList } from './key-list.js'
 import { FEW_OPS, type Ops, type OpTaker, OpWriter, tooMany } from './ops/encoded.js'
 import { type Op } from './ops/index.js'
 import { type PutRowOp, type ResealRowOp } from './ops/row.js'
+import { PackedRows } from './packed-rows.js'
 import { decodeRow, type IndexToken, type RowRecord } from './row-record.js'
 import { liveEpochs } from './rows.js'
 import { nonceSource, publicObject, RowSealer, type RowContent, type Secrets } from './seal-row.js'
-import { type CatalogChange, type CatalogObject, type Draft, type Head, type Read, type RowChange, type RowImage, type TableShape } from './types.js'
+import { type CatalogChange, type CatalogObject, type Draft, type Head, type Read, type RowImage, type TableShape } from './types.js'
 
 /** What a draft is built on: the state it was made at (pending entries applied), and who makes it. */
 export interface Workbench {
@@ -113,17 +112,40 @@ export class DraftBuilder {
 
   /** Hands out the ops, once; then there are `reads`. */
   giveOps(to: OpTaker): void {
-    const { catalog, rows } = this.draft
-    if (catalog.length + rows.length > MAX_OPS) throw tooMany(catalog.length + rows.length)
+    const { catalog, rows: { length } } = this.draft
+    if (catalog.length + length > MAX_OPS) throw tooMany(catalog.length + length)
     const grown: number[] = []
     for (const change of catalog) {
       if (change.kind === 'replace' && this.gainsIndex(change.object)) grown.push(change.object.id)
       to.add(this.catalogOp(change))
     }
     const noting = olderGeneration(this.bench.state, { generation: this.generation }) === undefined ? to : { copies: to.copies, add: (op: Op) => { to.add(this.noted(op)) } }
-    for (const [table, changes] of runsOf(rows)) this.giveRowOps(table, changes, noting)
+    const rows = this.packed()
+    for (let from = 0, end = 0; from < rows.length; from = end) {
+      const id = rows.table(from)
+      while (end < rows.length && rows.table(end) === id) end++
+      this.giveRowOps(id, rows, from, end, noting)
+    }
     for (const table of new Set(grown)) for (const op of this.backfill(table)) noting.add(op)
     this.checkOlder()
+    if (rows !== this.draft.rows) rows.giveBack()
+  }
+
+  /** The draft's changes, or the same packed. */
+  private packed(): PackedRows {
+    const { rows } = this.draft
+    if (rows instanceof PackedRows) return rows
+    const packed = new PackedRows(rows.length)
+    for (const change of rows) {
+      const { kind, table, key } = change
+      if (kind === 'delete') packed.delete(table, key)
+      else {
+        const { shape } = this.table(table)
+        packed.put(kind, table, key, shape.key, change.row.plain, blindValues(shape, change.row)).raw(change.row.body)
+        packed.end()
+      }
+    }
+    return packed
   }
 
   private noted(op: Op): Op {
@@ -183,65 +205,52 @@ export class DraftBuilder {
   }
 
   /** Of changes of one table: their tokens and their seals are made by fours. */
-  private giveRowOps(id: number, changes: readonly RowChange[], to: OpTaker): void {
+  private giveRowOps(id: number, rows: PackedRows, from: number, end: number, to: OpTaker): void {
     const table = this.table(id)
     const { shape } = table
-    if (changes.length === 1) {
-      to.add(this.rowOp(id, table, changes[0] as RowChange))
-      return
-    }
-    const keys = this.rowKeysOf(id, table, changes)
-    const room = this.roomFor(changes, to)
-    const sealed = this.sealAll(id, shape, changes, keys, new ByteList(room))
+    const keys = this.rowKeysOf(id, table, rows, from, end)
+    const tokens = shape.indexes.length === 0 ? undefined : this.tokensOf(id, table, rows, from, end)
     // In the order of their keys, the tree is read and written from one end to the other. Policies may look at what comes before.
     const guarded = shape.policies.length > 0 || (table.record?.table?.policies.length ?? 0) > 0
-    for (const i of guarded ? changes.keys() : keys.inOrder()) {
-      const change = changes[i] as RowChange
+    const order = guarded ? keys.numbers() : keys.inOrder()
+    const puts = order.filter((i) => rows.kind(from + i) !== 'delete')
+    let given = 0
+    const give = (i: number, sealed: Uint8Array): void => {
+      const kind = rows.kind(from + i)
       const rowKey = keys.at(i)
-      if (change.kind === 'delete') to.add({ op: 'delete', table: id, rowKey })
-      else to.add({ op: change.kind, table: id, rowKey, plain: change.row.plain, tokens: this.tokensToPut(id, table, { blind: blindValues(shape, change.row) }), sealed: sealed(i) })
+      given++
+      if (kind === 'delete') to.add({ op: 'delete', table: id, rowKey })
+      else to.add({ op: kind, table: id, rowKey, plain: rows.beside(from + i).plain, tokens: tokens?.[i] ?? NONE, sealed: to.copies ? sealed : sealed.slice() })
     }
-    if (to.copies) giveRoom(room)
-  }
-
-  /** For what is sealed of the changes: taken where ops are copied as they are made, so that nobody looks at it afterwards. */
-  private roomFor(changes: readonly RowChange[], to: OpTaker): Uint8Array {
-    const length = changes.reduce((sum, change) => (change.kind === 'delete' ? sum : sum + change.row.body.length + BESIDE_BODY), 0)
-    return to.copies ? takeRoom(length) : new Uint8Array(length)
-  }
-
-  /** By the number of a change, what it puts. Sealed as they come, while they lie together in memory; in the order of their keys each would be waited for. */
-  private sealAll(id: number, shape: TableShape, changes: readonly RowChange[], keys: KeyList, sealed: ByteList): (i: number) => Uint8Array {
-    const puts = [...changes.keys()].filter((i) => changes[i]?.kind !== 'delete')
-    const numbers = new Uint32Array(changes.length)
-    const row = (n: number): { readonly rowKey: Uint8Array; readonly content: RowContent } => {
+    const giveDeletes = (before: number | undefined): void => { while (given < order.length && order[given] !== before) give(order[given] as number, EMPTY_BYTES) }
+    const row = (n: number): { readonly rowKey: Uint8Array; readonly content: Uint8Array } => {
       const i = puts[n] as number
-      return { rowKey: keys.at(i), content: this.contentOf(shape, changes[i] as Put) }
+      return { rowKey: keys.at(i), content: rows.content(from + i) }
     }
-    this.sealer.sealRows(id, this.epoch, this.bench.device, this.nonce, puts.length, row, (n, bytes) => { numbers[puts[n] as number] = sealed.add(bytes) })
-    return (i) => sealed.at(numbers[i] as number)
+    this.sealer.sealRows(id, this.epoch, this.bench.device, this.nonce, puts.length, row, (n, sealed) => {
+      const i = puts[n] as number
+      giveDeletes(i)
+      give(i, sealed)
+    })
+    giveDeletes(undefined)
   }
 
-  private rowKeysOf(id: number, table: Table, changes: readonly RowChange[]): KeyList {
+  private tokensOf(id: number, table: Table, rows: PackedRows, from: number, end: number): PutRowOp['tokens'][] {
+    return Array.from({ length: end - from }, (_, i) => (rows.kind(from + i) === 'delete' ? NONE : this.tokensToPut(id, table, rows.beside(from + i))))
+  }
+
+  private rowKeysOf(id: number, table: Table, rows: PackedRows, from: number, end: number): KeyList {
     const { shape, generation, older } = table
-    const keys = new KeyList(new Uint8Array(TOKEN_LENGTH * changes.length))
-    if (older !== undefined) for (const { key, kind } of changes) keys.add(this.rowKeyOf(id, table, key, kind === 'insert'))
-    else {
-      for (let from = 0; from < changes.length; from += BLINDED_AT_ONCE) {
-        for (const key of this.sealer.rowKeys(id, shape, generation, changes.slice(from, from + BLINDED_AT_ONCE).map((change) => change.key))) keys.add(key)
-      }
+    const keys = new KeyList(new Uint8Array(TOKEN_LENGTH * (end - from)))
+    if (older !== undefined || shape.key === 'plain') {
+      for (let i = from; i < end; i++) keys.add(this.rowKeyOf(id, table, rows.key(i), rows.kind(i) === 'insert'))
+      return keys
+    }
+    for (let start = from; start < end; start += BLINDED_AT_ONCE) {
+      const count = Math.min(BLINDED_AT_ONCE, end - start)
+      for (const key of this.sealer.rowTokens(id, generation, count, (i) => rows.equalKey(start + i))) keys.add(key)
     }
     return keys
-  }
-
-  private rowOp(id: number, table: Table, change: RowChange): Op {
-    const rowKey = this.rowKeyOf(id, table, change.key, change.kind === 'insert')
-    if (change.kind === 'delete') return { op: 'delete', table: id, rowKey }
-    return this.putOp(change.kind, id, table, rowKey, change.row.plain, this.contentOf(table.shape, change))
-  }
-
-  private contentOf(shape: TableShape, { key, row }: Put): RowContent {
-    return { key: shape.key === 'blinded' ? key : NONE, blind: blindValues(shape, row), body: row.body }
   }
 
   /** Where the row lies, or, while two generations are alive, would lie. `pin`: it must not be there under the older one either. */
@@ -309,7 +318,9 @@ export class DraftBuilder {
    */
   private backfill(id: number): Op[] {
     const table = this.table(id)
-    const written = new Set(this.draft.rows.filter((r) => r.table === id).map((r) => String(this.rowKeyOf(id, table, r.key))))
+    const rows = this.packed()
+    const written = new Set<string>()
+    for (let i = 0; i < rows.length; i++) if (rows.table(i) === id) written.add(String(this.rowKeyOf(id, table, rows.key(i))))
     const ops: Op[] = []
     const added = table.shape.indexes.filter((index) => !table.record?.table?.indexes.some((i) => i.id === index.id))
     for (const { key, value } of this.bench.state.scan(rowPrefix(id), prefixEnd(rowPrefix(id)))) {
@@ -374,21 +385,8 @@ export class DraftBuilder {
 
 const NONE: readonly never[] = []
 
-type Put = Exclude<RowChange, { kind: 'delete' }>
-/** About what is sealed with a body, and what sealing adds. */
-const BESIDE_BODY = 128
-
 /** So few that what is made of them on the way is soon gone. */
 const BLINDED_AT_ONCE = 256
-
-/** Changes as they follow each other, of one table at a time. */
-function* runsOf(changes: readonly RowChange[]): IterableIterator<readonly [table: number, changes: readonly RowChange[]]> {
-  for (let from = 0, end = 0; from < changes.length; from = end) {
-    const { table } = changes[from] as RowChange
-    while (changes[end]?.table === table) end++
-    yield [table, from === 0 && end === changes.length ? changes : changes.slice(from, end)]
-  }
-}
 
 function blindValues(shape: TableShape, row: RowImage): RowContent['blind'] {
   if (shape.indexes.length === 0 && row.blind.length === 0) return NONE

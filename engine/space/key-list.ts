@@ -6,8 +6,14 @@ import { ByteList } from './byte-list.js'
 const MAX_KEYS = 2 ** 21
 
 export class KeyList extends ByteList {
+  /** The numbers of the keys as they came. */
+  numbers(): Uint32Array {
+    return Uint32Array.from({ length: this.length }, (_, i) => i)
+  }
+
   /** The numbers of the keys in the order of these. At most 2²¹ keys. */
   inOrder(): Uint32Array {
+    if (this.length === 1) return new Uint32Array(1)
     // Most differ in their first bytes, after that of the generation. Numbers are sorted many times as quickly as by a function that compares.
     const heads = new Float64Array(this.length)
     for (let i = 0; i < heads.length; i++) heads[i] = this.#head(i) * MAX_KEYS + i

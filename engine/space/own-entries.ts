@@ -12,6 +12,7 @@ import { decodePointer } from '../state/roster.js'
 import type { Advance } from './advance.js'
 import { apply, type Applied, headOf } from './apply.js'
 import { buildRecord, encodeDraft } from './build.js'
+import { PackedRows } from './packed-rows.js'
 import type { SpaceCore } from './core.js'
 import type { ReadClaim } from './entry.js'
 import type { HeldState } from './follower.js'
@@ -42,6 +43,7 @@ export class OwnEntries {
       if (role === undefined) throw readOnly('removed')
       const bench = { env: core.env, state: core.views.current.held.tree, device: core.device, role, secrets: core.keyring, random: core.options.random, nonce: core.nonce, sealer: core.sealer }
       const { ops, reads } = await core.within(() => encodeDraft(bench, draft))
+      if (draft.rows instanceof PackedRows) draft.rows.giveBack()
       return this.#write(ops, reads, draft.replay)
     })
   }

@@ -32,7 +32,7 @@ export interface Secrets {
 }
 
 /** Key values of a blinded table are limited by their number only: SQLite's limit on the columns of an index. */
-const MAX_KEY_VALUES = 64
+export const MAX_KEY_VALUES = 64
 /** Owner of what belongs to no table: keys of names and catalog objects. */
 const NO_TABLE = 0
 
@@ -69,10 +69,9 @@ export class RowSealer {
     return ofGeneration(generation, blindToken(this.env.crypto, this.rowSecret(table, generation), encodeEqual(key)))
   }
 
-  /** `rowKey` of many. */
-  rowKeys(table: number, shape: Pick<TableShape, 'key'>, generation: number, keys: readonly (readonly SqlValue[])[]): Uint8Array[] {
-    if (shape.key === 'plain') return keys.map((key) => this.rowKey(table, shape, generation, key))
-    const tokens = blindTokens(this.env.crypto, this.rowSecret(table, generation), keys.length, (i) => encodeEqual(keys[i] as readonly SqlValue[]))
+  /** `rowKey` of many that are blinded; `equal(i)` is `encodeEqual` of a key. */
+  rowTokens(table: number, generation: number, count: number, equal: (i: number) => Uint8Array): Uint8Array[] {
+    const tokens = blindTokens(this.env.crypto, this.rowSecret(table, generation), count, equal)
     for (const token of tokens) ofGeneration(generation, token)
     return tokens
   }
@@ -120,14 +119,14 @@ export class RowSealer {
     return sealValue(this.env.crypto, this.secrets.tableKey(epoch, table), epoch, nonce, aad, encodeContent(content))
   }
 
-  /** `sealRow` of many; `take` as for `sealValues`. */
+  /** `sealRow` of many, whose content is encoded already; `take` as for `sealValues`. */
   sealRows(
     table: number, epoch: number, device: number, nonce: () => Uint8Array, count: number,
-    row: (i: number) => { readonly rowKey: Uint8Array; readonly content: RowContent }, take: (i: number, sealed: Uint8Array) => void,
+    row: (i: number) => { readonly rowKey: Uint8Array; readonly content: Uint8Array }, take: (i: number, sealed: Uint8Array) => void,
   ): void {
     sealValues(this.env.crypto, this.secrets.tableKey(epoch, table), epoch, count, (i) => {
       const { rowKey, content } = row(i)
-      return { nonce: nonce(), aad: this.contextOfRow(table, rowKey, epoch, device), plaintext: encodeContent(content) }
+      return { nonce: nonce(), aad: this.contextOfRow(table, rowKey, epoch, device), plaintext: content }
     }, take)
   }
 
@@ -176,7 +175,7 @@ export class RowSealer {
     const contents = opened.map((plaintext) => (plaintext instanceof Uint8Array ? orCode(() => decodeContent(plaintext)) : plaintext.code))
     const keys: (readonly SqlValue[])[] = []
     for (const content of contents) if (typeof content !== 'string') keys.push(content.key)
-    const tokens = generation === undefined ? [] : this.rowKeys(table, shape, generation, keys)
+    const tokens = generation === undefined ? [] : this.rowTokens(table, generation, keys.length, (i) => encodeEqual(keys[i] as readonly SqlValue[]))
     let at = 0
     return contents.map((content, i) => {
       if (typeof content === 'string') return content
@@ -331,10 +330,13 @@ const scratch = new Writer(1_024)
 function encodeContent(content: RowContent): Uint8Array {
   const w = scratch.reset()
   w.list(content.key, MAX_KEY_VALUES, (x, value) => writeValue(x, value))
-  w.list(content.blind, MAX_INDEXES, (x, b) => {
+  return writeBlind(w, content.blind).raw(content.body).view()
+}
+
+export function writeBlind(w: Writer, blind: RowContent['blind']): Writer {
+  return w.list(blind, MAX_INDEXES, (x, b) => {
     x.varint(b.index).list(b.values, MAX_INDEXES, (y, value) => writeValue(y, value))
   })
-  return w.raw(content.body).view()
 }
 
 /** What is sealed of a catalog object. */

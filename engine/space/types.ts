@@ -4,6 +4,7 @@
  * query/ turns SQL into a `Draft` and reads a `View`; net/ carries `records` and notes. Neither sees a secret, a tree node or a signature.
  */
 import type { SqlValue } from '../codec/value.js'
+import type { PackedRows } from './packed-rows.js'
 
 /** A position's hash state: `size` entries, their RFC 9162 root, the state root after them. Verified unless the name says otherwise. */
 export interface Head {
@@ -118,10 +119,10 @@ export type Read =
   | { readonly kind: 'index'; readonly table: ObjectId; readonly index: number; readonly values: readonly SqlValue[] }
   | { readonly kind: 'catalog' }
 
-/** One transaction. Catalog changes come before row changes. `reads` are taken at `view`, which is the view the statements ran on. */
+/** One transaction. Catalog changes come before row changes, which are packed where they may be many. `reads` are taken at `view`, which is the view the statements ran on. */
 export interface Draft {
   readonly catalog: readonly CatalogChange[]
-  readonly rows: readonly RowChange[]
+  readonly rows: readonly RowChange[] | PackedRows
   readonly reads: readonly Read[]
   /** Opaque to the engine, persisted sealed with the pending entry and handed back when it must be executed again after a restart. */
   readonly replay?: Uint8Array

@@ -4,8 +4,10 @@
  *
  * A statement is not reentrant: a user function that it calls must not step it. Close statements before or with their database.
  */
-import { type SqlValue } from '../../engine/codec/value.js'
+import { type Writer } from '../../engine/codec/canonical.js'
+import { type SqlValue, VALUE_TAG, writeValue } from '../../engine/codec/value.js'
 import { SealError } from '../../engine/errors.js'
+import { MAX_VALUE_LENGTH } from '../../engine/limits.js'
 import { type Database } from './database.js'
 import { type Layout } from './layout.js'
 import { SQLITE_DONE, SQLITE_OK, SQLITE_ROW } from './results.js'
@@ -185,6 +187,40 @@ export class Statement {
   value(i: number): SqlValue {
     this.#onRow()
     return this.#read(i, true)
+  }
+
+  /** Column `i` of the current row if it is a number, as near as a double comes to it. */
+  double(i: number): number {
+    return this.#c._sqlite3_column_double(this.#onRow(), i)
+  }
+
+  /** `writeValue` of `value(i)`: text and blobs go from SQLite's memory to where they are to lie. Throws as both. */
+  writeTo(writer: Writer, i: number): void {
+    const c = this.#c
+    const statement = this.#onRow()
+    switch (c._sqlite3_column_type(statement, i)) {
+      case INTEGER: {
+        const double = c._sqlite3_column_double(statement, i)
+        if (Number.isSafeInteger(double)) writer.u8(VALUE_TAG.integer).integer(double)
+        else writeValue(writer, this.#read(i, true))
+        return
+      }
+      case TEXT: {
+        const pointer = c._sqlite3_column_text(statement, i)
+        const length = c._sqlite3_column_bytes(statement, i)
+        this.#wasm.checkText(pointer, length)
+        writer.u8(VALUE_TAG.text).bytes(this.#wasm.u8, MAX_VALUE_LENGTH, pointer, pointer + length)
+        return
+      }
+      case BLOB: {
+        const pointer = c._sqlite3_column_blob(statement, i)
+        const length = c._sqlite3_column_bytes(statement, i)
+        writer.u8(VALUE_TAG.blob).bytes(this.#wasm.u8, MAX_VALUE_LENGTH, pointer, pointer + length)
+        return
+      }
+      default:
+        writeValue(writer, this.#read(i, true))
+    }
   }
 
   /** Ready to run again with the same values. Ends the statement's read or write. */

@@ -159,6 +159,24 @@ export class Wasm {
     }
   }
 
+  /** Throws as `readText` does if it is strict. */
+  checkText(pointer: number, length: number): void {
+    if (!this.#isAscii(pointer, length)) this.readText(pointer, length, true)
+  }
+
+  #isAscii(pointer: number, length: number): boolean {
+    const u8 = this.u8 // first: after growth it renews the other views, too
+    const words = this.#i32
+    const end = pointer + length
+    let all = 0
+    let i = pointer
+    for (; i < end && (i & 3) !== 0; i++) all |= u8[i] as number
+    let fours = 0
+    for (; i + 4 <= end; i += 4) fours |= words[i >> 2] as number
+    for (; i < end; i++) all |= u8[i] as number
+    return (all & 0x80) === 0 && (fours & 0x80808080) === 0
+  }
+
   readCString(pointer: number): string {
     if (pointer === 0) return ''
     const u8 = this.u8

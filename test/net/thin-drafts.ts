@@ -3,6 +3,7 @@
  * hands before it becomes an entry. So any number of programs start from the same state.
  */
 import { isSealError } from '../../engine/errors.js'
+import { PackedRows } from '../../engine/space/packed-rows.js'
 import type { Space } from '../../engine/space/space.js'
 import type { Draft } from '../../engine/space/types.js'
 import { Database } from '../../query/database.js'
@@ -14,13 +15,18 @@ export interface Outcome { readonly answers: readonly unknown[]; readonly rows: 
 
 const text = (value: unknown): string => JSON.stringify(value, (_, each: unknown) => (typeof each === 'bigint' ? `${each}n` : each instanceof Uint8Array ? Buffer.from(each).toString('hex') : each))
 
+function changesOf({ rows }: Draft): readonly unknown[] {
+  if (!(rows instanceof PackedRows)) return rows
+  return Array.from({ length: rows.length }, (_, i) => ({ kind: rows.kind(i), table: rows.table(i), key: rows.key(i), beside: rows.beside(i), content: rows.content(i) }))
+}
+
 class Taken extends Error {}
 
 async function outcomeOf(space: Space, db: Database, program: readonly string[], settings: string): Promise<Outcome> {
   const answers: unknown[] = []
   let rows: readonly string[] = []
   const taken = (draft: Draft): Promise<never> => {
-    rows = draft.rows.map(text).sort()
+    rows = changesOf(draft).map(text).sort()
     return Promise.reject(new Taken())
   }
   Object.defineProperty(space, 'commit', { value: taken, configurable: true })

@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type SqlValue } from '../../engine/codec/value.js'
 import { isSealError } from '../../engine/errors.js'
-import { decodeBody, decodeRow, encodeBody } from '../../query/body.js'
+import { decodeBody, decodeRow } from '../../query/body.js'
+import { encodeBody } from './body-support.js'
 
 const value: fc.Arbitrary<SqlValue> = fc.oneof(
   fc.constant(null),

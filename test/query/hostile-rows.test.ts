@@ -1,6 +1,6 @@
 /** A writer whose client seals rows that are not what they say: the key of one row and the body of another, bodies that are none. Nobody else's rows give way. */
 import { expect, test } from 'vitest'
-import { encodeBody } from '../../query/body.js'
+import { encodeBody } from './body-support.js'
 import { findTable, readSchema, toCatalogObject, type SchemaObject } from '../../query/catalog.js'
 import { type Policy, type RowChange, type RowImage } from '../../engine/space/types.js'
 import { type SqlValue } from '../../engine/codec/value.js'

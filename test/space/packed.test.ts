@@ -9,6 +9,8 @@ import { decodeRecord, encodeEntry } from '../../engine/space/entry.js'
 import { KeyList } from '../../engine/space/key-list.js'
 import { EncodedOps, OpWriter, readOps, writeOps } from '../../engine/space/ops/encoded.js'
 import { type Op, readOp, skipOp, writeOp } from '../../engine/space/ops/index.js'
+import { PackedRows } from '../../engine/space/packed-rows.js'
+import { decodeContent, encodeEqual } from '../../engine/space/seal-row.js'
 import { Overlay } from '../../engine/space/overlay.js'
 import { buildDraft, encodeDraft } from '../../engine/space/build.js'
 import { viewOf } from '../../engine/state/adapt.js'
@@ -157,5 +159,49 @@ describe('keys of a draft', () => {
       expect([...list.inOrder()].map((i) => list.at(i))).toEqual([...keys].sort(compareBytes))
       expect([...list.inOrder()].sort((a, b) => a - b)).toEqual([...keys.keys()])
     }))
+  })
+})
+
+describe('rows of a draft', () => {
+  const anyKey = fc.array(anyValue, { minLength: 1, maxLength: 3 })
+  const anyRow = fc.record({ kind: fc.constantFrom('insert' as const, 'update' as const, 'delete' as const), table: fc.nat(9), key: anyKey, sealedKey: fc.boolean(), body: anyBytes(90), plain: fc.array(anyValue, { maxLength: 2 }), blind: fc.array(fc.record({ index: fc.nat(99), values: fc.array(anyValue, { maxLength: 2 }) }), { maxLength: 2 }) })
+
+  it('come out as they went in, as often as they are asked for', () => {
+    fc.assert(fc.property(fc.array(anyRow, { maxLength: 30, size: 'max' }), fc.boolean(), (given, told) => {
+      const rows = new PackedRows(told ? given.length : 0)
+      for (const { kind, table: id, key, sealedKey, body, plain, blind } of given) {
+        if (kind === 'delete') rows.delete(id, key)
+        else {
+          rows.put(kind, id, key, sealedKey ? 'blinded' : 'plain', plain, blind).raw(body)
+          rows.end()
+        }
+      }
+      expect(rows.length).toBe(given.length)
+      for (const [i, { kind, table: id, key, sealedKey, body, plain, blind }] of given.entries()) {
+        expect([rows.kind(i), rows.table(i), rows.key(i)]).toEqual([kind, id, key])
+        expect(rows.equalKey(i)).toEqual(encodeEqual(key).slice())
+        if (kind === 'delete') continue
+        expect(rows.beside(i)).toEqual({ plain, blind })
+        expect(decodeContent(rows.content(i))).toEqual({ key: sealedKey ? key : [], blind, body })
+      }
+      rows.giveBack()
+      expect(rows.length).toBe(0)
+    }), { numRuns: 200 })
+  })
+
+  it('that are too many values for a key are refused', () => {
+    const rows = new PackedRows()
+    expect(() => rows.put('insert', 1, Array.from({ length: 65 }, () => 1n), 'blinded', [], [])).toThrow('a list of at most 64')
+  })
+
+  it('are the same ops packed as in a list, in the order of their keys, whatever is long or goes', () => {
+    const world = new World()
+    world.create(world.ada, table(1, { key: 'blinded' }))
+    world.mustCommit(world.ada, { rows: [3n, 5n, 8n].map((key) => insert(1, [key])) })
+    const changes = [...[9n, 2n, 7n, 4n, 1n, 6n, 10n, 11n].map((key) => insert(1, [key], [], `r${key}`.repeat(key === 7n || key === 1n ? 900 : 3))), ...[3n, 5n, 8n].map((key) => remove(1, [key]))]
+    const { ops } = buildDraft(world.bench(world.ada), { catalog: [], rows: changes, reads: [] })
+    const keys = ops.map((op) => (op as { rowKey: Uint8Array }).rowKey)
+    expect(keys).toEqual([...keys].sort(compareBytes))
+    expect(ops.map(({ op }) => op).filter((op) => op === 'delete')).toHaveLength(3)
   })
 })

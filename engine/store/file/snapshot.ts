@@ -104,8 +104,11 @@ async function openDirect(directory: Directory, storeId: Uint8Array, expected: n
 async function* toFrames(storeId: Uint8Array, meta: Uint8Array, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let at = FILE_HEADER_LENGTH
   let chain = headerChain(storeId)
+  // What is yielded has been written when the next is asked for.
+  let room = new Uint8Array(0)
   const frame = (type: number, payload: Uint8Array): Uint8Array => {
-    const writer = new FrameWriter(at, chain, payload.length + FRAME_OVERHEAD)
+    if (room.length < payload.length + FRAME_OVERHEAD) room = new Uint8Array(payload.length + FRAME_OVERHEAD)
+    const writer = new FrameWriter(at, chain, room)
     writer.add(type, payload)
     at = writer.end
     chain = writer.chain
