@@ -1,5 +1,8 @@
 /** Each bound that a relay keeps, alone: where another is reached first it would not be missed. The relay's clock stands still. */
 import { afterEach, describe, expect, it } from 'vitest'
+import { parseLink } from '../../engine/group/link.js'
+import { invite, revokeInvitation } from '../../engine/space/acts.js'
+import { signInvitationChallenge } from '../../engine/space/join.js'
 import { createSpace } from '../../engine/space/open.js'
 import { memoryStore } from '../../engine/store/memory.js'
 import { Writer } from '../../engine/codec/canonical.js'
@@ -8,7 +11,7 @@ import { enter, greet } from '../../net/client.js'
 import type { RelayOptions } from '../../net/relay/relay.js'
 import type { Rpc } from '../../net/rpc.js'
 import { createTable, optionsOf, put, rows, taskTable } from '../space/rim-support.js'
-import { founder, stopAll, testRelay, type TestPeer, type TestRelay } from './support.js'
+import { crypto, founder, startSync, stopAll, testRelay, until, type TestPeer, type TestRelay } from './support.js'
 
 const peers: TestPeer[] = []
 const open: Rpc[] = []
@@ -45,6 +48,15 @@ describe('a relay’s bound of', () => {
     let answered = 0
     await expect((async () => { for (; answered < 50; answered++) await rpc.call({ kind: 'ping' }, 'pong') })()).rejects.toMatchObject({ facts: { code: 4009 } })
     expect([answered, await end]).toEqual([38, { code: 4009, reason: 'too many messages' }]) // hello and auth count
+  })
+
+  it('requests at once', async () => {
+    const { proved } = await world({ maxInWork: 20, messages: { perSecond: 1, burst: 1_000 } })
+    const rpc = await proved()
+    const end = ended(rpc)
+    for (let i = 0; i < 20; i++) void rpc.call({ kind: 'ping' }, 'pong').catch(() => undefined)
+    await rpc.call({ kind: 'ping' }, 'pong').catch(() => undefined)
+    expect(await end).toEqual({ code: 4009, reason: 'too much at once; wait for the answers' })
   })
 
   it('bytes in work, of all together', async () => {
@@ -121,6 +133,54 @@ describe('a relay’s bound of', () => {
 })
 
 describe('a relay', () => {
+  it('stores an entry longer than a group, or a batch of signatures, among others', async () => {
+    const { relay, ada, proved } = await world()
+    const rpc = await proved()
+    await ada.sync.stop()
+    for (let i = 1n; i <= 8n; i++) await ada.space.commit(rows(put('insert', 1, i, 0n, i % 3n === 2n ? 'x'.repeat(5_000_000) : 'short')), ada.space.current)
+    const taken = await rpc.call({ kind: 'append', records: ada.space.outbox().map(({ record }) => record) }, 'appended')
+    expect(taken).toMatchObject({ stored: 8, refused: '' })
+    const again = startSync(ada.space, relay.dial, 'again')
+    await until(() => ada.space.outbox().length === 0, 'in step')
+    await again.stop()
+  })
+
+  it('serves an invitation for as long as it is open, tells no more of one that is none, and survives what is no join', async () => {
+    const { relay, ada } = await world()
+    const link = parseLink(crypto, await invite(ada.space, { role: 'writer' }))
+    const held = async (invitation: number): Promise<Rpc> => {
+      const { rpc, name, nonce } = await greet(relay.dial, 'memory:', ada.space.id)
+      open.push(rpc)
+      await rpc.call({ kind: 'authInvitation', invitation, signature: signInvitationChallenge(optionsOf('Bob'), link, name, nonce) }, 'welcome')
+      return rpc
+    }
+    await expect(held(link.invitation + 1)).rejects.toMatchObject(refusal('denied'))
+    const rpc = await held(link.invitation)
+    const end = ended(rpc)
+    expect(await rpc.call({ kind: 'append', records: [new Uint8Array(100), (await ada.space.records(1, 2))[0] as Uint8Array] }, 'appended')).toMatchObject({ stored: 0 })
+    await rpc.call({ kind: 'pull', from: 0, limit: 1 }, 'entries')
+    await revokeInvitation(ada.space, link.invitation)
+    await rpc.call({ kind: 'pull', from: 0, limit: 1 }, 'entries').catch(() => undefined)
+    expect(await end).toEqual({ code: 4003, reason: 'no longer a member' })
+  })
+
+  it('tells presence to the others, not to whoever says it', async () => {
+    const { proved } = await world()
+    const [one, two] = [await proved(), await proved()]
+    const heard: string[] = []
+    one.onPush = ({ kind }) => { heard.push(`one ${kind}`) }
+    const told = new Promise<void>((resolve) => {
+      two.onPush = ({ kind }) => {
+        heard.push(`two ${kind}`)
+        resolve()
+      }
+    })
+    one.tell({ kind: 'presence', message: new Uint8Array(40) })
+    await told
+    await one.call({ kind: 'ping' }, 'pong')
+    expect(heard).toEqual(['two presenceFrom'])
+  })
+
   it('speaks one version', async () => {
     const { relay, ada } = await world()
     const other = greet(async (url) => {
