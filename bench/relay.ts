@@ -1,6 +1,6 @@
 /**
  * The relay, measured against the bars of the design in one run: appending, fan-out against bare `ws`, latency from one client to another,
- * catching up. `npx tsx bench/bundled.ts bench/relay.ts [--verify group] [--only append|fan-out|latency|catch-up|cold-join] [--rounds N]`. The relay is a process of its own, so that its CPU time can be told
+ * catching up. `npx tsx bench/bundled.ts bench/relay.ts [--verify group] [--only append|fan-out|latency|catch-up|cold-join] [--rounds N] [--warm-up N]`. The relay is a process of its own, so that its CPU time can be told
  * from the clients', which all run in this one and take a share of the same processors.
  */
 import { fork } from 'node:child_process'
@@ -27,6 +27,7 @@ import { fillSpace } from './journey/people.js'
 import { createTable, crypto, optionsOf, put, rows, seededRandom, taskTable } from '../test/space/rim-support.js'
 
 const CONNECTIONS = 8
+/** Rounds before those that count. V8 goes on compiling the relay's code for some 30,000 entries: after 3 rounds it is at it, after 30 nearly done. */
 const WARM_UP = 3
 const ROUNDS = 8
 /** Fewer than the heads that a space remembers (1,024), or the last of a round would build on one that is too old. */
@@ -111,7 +112,7 @@ async function write(space: Space, length: number): Promise<void> {
 async function appendRate(): Promise<void> {
   let [time, cpu, main, own, count, bytes] = [0, 0, 0, 0, 0, 0]
   const rates: number[] = []
-  for (let round = -WARM_UP; round < Number(option('rounds') ?? ROUNDS); round++) {
+  for (let round = -Number(option('warm-up') ?? WARM_UP); round < Number(option('rounds') ?? ROUNDS); round++) {
     await inStep()
     for (const sync of syncs.splice(0)) await sync.stop()
     for (let i = 0; i < PER_ROUND / CONNECTIONS; i++) for (const space of members) await write(space, 1)

@@ -91,7 +91,7 @@ export async function startRelay(options: ServerOptions = {}): Promise<RunningRe
       relay.metrics.count('flood')
       socket.terminate()
     }))
-    relay.accept(wrapSocket(socket, request.socket.remoteAddress ?? 'unknown'))
+    relay.accept(wrapSocket(socket, request.socket.remoteAddress ?? 'unknown', request.socket))
   })
   const beat = setInterval(() => {
     for (const socket of sockets.clients) checkPulse(socket)

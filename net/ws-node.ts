@@ -1,6 +1,7 @@
 /**
  * WebSocket transport for Node (`ws`): dialling, and wrapping a socket that a server accepted. No compression: what is carried is ciphertext.
  */
+import type { Socket } from 'node:net'
 import { WebSocket } from 'ws'
 import { MAX_FRAME_LENGTH } from '../engine/limits.js'
 import { cannotConnect, requireAddress, shortReason, type Closing, type Connection, type Dial } from './transport.js'
@@ -19,15 +20,17 @@ export const dial: Dial = (url, signal) =>
       reject(cannotConnect(url, failure))
     }
     socket.once('close', closedEarly)
+    let below: Socket | undefined
+    socket.once('upgrade', (response) => { below = response.socket })
     socket.once('open', () => {
       signal?.removeEventListener('abort', abort)
       socket.off('close', closedEarly)
-      resolve(wrapSocket(socket, url))
+      resolve(wrapSocket(socket, url, below))
     })
   })
 
-/** A `ws` socket, open, as a Connection. Text frames end it with 1003. */
-export function wrapSocket(socket: WebSocket, peer: string): Connection {
+/** A `ws` socket, open, as a Connection. Text frames end it with 1003. `below`: what it writes to; then what is sent in one go is written at once. */
+export function wrapSocket(socket: WebSocket, peer: string, below?: Socket): Connection {
   let handlers: { frame: (frame: Uint8Array) => void; close: (closing: Closing) => void } = { frame: () => undefined, close: () => undefined }
   // Frames that come before the owner has set its handler wait here: the handler is set in the same tick or the next.
   let early: Uint8Array[] | undefined = []
@@ -45,7 +48,9 @@ export function wrapSocket(socket: WebSocket, peer: string): Connection {
   return {
     peer,
     send: (frame) => {
-      if (socket.readyState === WebSocket.OPEN) socket.send(frame)
+      if (socket.readyState !== WebSocket.OPEN) return
+      if (below !== undefined) holdBack(below)
+      socket.send(frame)
     },
     get buffered() {
       return socket.bufferedAmount
@@ -71,4 +76,18 @@ export function wrapSocket(socket: WebSocket, peer: string): Connection {
       handlers = { ...handlers, close }
     },
   }
+}
+
+/** Sockets that write when all that is under way now has run: a write of its own for each frame takes longer than making the frame. */
+const held: Socket[] = []
+
+function holdBack(socket: Socket): void {
+  if (socket.writableCorked > 0) return
+  if (held.length === 0) process.nextTick(letGo)
+  socket.cork()
+  held.push(socket)
+}
+
+function letGo(): void {
+  for (const socket of held.splice(0)) socket.uncork()
 }

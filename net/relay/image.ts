@@ -16,6 +16,10 @@ export interface ImageRule { readonly entries: number; readonly bytes: number }
 const ENTRY_BYTES = 256
 const PART = 8
 const AT_THE_END = 16
+/** Without a rest: when there is four times as much as would do. */
+const OVERDUE = 1 / 4
+/** Milliseconds without anything to judge: those who wait for an answer, or read what was stored, come first. */
+const REST = 50
 /** How much of the log's end is compared with an image, at most. */
 const TAIL_BYTES = 8 * 1024 * 1024
 
@@ -25,6 +29,8 @@ export interface ImagesOptions {
   readonly rule: ImageRule
   /** Whatever image lies there is of no use. */
   readonly replace: boolean
+  /** The ledger is where the durable log ends, and nothing is under way. */
+  readonly isIdle: () => boolean
   readonly onFailed: (error: unknown) => void
 }
 
@@ -36,6 +42,7 @@ export class Images {
   #length = 0
   #replace: boolean
   #writing: Promise<void> | undefined
+  #rest: ReturnType<typeof setTimeout> | undefined
 
   constructor(options: ImagesOptions) {
     this.#options = options
@@ -48,16 +55,32 @@ export class Images {
     this.#bytes += bytes
   }
 
-  /** To be called when the ledger is where the durable log ends. `steps`: former heads, to be given back at the next start. */
+  /** To be called when the ledger is where the durable log ends: now, or when there has been a rest. `steps`: former heads, to be given back at the next start. */
   consider(steps: readonly FormerHead[]): void {
-    if (this.#writing === undefined && this.#isDue(1)) this.#start(steps)
+    if (this.#writing !== undefined || !this.#isDue(1)) return
+    if (this.#isDue(OVERDUE)) this.#start(steps)
+    else if (this.#rest) this.#rest.refresh()
+    else this.#rest = setTimeout(() => this.#rested(steps), REST)
+  }
+
+  #rested(steps: readonly FormerHead[]): void {
+    this.#rest = undefined
+    // Otherwise whoever works considers it when that is done.
+    if (this.#writing === undefined && this.#options.isIdle() && this.#isDue(1)) this.#start(steps)
   }
 
   /** The last chance: likewise, and waits for what is being written. */
   async finish(steps: readonly FormerHead[]): Promise<void> {
+    this.end()
     await this.#writing
     if (this.#isDue(AT_THE_END)) this.#start(steps)
     await this.#writing
+  }
+
+  /** None is begun any more. */
+  end(): void {
+    clearTimeout(this.#rest)
+    this.#rest = undefined
   }
 
   #isDue(divisor: number): boolean {

@@ -84,7 +84,7 @@ export class Room {
     this.files = new RoomFiles(options.ledger, options.log.chunks, options.maxFileBytes)
     this.ledger.keep()
     this.#looking = new Looking((records) => options.ledger.aside(records), () => options.ledger.looksAhead)
-    this.#images = new Images({ ...options.images, ledger: options.ledger, log: options.log })
+    this.#images = new Images({ ...options.images, ledger: options.ledger, log: options.log, isIdle: () => !this.#closed && this.#queue.length === 0 && this.#working === undefined })
     this.#log.onGrowth = () => {
       this.#stale = true
       this.#wake()
@@ -171,7 +171,8 @@ export class Room {
     this.#closed = true
     while (this.#working) await this.#working
     // After a failure the ledger may be ahead of the log, or behind it.
-    if (!this.#broken) await this.#images.finish(this.#steps)
+    if (this.#broken) this.#images.end()
+    else await this.#images.finish(this.#steps)
     await this.files.close()
     await this.#log.close()
   }

@@ -103,6 +103,24 @@ describe('messages', () => {
     expect(() => decodeFrame(listOf(MAX_FRAME_ITEMS))).toThrow(/too many items/)
   })
 
+  it('bytes of a list are copies, however many share a block, and as long as they were', () => {
+    const records = [0, 1, 300, 16_383, 16_384, 16_385, 40_000, 7, 0, 5_000, 5_000, 5_000, 5_000, 2].map((length, i) => new Uint8Array(length).fill(i + 1))
+    const frame = encodeMessage({ kind: 'append', request: 1, records })
+    const pooled = new Uint8Array(frame.length + 20).fill(0xff) // as a socket's buffer has it: in the midst of others' bytes
+    pooled.set(frame, 10)
+    const decoded = decodeMessage(pooled.subarray(10, 10 + frame.length))
+    pooled.fill(0xee)
+    expect(decoded).toEqual({ kind: 'append', request: 1, records })
+    if (decoded.kind !== 'append') expect.unreachable()
+    for (const record of decoded.records) {
+      expect(record.buffer).not.toBe(pooled.buffer)
+      expect(record.buffer.byteLength).toBeLessThan(16 * 1024 + record.length + 40_000) // nobody keeps the whole frame by keeping one
+    }
+    const many = decodeMessage(encodeMessage({ kind: 'append', request: 1, records: Array.from({ length: 500 }, () => new Uint8Array(300)) }))
+    if (many.kind !== 'append') expect.unreachable()
+    for (const record of many.records) expect(record.buffer.byteLength).toBeLessThanOrEqual(16 * 1024 + 303)
+  })
+
   it('chunks, proofs and ids over their limits are refused', () => {
     const base = { kind: 'bringChunk', request: 6, file: bytes(32), number: 0, proof: [], chunk: bytes(17) } as const
     expect(refused(encodeMessage({ ...base, chunk: bytes(MAX_SEALED_CHUNK_LENGTH) }))).toBe(false)

@@ -34,6 +34,34 @@ describe('WebSocket transport', () => {
     expect(await ended).toBe(1003)
   })
 
+  it('what is sent in one go, and nothing else, is written at once; a frame before the end of a connection arrives', async () => {
+    const accepted = new Promise<Connection>((resolve) => server.once('connection', (socket, request) => {
+      const writes: number[] = []
+      const { socket: below } = request
+      const writev = below._writev?.bind(below)
+      below._writev = (chunks, done) => {
+        writes.push(chunks.length)
+        writev?.(chunks, done)
+      }
+      resolve(Object.assign(wrapSocket(socket, 'peer', below), { writes }))
+    }))
+    const client = await dialNode(url)
+    const frames: number[] = []
+    client.onFrame = ([first]) => frames.push(first as number)
+    const connection = await accepted as Connection & { readonly writes: number[] }
+    for (let i = 0; i < 20; i++) connection.send(Uint8Array.of(i))
+    expect(connection.buffered).toBeGreaterThan(20)
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(connection.writes).toEqual([40]) // header and frame
+    expect(connection.buffered).toBe(0)
+    const ended = new Promise((resolve) => { client.onClose = resolve })
+    connection.send(Uint8Array.of(20))
+    connection.close(4000, 'enough')
+    expect(await ended).toEqual({ code: 4000, reason: 'enough' })
+    expect(frames).toEqual(Array.from({ length: 21 }, (_, i) => i))
+    connection.send(Uint8Array.of(21)) // ended: nothing happens
+  })
+
   it('what is no address of a relay is refused as one of ours, whoever gave it', async () => {
     for (const bad of ['', 'localhost:7700', 'http://127.0.0.1:1', 'foo:bar', 'ws://', 'ws://127.0.0.1:99999', 'ws://127.0.0.1:1/#x']) {
       await expect(dialNode(bad)).rejects.toMatchObject({ name: 'SealError', code: 'bad-argument' })
