@@ -203,6 +203,8 @@ const EVENTS: readonly string[] = ['alert', 'state', 'settle']
 
 /** Asked of a relay that there is one: no hash of a genesis is this. */
 const NO_SPACE = new Uint8Array(32)
+/** Milliseconds for a relay that may be gone to get a device in step before that goes elsewhere. */
+const HEARD_WITHIN = 10_000
 
 interface Parts { readonly space: SpaceOptions; readonly dial: Dial; readonly sql: Promise<Floor> }
 
@@ -447,16 +449,36 @@ export class SealedSpace implements AsyncDisposable {
   /**
    * The space is at another relay by now, and the one that this device knows does not say so, being gone: go on at `url`, if an owner's entry in the log there says
    * that it is where the space is. Resolves when what is there is verified as far as that entry; the rest comes as ever. Throws `relay-refused` if it is not there
-   * (`unknown-space`, `not-moved`), `fork` if it left without entries that are verified here.
+   * (`unknown-space`, `not-moved`), `fork` if it left without entries that are verified here. The relay that is known is heard before, if it answers: it may have the
+   * removal of that owner. If it does not, make sure that whoever says where the space is still owns it.
    */
   async followTo(url: string): Promise<void> {
     const { followThere } = await later(() => import('./net/elsewhere.js'))
-    await this.#visit(() => followThere(this.engine, this.#parts.dial, url))
+    await this.#visit(() => followThere(this.engine, this.#parts.dial, url), () => this.#hearRelay())
+  }
+
+  /** In step with the relay that the log names, as far as that answers. */
+  async #hearRelay(): Promise<void> {
+    if (this.#state === 'online') return
+    await this.disconnect() // it may wait for its next attempt
+    this.connect()
+    await new Promise<void>((resolve) => {
+      const heard = (state: SyncState): void => {
+        if (state === 'connecting') return
+        clearTimeout(timer)
+        stop()
+        resolve()
+      }
+      const timer = setTimeout(() => heard('offline'), HEARD_WITHIN)
+      const stop = this.on('state', heard)
+      heard(this.#state)
+    })
   }
 
   /** With no connection to the relay that the space is still at. */
-  async #visit(work: () => Promise<void>): Promise<void> {
+  async #visit(work: () => Promise<void>, before: () => Promise<void> = () => Promise.resolve()): Promise<void> {
     const wasConnected = this.#sync !== undefined
+    await before()
     await this.disconnect()
     try {
       await work()

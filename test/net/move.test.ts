@@ -247,3 +247,22 @@ test('cut off anywhere on the way, the owner goes on with the next call', async 
   expect(records.map((record) => relayNamedBy([record])?.url).filter((url) => url !== undefined), 'moved once').toEqual([from.url, to.url])
   expect(ada.alerts).toEqual([])
 })
+
+test('who is no owner any more leads nobody away from a relay that answers', async () => {
+  const { from, to, ada, bob } = await team('admin')
+  await ada.space.setRole(2, 'owner')
+  await until(() => bob.space.me.role === 'owner', 'Bob owns it, too')
+  const cy = watched(await joinSpace(await ada.space.invite({ role: 'writer' }), { store: memoryStore() }))
+  await cy.space.online()
+  for (const { space } of [bob, cy]) await space.disconnect()
+  await ada.space.remove(2)
+  await bob.space.attachRelay(to.url, { abandon: true }) // his program does not know
+  const seen = cy.space.head.size
+  await expect(cy.space.followTo(to.url)).rejects.toMatchObject({ code: 'fork' })
+  expect([cy.space.engine.relay?.url, cy.space.connection, cy.space.members.find(({ id }) => id === 2)?.removed]).toEqual([from.url, 'stopped', true])
+  expect(cy.space.head.size).toBeGreaterThan(seen)
+  cy.space.connect()
+  await cy.space.exec('INSERT INTO t VALUES (2)')
+  await isAt(from, ada, cy)
+  await shows(ada, [1, 2])
+})

@@ -7,7 +7,7 @@ export const follow: Command = {
   args: 'URL',
   summary: 'go on at the relay to which an owner has taken the space',
   details: `For devices that could not learn of a move from the relay they know, because that is gone. Nobody is believed: the log at URL must hold an owner’s entry
-that moves the space there, on top of what this device has verified. Exit code 3 if it does not.`,
+that moves the space there, on top of what this device has verified; and the relay that this device knows is heard before, if it answers. Exit code 3 if it does not.`,
   options: { store: STORE.store },
   run: (invocation) => withSpace({ ...invocation, options: { ...invocation.options, offline: true } }, async (space) => {
     const url = requiredArg(invocation, 0, 'the relay’s address, as ws://localhost:7700')
