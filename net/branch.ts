@@ -11,8 +11,9 @@ import { enter, pull, pullStep, sizeOfNote } from './client.js'
 import type { Rpc } from './rpc.js'
 import type { Dial } from './transport.js'
 
-/** What a client holds of another history before it gives up. */
+/** What a client holds of another history before it gives up; each entry counts as so many bytes more, or short ones would take several times as much. */
 const MAX_BRANCH_BYTES = 256 * 1024 * 1024
+const BESIDE_RECORD = 1_024
 
 /** Go over to the relay's history if an admin's acceptance in it lets this device. What the relay shows is believed by nobody: `resume` follows it. */
 export async function goOver(space: SpaceSync, rpc: Rpc): Promise<boolean> {
@@ -62,7 +63,7 @@ async function* branches(space: SpaceSync, rpc: Rpc): AsyncGenerator<{ readonly 
     const step = await pullStep(rpc, from + records.length)
     for (const record of step.records) {
       records.push(record)
-      bytes += record.length
+      bytes += record.length + BESIDE_RECORD
     }
     if (bytes > MAX_BRANCH_BYTES) throw new SealError('too-large', 'The relay’s other history is longer than a client can hold.', { records: records.length, bytes })
     yield { branch: { from, records, note: step.note }, fresh: step.records }
