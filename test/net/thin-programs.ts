@@ -104,4 +104,18 @@ export const WORLDS: readonly (readonly [name: string, script: string, programs:
     "INSERT INTO d VALUES ('9', 'q', 1, 1)", "INSERT INTO d VALUES (9.0, 'q', 1, 1)", "INSERT INTO d VALUES ('9.0', 'q', 1, 1)", "INSERT INTO d VALUES ('9x', 'q', 1, 1)",
     "INSERT INTO d VALUES (9.5, 'q', 1, 1)", "INSERT INTO d VALUES (-1, 'q', 1, 1)",
   ]],
+  ['unlike', `
+    CREATE TABLE a1 (id TEXT PRIMARY KEY COLLATE NOCASE, n);
+    CREATE TABLE b1 (id INTEGER PRIMARY KEY, p TEXT BLIND REFERENCES a1(id) ON DELETE CASCADE ON UPDATE CASCADE);
+    CREATE TABLE a2 (id INTEGER PRIMARY KEY, n);
+    CREATE TABLE b2 (id INTEGER PRIMARY KEY, p TEXT BLIND REFERENCES a2(id) ON DELETE SET NULL);
+    CREATE TABLE b3 (id INTEGER PRIMARY KEY, x INTEGER, p INTEGER AS (x) REFERENCES a2(id));
+    CREATE TABLE b4 (id INTEGER PRIMARY KEY, p INTEGER BLIND REFERENCES a2(id) ON DELETE CASCADE);
+    ${filled('a1', "'p' || n, n", 40)} ${filled('a2', 'n, n', 40)} ${filled('b1', "n, 'P' || n", 30)} ${filled('b2', 'n, n', 30)} INSERT INTO b3 (id, x) SELECT id, id FROM a2 WHERE id < 20; ${filled('b4', 'n, n + 20', 20)}
+  `, [
+    // Compared as the parent's column is, a child lies elsewhere than its own column says.
+    "DELETE FROM a1 WHERE id = 'p3'", "UPDATE a1 SET id = 'q' WHERE id = 'p4'", "UPDATE a1 SET id = 'P5' WHERE id = 'p5'", "INSERT INTO b1 VALUES (100, 'P40'), (101, 'p39')", "INSERT INTO b1 VALUES (100, 'P41')",
+    'DELETE FROM a2 WHERE id = 25', 'DELETE FROM a2 WHERE id = 5', 'UPDATE a2 SET id = 500 WHERE id = 28', 'UPDATE a2 SET id = 500 WHERE id = 40', "INSERT INTO b2 VALUES (100, '40'), (101, 39)", "INSERT INTO b2 VALUES (100, '41')",
+    'UPDATE b3 SET x = 40 WHERE id = 3', 'UPDATE b3 SET x = 777 WHERE id = 3', 'INSERT INTO b3 (id, x) VALUES (100, 41)', 'DELETE FROM b3 WHERE id = 7',
+  ]],
 ]

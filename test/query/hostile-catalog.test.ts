@@ -171,11 +171,15 @@ test('an admin drops by number what no SQL can name, and what it held is free ag
   expect(await codeOf(bob.db.dropObject(Number(note?.['id'])))).toBe('rejected')
 })
 
-test('a table whose columns are not those of its text is nowhere, and nobody inherits it', async () => {
+test.each([
+  ['not as many as', 'CREATE TABLE own (v)', '(v, w)'],
+  // What is to be sealed would be written where everybody reads.
+  ['in another order than', 'CREATE TABLE own (v PLAINTEXT, w)', '(w, v)'],
+])('a table whose columns are %s those of its text is nowhere, and nobody inherits it', async (_, text, columns) => {
   const { ada, bob } = await two(SCHEMA)
-  await bob.db.query('CREATE TABLE own (v)')
+  await bob.db.query(text)
   const own = tableOf(bob, 'own')
-  await plant(bob, { ...own, id: bob.space.current.nextObject, name: 'twin', table: 'twin', sql: 'CREATE TABLE twin (v, w)' }, 'name:twin')
+  await plant(bob, { ...own, id: bob.space.current.nextObject, name: 'twin', table: 'twin', sql: `CREATE TABLE twin ${columns}` }, 'name:twin')
   await inStep(ada, bob)
   expect(await codeOf(ada.db.query('SELECT * FROM twin'))).toBe('sql-error')
   const objects = ada.space.current.catalog.length
