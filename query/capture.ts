@@ -208,13 +208,13 @@ export class Capture {
       if (table.touched.size === 0) continue
       const { form } = table
       try {
-        for (const [identity, noted] of table.touched) {
+        table.touched.forEach((noted, identity) => {
           const touchedKey = noted ?? [BigInt(identity)]
           const after = this.#rowNow(table, identity, touchedKey, noted === undefined)
           const key = noted === undefined ? touchedKey : canonicalKey(touchedKey, form.keyCollations)
           const before = base.row(table.id, key)
           if (!isAsBefore(before, after)) take({ table: table.id, key, before, after })
-        }
+        })
       } finally {
         table.cursor?.reset()
         table.read?.reset()

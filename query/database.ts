@@ -418,7 +418,7 @@ export class Database implements Sql {
     return { columns, rows, changes, lastInsertRowid, head, write }
   }
 
-  async #autocommit<T>(statements: readonly Replayed[], run: () => Promise<T>): Promise<{ outcome: T; committed: Committed | undefined }> {
+  async #autocommit<T>(statements: readonly Replayed[], run: () => T | Promise<T>): Promise<{ outcome: T; committed: Committed | undefined }> {
     const session = this.#session
     session.begin()
     let outcome: T
@@ -504,7 +504,7 @@ export class Database implements Sql {
   }
 
   /** A statement within a transaction; it may end it (OR ROLLBACK). */
-  async #inText<T>(run: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
+  async #inText<T>(run: () => Outcome<T> | Promise<Outcome<T>>): Promise<Outcome<T>> {
     try {
       return await run()
     } catch (error) {

@@ -216,10 +216,13 @@ export class Session {
    * `run`, one statement in a transaction. Over rows that are elsewhere it may turn out to look at some that are not here: those are fetched, and if there are
    * any it is run again with them.
    */
-  async perform<T>(prepared: Prepared, parameters: Parameters | undefined, run: () => T): Promise<T> {
+  perform<T>(prepared: Prepared, parameters: Parameters | undefined, run: () => T): T | Promise<T> {
     const { remote } = this.space
-    const trials = this.#trials
-    if (remote === undefined || trials === undefined) return run()
+    // No promise for each of ten thousand statements.
+    return remote === undefined || this.#trials === undefined ? run() : this.#performRemotely(remote, this.#trials, prepared, parameters, run)
+  }
+
+  async #performRemotely<T>(remote: RemoteRows, trials: Trials, prepared: Prepared, parameters: Parameters | undefined, run: () => T): Promise<T> {
     try {
       return await trials.perform(run, (missing) => this.#isNothing(remote, missing), (lacking) => {
         this.#wanted = lacking

@@ -56,7 +56,8 @@ export class TransactionSql implements Sql {
     if (this.#session.space.remote !== undefined) await this.#session.fetch(prepared, parameters)
     let outcome: Outcome<T>
     try {
-      outcome = prepared.kind === 'control' ? savepoints(this.#session, prepared.ast) : await this.#session.perform(prepared, parameters, () => run(prepared))
+      const done = prepared.kind === 'control' ? savepoints<T>(this.#session, prepared.ast) : this.#session.perform(prepared, parameters, () => run(prepared))
+      outcome = done instanceof Promise ? await done : done
     } catch (error) {
       if (!this.#session.wasRolledBack() && failedHalfWay(this.#session, prepared)) this.#record({ text, parameters, failed: true })
       throw error
