@@ -11,7 +11,7 @@ import { founder, testRelay, until, type TestPeer } from './support.js'
 import { thinInvited } from './thin-support.js'
 
 /** Of a program: one statement, or several in a transaction. */
-export interface Outcome { readonly answers: readonly unknown[]; readonly rows: readonly string[] }
+export interface Outcome { readonly answers: readonly unknown[]; readonly rows: readonly string[]; readonly reads: readonly string[] }
 
 const text = (value: unknown): string => JSON.stringify(value, (_, each: unknown) => (typeof each === 'bigint' ? `${each}n` : each instanceof Uint8Array ? Buffer.from(each).toString('hex') : each))
 
@@ -25,8 +25,10 @@ class Taken extends Error {}
 async function outcomeOf(space: Space, db: Database, program: readonly string[], settings: string): Promise<Outcome> {
   const answers: unknown[] = []
   let rows: readonly string[] = []
+  let reads: readonly string[] = []
   const taken = (draft: Draft): Promise<never> => {
     rows = changesOf(draft).map(text).sort()
+    reads = draft.reads.map(text).sort()
     return Promise.reject(new Taken())
   }
   Object.defineProperty(space, 'commit', { value: taken, configurable: true })
@@ -44,7 +46,7 @@ async function outcomeOf(space: Space, db: Database, program: readonly string[],
   } finally {
     Reflect.deleteProperty(space, 'commit')
   }
-  return { answers, rows }
+  return { answers, rows, reads }
 }
 
 export interface Both {
