@@ -49,14 +49,13 @@ const lengths = [0, 0, 0, 0]
 
 function hashInner(nodes: Arena, lanes: HashLanes, refs: readonly Ref[], from: number, count: number): void {
   const { words, whole, stride } = lanes
-  lengths.fill(0)
-  for (let lane = 0; lane < count; lane++) lengths[lane] = nodes.writeInner(refs[from + lane] as Ref, words, whole, lane * stride)
+  for (let lane = 0; lane < 4; lane++) lengths[lane] = lane < count ? nodes.writeInner(refs[from + lane] as Ref, words, whole, lane * stride) : 0
   finish(nodes, lanes, refs, from, count)
 }
 
 function hashLeaves(nodes: Arena, lanes: HashLanes, refs: readonly Ref[], from: number, count: number, values?: readonly Uint8Array[]): void {
   const { stride, longest, words, digests } = lanes
-  lengths.fill(0)
+  for (let lane = 0; lane < 4; lane++) lengths[lane] = 0 // `fill` takes ten times as long
   let long = 0
   for (let lane = 0; lane < count; lane++) {
     const ref = refs[from + lane] as Ref
