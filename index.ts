@@ -492,11 +492,15 @@ export class SealedSpace implements AsyncDisposable {
     if (this.engine.ending.aborted) throw new SealError('bad-argument', 'This space was closed.')
     if (this.#sync || this.engine.relay === undefined) return
     const { dial, space } = this.#parts
-    this.#sync = new Connection(this.engine, {
+    const connection = new Connection(this.engine, {
       dial, random: space.random, now: space.now,
       ...(this.#options.onProgress && { onProgress: this.#options.onProgress }),
-      onState: (state, error) => this.#setState(state, error),
+      onState: (state, error) => {
+        // One that is about to stop has no say once there is another.
+        if (this.#sync === undefined || this.#sync === connection) this.#setState(state, error)
+      },
     }, (channel) => this.#present.attach(channel))
+    this.#sync = connection
   }
 
   /** Stop synchronising; everything works on, offline. */

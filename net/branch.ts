@@ -16,18 +16,31 @@ const MAX_BRANCH_BYTES = 256 * 1024 * 1024
 const BESIDE_RECORD = 1_024
 
 /** Go over to the relay's history if an admin's acceptance in it lets this device. What the relay shows is believed by nobody: `resume` follows it. */
-export async function goOver(space: SpaceSync, rpc: Rpc): Promise<boolean> {
+export async function goOver(space: Pick<SpaceSync, 'head' | 'commonWith' | 'evidence' | 'resume'>, rpc: Rpc): Promise<boolean> {
+  let [latest, isNews, tried]: [Branch | undefined, boolean, number] = [undefined, false, 0]
   for await (const { branch, fresh } of branches(space, rpc)) {
-    if (!fresh.some(carriesAcceptance)) continue
-    try {
-      const stopped = space.evidence.length > 0
-      const { lost } = await space.resume(branch)
-      return stopped || lost > 0
-    } catch (error) {
-      if (!isSealError(error, 'fork')) throw error // it was another loss that was accepted there
-    }
+    latest = branch
+    isNews ||= fresh.some(carriesAcceptance)
+    // Each time all of it is followed: so not at every acceptance that a relay shows, but when there is twice as much, and at the end.
+    if (!isNews || branch.records.length < 2 * tried) continue
+    const found = await resumed(space, branch)
+    if (found !== undefined) return found
+    isNews = false
+    tried = branch.records.length
   }
-  return false
+  return latest !== undefined && isNews ? (await resumed(space, latest)) ?? false : false
+}
+
+/** Undefined if it was another loss that was accepted there. */
+async function resumed(space: Pick<SpaceSync, 'evidence' | 'resume'>, branch: Branch): Promise<boolean | undefined> {
+  try {
+    const stopped = space.evidence.length > 0
+    const { lost } = await space.resume(branch)
+    return stopped || lost > 0
+  } catch (error) {
+    if (!isSealError(error, 'fork')) throw error
+    return undefined
+  }
 }
 
 /** The whole of it, over a connection of its own: for the admin who accepts it. */
@@ -54,7 +67,7 @@ export function carriesAcceptance(record: Uint8Array): boolean {
 }
 
 /** The branch as it grows, from one size that the relay has signed to the next, at least once. */
-async function* branches(space: SpaceSync, rpc: Rpc): AsyncGenerator<{ readonly branch: Branch; readonly fresh: readonly Uint8Array[] }> {
+async function* branches(space: Pick<SpaceSync, 'head' | 'commonWith'>, rpc: Rpc): AsyncGenerator<{ readonly branch: Branch; readonly fresh: readonly Uint8Array[] }> {
   const { note } = await rpc.call({ kind: 'checkpoint', size: space.head.size }, 'checkpointIs')
   const size = sizeOfNote(note)
   const from = await space.commonWith(size, (index) => recordAt(rpc, index))

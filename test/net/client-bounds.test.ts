@@ -1,12 +1,13 @@
 /** What a relay can make a client hold, and what a client takes for an answer. */
 import { afterEach, describe, expect, it } from 'vitest'
-import { fetchBranch } from '../../net/branch.js'
+import { fetchBranch, goOver } from '../../net/branch.js'
 import { pull, pullStep, pullWitnessed } from '../../net/client.js'
 import { FileTransfer } from '../../net/files.js'
 import { decodeMessage, encodeMessage, type Message } from '../../net/messages.js'
 import { Rpc } from '../../net/rpc.js'
 import { connectionPair } from '../../net/transport.js'
-import type { SealError } from '../../engine/errors.js'
+import { SealError } from '../../engine/errors.js'
+import { signEntry } from '../../engine/space/entry.js'
 import { through } from './hostile.js'
 import { founder, stopAll, testRelay, until, type TestPeer } from './support.js'
 
@@ -67,6 +68,27 @@ describe('a client', () => {
     })
     await expect(fetchBranch(ada.space, dial)).rejects.toMatchObject({ code: 'too-large' })
     expect(given).toBeLessThan(300_000)
+  })
+
+  it('does not follow another history again for every acceptance that a relay shows in it', async () => {
+    const relay = await testRelay()
+    const ada = await founder(relay, 'acceptances Ada')
+    peers.push(ada)
+    const { env, head } = ada.space
+    const evidence = new Uint8Array(1)
+    const accepting = signEntry({ spaceId: env.spaceId, base: head, device: 1, devicePrev: new Uint8Array(32), epoch: 1, time: 0, adopted: false, reads: [], ops: [{ op: 'rollback.accept', common: { size: 1, peaks: [new Uint8Array(32)] }, leaves: [], lostIsLarger: false, evidence }] }, env.crypto.signer(new Uint8Array(32)))
+    const rpc = lying((message) => {
+      if (message.kind === 'checkpoint') return { kind: 'checkpointIs', request: message.request, note: noteFor(201), root: new Uint8Array(32), consistency: [] }
+      const from = 'from' in message ? message.from as number : 0
+      return { kind: 'entries', request: message.request, from, records: [accepting], note: noteFor(from + 1) }
+    })
+    const lengths: number[] = []
+    const resume = ({ records }: { readonly records: readonly unknown[] }): Promise<never> => {
+      lengths.push(records.length)
+      return Promise.reject(new SealError('fork', 'another loss'))
+    }
+    expect(await goOver({ head, commonWith: () => Promise.resolve(1), evidence: [], resume }, rpc)).toBe(false)
+    expect(lengths).toEqual([1, 2, 4, 8, 16, 32, 64, 128, 200])
   })
 
   it.each([

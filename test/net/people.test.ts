@@ -129,3 +129,16 @@ test('an act that the log refuses is its caller’s to know, and no write that w
   for (const space of [bob, cleo, dora, ada]) await space.close()
   await relay.close()
 })
+
+test('a connection that is ending says nothing of the next', async () => {
+  const relay = await startRelay()
+  const ada = await createSpace({ store: memoryStore(), relay: relay.url })
+  await ada.online()
+  const ending = ada.disconnect()
+  ada.connect()
+  await ending
+  expect(ada.connection).not.toBe('stopped')
+  await ada.online()
+  await ada.close()
+  await relay.close()
+})
