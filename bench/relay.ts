@@ -1,6 +1,6 @@
 /**
  * The relay, measured against the bars of the design in one run: appending, fan-out against bare `ws`, latency from one client to another,
- * catching up. `npx tsx bench/bundled.ts bench/relay.ts [--verify group] [--only append|fan-out|latency|catch-up|cold-join] [--rounds N] [--warm-up N]`. The relay is a process of its own, so that its CPU time can be told
+ * catching up. `npx tsx bench/bundled.ts bench/relay.ts [--verify group] [--only append|append-apart|fan-out|latency|catch-up|cold-join] [--rounds N] [--warm-up N]`. The relay is a process of its own, so that its CPU time can be told
  * from the clients', which all run in this one and take a share of the same processors.
  */
 import { fork } from 'node:child_process'
@@ -55,7 +55,7 @@ await (await founder.commit(createTable(taskTable(1), 'table:task'), founder.cur
 const members = [founder]
 for (let i = 1; i < CONNECTIONS; i++) members.push(await joined(`Member ${i}`))
 
-for (const [name, measure] of Object.entries({ append: appendRate, 'fan-out': fanOut, latency, 'catch-up': catchUp, 'cold-join': coldJoin })) if (only === undefined || only === name) await measure()
+for (const [name, measure] of Object.entries({ append: appendRate, 'append-apart': appendApart, 'fan-out': fanOut, latency, 'catch-up': catchUp, 'cold-join': coldJoin })) if (only === undefined || only === name) await measure()
 
 console.table(Object.fromEntries(report.map(({ what, got, bar }) => [what, { measured: got, bar }])))
 for (const sync of syncs) await sync.stop()
@@ -108,15 +108,40 @@ async function write(space: Space, length: number): Promise<void> {
   await space.commit(rows(put('insert', 1, nextKey++, 0n, 'x'.repeat(length))), space.current)
 }
 
-/** Signed beforehand; timed from the first frame to the last acknowledgement, each durable on disk and judged. */
+/** Eight members of one space: rounds of a tenth of a second, which begin and end with half of the relay waiting for the other. */
 async function appendRate(): Promise<void> {
+  await appendBy('one space', members, PER_ROUND / CONNECTIONS, inStep)
+}
+
+/** Each in a space of its own, so that a round is as long as all their heads are remembered: what a relay takes from several spaces while it is busy. */
+async function appendApart(): Promise<void> {
+  const founders = await Promise.all(Array.from({ length: CONNECTIONS }, async (_, i) => {
+    const space = await createSpace(await memoryStore().open(), optionsOf(`apart ${i}`), { name: 'Ada' })
+    await attachRelay(space, { url: relay.url, name: greeting.name, publicKey: greeting.publicKey })
+    await space.commit(createTable(taskTable(1), 'table:task'), space.current)
+    return space
+  }))
+  const others = syncs.splice(0)
+  for (const sync of others) await sync.stop()
+  for (const space of founders) syncs.push(follow(space))
+  await appendBy('a space each', founders, PER_ROUND, async () => {
+    while (founders.some((space) => space.outbox().length > 0 || space.note === undefined)) await new Promise((resolve) => setTimeout(resolve, 5))
+  })
+  for (const sync of syncs.splice(0)) await sync.stop()
+  for (const space of founders) await space.close()
+  for (const space of members) syncs.push(follow(space))
+}
+
+/** Signed beforehand; timed from the first frame to the last acknowledgement, each durable on disk and judged. */
+async function appendBy(where: string, spaces: readonly Space[], each: number, settled: () => Promise<void>): Promise<void> {
   let [time, cpu, main, own, count, bytes] = [0, 0, 0, 0, 0, 0]
+  const perRound = each * spaces.length
   const rates: number[] = []
   for (let round = -Number(option('warm-up') ?? WARM_UP); round < Number(option('rounds') ?? ROUNDS); round++) {
-    await inStep()
+    await settled()
     for (const sync of syncs.splice(0)) await sync.stop()
-    for (let i = 0; i < PER_ROUND / CONNECTIONS; i++) for (const space of members) await write(space, 1)
-    const work = await Promise.all(members.map(async (space) => ({ rpc: await proved(space), records: space.outbox().map(({ record }) => record) })))
+    for (let i = 0; i < each; i++) for (const space of spaces) await write(space, 1)
+    const work = await Promise.all(spaces.map(async (space) => ({ rpc: await proved(space), records: space.outbox().map(({ record }) => record) })))
     const before = (await asked('cpu')) as RelayCpu
     const ownBefore = process.cpuUsage()
     const start = performance.now()
@@ -131,7 +156,7 @@ async function appendRate(): Promise<void> {
       const { user, system } = process.cpuUsage(ownBefore)
       const after = (await asked('cpu')) as RelayCpu
       time += took
-      rates.push(PER_ROUND / took * 1000)
+      rates.push(perRound / took * 1000)
       own += user + system
       cpu += after.all - before.all
       main += (after.main ?? NaN) - (before.main ?? NaN)
@@ -142,14 +167,14 @@ async function appendRate(): Promise<void> {
       count += records.length
       for (const { length } of records) bytes += length
     }
-    for (const space of members) syncs.push(follow(space))
+    for (const space of spaces) syncs.push(follow(space))
   }
-  await inStep()
+  await settled()
   const signature = signatureCost()
-  const each = cpu / count
+  const took = cpu / count
   report.push({
-    what: `append, ${Math.round(bytes / count)} B entries, ${CONNECTIONS} connections, fsync, ${verify}`,
-    got: `${Math.round((count / time) * 1000)} entries/s (of rounds the median ${Math.round(quantile(rates, 0.5))}, the quickest ${Math.round(quantile(rates, 0.999))}); µs of CPU each: relay ${each.toFixed(0)}${Number.isNaN(main) ? '' : `, of them ${(main / count).toFixed(0)} by the thread that judges`}; clients ${(own / count).toFixed(0)}. One signature alone: ${signature.toFixed(0)}`,
+    what: `append, ${Math.round(bytes / count)} B entries, ${CONNECTIONS} connections, ${where}, fsync, ${verify}`,
+    got: `${Math.round((count / time) * 1000)} entries/s (of rounds the median ${Math.round(quantile(rates, 0.5))}, the quickest ${Math.round(quantile(rates, 0.999))}); µs of CPU each: relay ${took.toFixed(0)}${Number.isNaN(main) ? '' : `, of them ${(main / count).toFixed(0)} by the thread that judges`}; clients ${(own / count).toFixed(0)}. One signature alone: ${signature.toFixed(0)}`,
     bar: '≥ 10,000/s',
   })
 }
