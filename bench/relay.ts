@@ -1,6 +1,6 @@
 /**
  * The relay, measured against the bars of the design in one run: appending, fan-out against bare `ws`, latency from one client to another,
- * catching up. `npx tsx bench/bundled.ts bench/relay.ts [--verify group] [--only append|append-apart|fan-out|latency|catch-up|cold-join] [--rounds N] [--warm-up N]`. The relay is a process of its own, so that its CPU time can be told
+ * catching up. `npx tsx bench/bundled.ts bench/relay.ts [--verify group] [--only append|append-apart|fan-out|latency|catch-up|cold-join] [--rounds N] [--warm-up ENTRIES]`. The relay is a process of its own, so that its CPU time can be told
  * from the clients', which all run in this one and take a share of the same processors.
  */
 import { fork } from 'node:child_process'
@@ -28,7 +28,8 @@ import { createTable, crypto, optionsOf, put, rows, seededRandom, taskTable } fr
 
 const CONNECTIONS = 8
 /** Rounds before those that count. V8 goes on compiling the relay's code for some 30,000 entries: after 3 rounds it is at it, after 30 nearly done. */
-const WARM_UP = 3
+/** Entries after which a relay's code is compiled as well as it will be: before, each takes up to ten times as long. */
+const WARM_UP = 30_000
 const ROUNDS = 8
 /** Fewer than the heads that a space remembers (1,024), or the last of a round would build on one that is too old. */
 const PER_ROUND = 960
@@ -137,7 +138,7 @@ async function appendBy(where: string, spaces: readonly Space[], each: number, s
   let [time, cpu, main, own, count, bytes] = [0, 0, 0, 0, 0, 0]
   const perRound = each * spaces.length
   const rates: number[] = []
-  for (let round = -Number(option('warm-up') ?? WARM_UP); round < Number(option('rounds') ?? ROUNDS); round++) {
+  for (let round = -Math.ceil(Number(option('warm-up') ?? WARM_UP) / perRound); round < Number(option('rounds') ?? ROUNDS); round++) {
     await settled()
     for (const sync of syncs.splice(0)) await sync.stop()
     for (let i = 0; i < each; i++) for (const space of spaces) await write(space, 1)

@@ -47,6 +47,7 @@ export function rowsLookedAt(ast: Statement, foreignKeys: boolean): string | 'al
 }
 
 export function hasAutoincrement(sql: string): boolean {
+  if (!/autoincrement/i.test(sql)) return false // nor need its text be parsed: for each row that a thin client probes this is asked
   const statement = parseStatement(sql)
   return findAll(statement, 'primary-key-column').some(({ autoincrement }) => autoincrement) || findAll(statement, 'primary-key').some(({ autoincrement }) => autoincrement)
 }
