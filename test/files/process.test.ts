@@ -83,6 +83,7 @@ it('50 MB from Ada over a relay to Bob, all on disk: live memory grows by a few 
   const lines = await run(fileURLToPath(new URL('./large-child.ts', import.meta.url)), [place], undefined, ['--expose-gc', '--import', 'tsx'])
   const said = new Map(lines.map(([what = '', ...rest]) => [what, rest.join(' ')]))
   expect(said.get('same')).toBe('true')
-  expect(Number(said.get('grew'))).toBeLessThan(24)
+  // 7 to 20; arrays outside its heap V8 frees on a thread of its own, which comes late on a busy machine.
+  expect(Number(said.get('grew'))).toBeLessThan(32)
   if (process.env['SEALDB_MEGABYTES'] !== undefined) console.log(lines.map((line) => line.join(' ')).join('\n'))
 })

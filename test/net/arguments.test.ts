@@ -121,9 +121,11 @@ test('a store that can’t be opened is named, with the reason; one whose snapsh
   try {
     const file = join(directory, 'file')
     await writeFile(file, 'not a directory')
-    const error = await errorOf(() => openSpace({ store: fileStore(file) }))
-    expect(error).toMatchObject({ code: 'store-failed', facts: { step: 'opening', errno: 'EEXIST' } })
-    expect(error.message).toContain(`${file} can’t be opened: there is a file where its directory should be`)
+    for (const [begin, errno] of [[openSpace, 'ENOTDIR'], [createSpace, 'EEXIST']] as const) {
+      const error = await errorOf(() => begin({ store: fileStore(file) }))
+      expect(error).toMatchObject({ code: 'store-failed', facts: { step: 'opening', errno } })
+      expect(error.message).toContain(`${file} can’t be opened: there is a file where its directory should be`)
+    }
 
     const store = fileStore(join(directory, 'team'))
     const team = await createSpace({ store })
