@@ -4,7 +4,7 @@
  */
 import { isSealError, SealError } from '../engine/errors.js'
 import type { Branch } from '../engine/space/change-branch.js'
-import { decodeRecord } from '../engine/space/entry.js'
+import { claimedOps } from '../engine/space/entry.js'
 import { someOp } from '../engine/space/ops/encoded.js'
 import type { SpaceSync } from '../engine/space/port.js'
 import { enter, pull, pullStep, sizeOfNote } from './client.js'
@@ -57,13 +57,7 @@ export async function fetchBranch(space: SpaceSync, dial: Dial): Promise<Branch>
 
 /** Unverified: only to know whether it is worth looking. */
 export function carriesAcceptance(record: Uint8Array): boolean {
-  try {
-    const decoded = decodeRecord(record)
-    return decoded.kind === 'entry' && someOp(decoded.entry.ops, (op) => op === 'rollback.accept')
-  } catch (error) {
-    if (!isSealError(error)) throw error
-    return false // not a record: it accepts nothing, and following it says what it is
-  }
+  return someOp(claimedOps(record), (op) => op === 'rollback.accept')
 }
 
 /** The branch as it grows, from one size that the relay has signed to the next, at least once. */

@@ -159,8 +159,9 @@ export async function attachRelay(space: Space, relay: RelayRecord): Promise<voi
  * is verified. If that fails the move stays written here, and the next call goes on with it.
  */
 export async function leaveRelay(space: Space, relay: RelayRecord, bring: () => Promise<void>): Promise<void> {
-  const named = space.currentState.get(relayKey())
-  const isWritten = named !== undefined && isSameRelay(decodeRelay(named), relay) && decodeRelay(named).url === relay.url
+  const encoded = space.currentState.get(relayKey())
+  const named = encoded && decodeRelay(encoded)
+  const isWritten = named?.url === relay.url && isSameRelay(named, relay)
   const committed = isWritten ? undefined : await space.commitOps(() => [{ op: 'relay', relay }], 'leaving')
   await bring()
   if (committed) ended(await whileOpen(space, committed.settled))

@@ -188,3 +188,14 @@ export function spaceIdOf(crypto: Sha256, genesis: Uint8Array): Uint8Array {
 function entryLabel(entry: Entry): typeof LABELS.genesis | typeof LABELS.entry {
   return codecAt(entry.ops, 0)?.name === 'genesis' ? LABELS.genesis : LABELS.entry
 }
+
+/** What an entry says that it does, unverified: only to know whether it is worth looking. Nothing, if it is none: following it says what it is. */
+export function claimedOps(record: Uint8Array): Ops {
+  try {
+    const decoded = decodeRecord(record)
+    return decoded.kind === 'entry' ? decoded.entry.ops : []
+  } catch (error) {
+    if (!isSealError(error)) throw error
+    return []
+  }
+}

@@ -8,7 +8,7 @@ import type { SpaceCore } from './core.js'
 import { openRelayNote, type RelayStatement, type VerifiedFork, verifyEvidence } from './evidence.js'
 import { isLost, readLostBranches, type LostBranch } from './lost-branch.js'
 import type { Puts } from './outbox.js'
-import { decodeRecord } from './entry.js'
+import { claimedOps } from './entry.js'
 import { someOp } from './ops/encoded.js'
 import { isSameRelay, type RelayRecord } from './ops/space.js'
 import { NAMES } from './persist.js'
@@ -173,13 +173,9 @@ function isAgainst(relay: RelayRecord | undefined, { relayName, relayKey }: Veri
 /** By the last of them that names one. Unverified: only to know whose note it may be. */
 export function relayNamedBy(records: readonly Uint8Array[]): RelayRecord | undefined {
   for (const record of records.toReversed()) {
-    try {
-      const decoded = decodeRecord(record)
-      if (decoded.kind !== 'entry' || !someOp(decoded.entry.ops, (op) => op === 'relay')) continue
-      for (const op of [...decoded.entry.ops].reverse()) if (op.op === 'relay') return op.relay
-    } catch (error) {
-      if (!isSealError(error)) throw error // not a record: it names nobody, and following it says what it is
-    }
+    const ops = claimedOps(record)
+    if (!someOp(ops, (op) => op === 'relay')) continue
+    for (const op of [...ops].reverse()) if (op.op === 'relay') return op.relay
   }
   return undefined
 }
